@@ -1,0 +1,23 @@
+/**
+ * A small, fast, non-cryptographic digest of text (two 32-bit multiply-xor lanes, 53 bits out), used to notice that code
+ * and history disagree. It guards against mistakes, not against adversaries.
+ */
+
+/** The digest of `text`, a base-36 string of at most 11 characters. `seed` chains digests. */
+export function digest(text: string, seed = ""): string {
+  let a = 0x2c1b3c6d ^ text.length;
+  let b = 0x297a2d39 ^ seed.length;
+  for (let i = 0; i < seed.length; i++) {
+    const unit = seed.charCodeAt(i);
+    a = Math.imul(a ^ unit, 0x9e3779b1);
+    b = Math.imul(b ^ unit, 0x5f356495);
+  }
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    a = Math.imul(a ^ unit, 0x9e3779b1);
+    b = Math.imul(b ^ unit, 0x5f356495);
+  }
+  a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
+  b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+  return ((b & 0x1fffff) * 0x100000000 + (a >>> 0)).toString(36);
+}

@@ -1,0 +1,159 @@
+/**
+ * Failures as they are stored: a closed shape that an Error turns into once, when it happens, and turns back from
+ * whenever workflow code or a caller sees it. Stacks are kept for people and never compared.
+ */
+import { type Payload, type PayloadCodec, decodePayload, encodePayload } from "./payload.ts";
+
+/** An error in a history, a message or an attempt. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+  /** Names of the error's class and its parents up to, but without, `Error`. Left out when there are none. */
+  readonly classes?: readonly string[];
+  readonly code?: string | number;
+  readonly stack?: string;
+  /** The error's own further properties, encoded. */
+  readonly props?: Payload;
+  readonly cause?: Failure;
+  /** Set for errors that must not be retried. */
+  readonly fatal?: true;
+  /** The delay asked for by the error, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** What the engine added: the step that failed, its attempts, the command, compensations. */
+  readonly step?: string;
+  readonly attempts?: number;
+  readonly command?: number;
+}
+
+const MAX_TEXT = 16_384;
+const MAX_DEPTH = 8;
+const RESERVED = new Set(["name", "message", "stack", "cause", "code", "step", "attempts"]);
+
+/** Turns whatever was thrown into a {@link Failure}. Never throws itself: what cannot be kept is described instead. */
+export function toFailure(thrown: unknown, depth = 0): Failure {
+  if (!(thrown instanceof Error)) return { name: "Error", message: clip(describe(thrown)), ...kept(thrown) };
+  const own = thrown as Error & { code?: unknown; fatal?: unknown; retryAfterMs?: unknown };
+  const classes = classChain(own);
+  const code = typeof own.code === "string" || typeof own.code === "number" ? own.code : undefined;
+  const props = ownProperties(own);
+  const hidden = stepOf(own);
+  return {
+    name: String(own.name),
+    message: clip(String(own.message)),
+    ...(classes.length > 0 && { classes }),
+    ...(code !== undefined && { code }),
+    ...(typeof own.stack === "string" && { stack: clip(own.stack) }),
+    ...(props !== undefined && { props }),
+    ...(own.cause !== undefined && depth < MAX_DEPTH && { cause: toFailure(own.cause, depth + 1) }),
+    ...(FATAL in own && { fatal: true as const }),
+    ...(RETRY_AFTER in own && { retryAfterMs: (own as { [RETRY_AFTER]?: number })[RETRY_AFTER] as number }),
+    ...hidden,
+  };
+}
+
+/** Marks errors that are never retried. */
+export const FATAL: unique symbol = Symbol.for("perdure.fatal");
+/** Marks errors that name their own delay, in milliseconds. */
+export const RETRY_AFTER: unique symbol = Symbol.for("perdure.retryAfter");
+const COMMAND: unique symbol = Symbol.for("perdure.command");
+
+/** Constructors that {@link fromFailure} may give a rebuilt error back to, so that `instanceof` holds over replay. */
+export type ErrorClasses = readonly (abstract new (...args: never[]) => Error)[];
+
+/**
+ * Rebuilds the error: same name, message, code and properties; the same class where `classes` has it. The engine's
+ * additions `.step` and `.attempts` are set when known.
+ */
+export function fromFailure(failure: Failure, classes: ErrorClasses = [], codec?: PayloadCodec): Error {
+  const error = new Error(failure.message);
+  const known = classes.find((type) => type.name === (failure.classes?.[0] ?? failure.name));
+  if (known !== undefined) Object.setPrototypeOf(error, known.prototype as object);
+  if (failure.props !== undefined) Object.assign(error, decodePayload(failure.props, codec));
+  if (error.name !== failure.name) define(error, "name", failure.name);
+  if (failure.code !== undefined) Object.assign(error, { code: failure.code });
+  define(error, "stack", failure.stack ?? `${failure.name}: ${failure.message}`);
+  if (failure.cause !== undefined) define(error, "cause", fromFailure(failure.cause, classes, codec));
+  if (failure.fatal === true) define(error, FATAL, true);
+  if (failure.step !== undefined) Object.assign(error, { step: failure.step, attempts: failure.attempts ?? 1 });
+  if (failure.command !== undefined) define(error, COMMAND, failure.command);
+  return error;
+}
+
+/** The command whose outcome this error is, also when it was wrapped in other errors as their `cause`. */
+export function commandOf(failure: Failure | undefined): number | undefined {
+  for (let current = failure; current !== undefined; current = current.cause) {
+    if (current.command !== undefined) return current.command;
+  }
+  return undefined;
+}
+
+/** `name: message`, the way people read it. */
+export function failureText(failure: Failure): string {
+  return failure.name === "Error" ? failure.message : `${failure.name}: ${failure.message}`;
+}
+
+function stepOf(error: Error): Pick<Failure, "step" | "attempts" | "command"> {
+  const own = error as { step?: unknown; attempts?: unknown; [COMMAND]?: number };
+  if (own[COMMAND] === undefined) return {};
+  return {
+    command: own[COMMAND],
+    ...(typeof own.step === "string" && { step: own.step }),
+    ...(typeof own.attempts === "number" && { attempts: own.attempts }),
+  };
+}
+
+function classChain(error: Error): string[] {
+  const names: string[] = [];
+  for (let proto = Object.getPrototypeOf(error); proto !== null && proto !== Error.prototype; ) {
+    const name = (proto as { constructor?: { name?: string } }).constructor?.name;
+    if (name !== undefined && name !== "" && name !== "Object") names.push(name);
+    proto = Object.getPrototypeOf(proto);
+  }
+  return names;
+}
+
+function ownProperties(error: Error): Payload | undefined {
+  const props: Record<string, unknown> = {};
+  let any = false;
+  for (const [key, value] of Object.entries(error)) {
+    if (RESERVED.has(key)) continue;
+    try {
+      encodePayload(value);
+      props[key] = value;
+      any = true;
+    } catch {
+      props[key] = clip(describe(value));
+      any = true;
+    }
+  }
+  if (!any) return undefined;
+  const encoded = encodePayload(props);
+  return encoded.length > MAX_TEXT ? undefined : encoded;
+}
+
+function kept(thrown: unknown): Pick<Failure, "props"> {
+  if (typeof thrown !== "object" || thrown === null) return {};
+  try {
+    const props = encodePayload({ thrown });
+    return props.length > MAX_TEXT ? {} : { props };
+  } catch {
+    return {};
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
+}
+
+function clip(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length} characters)`;
+}
+
+function define(target: object, key: PropertyKey, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: false });
+}

@@ -1,0 +1,146 @@
+/**
+ * Values as text. Plain JSON stays plain JSON (fast, readable, greppable); anything richer (Date, Map, Set, BigInt,
+ * Uint8Array, RegExp, URL, undefined, NaN, -0, cycles, Error) travels in an envelope `{"~":[…]}` in devalue's format.
+ * A codec (compression, encryption) wraps either as `{"~c":"…"}`.
+ *
+ * The result is always one JSON value, so that it can stand inside a larger JSON text and is parsed in one go.
+ */
+import { DevalueError, stringify, unflatten } from "devalue";
+import { PerdureError } from "./errors.ts";
+
+/** One JSON value as text. */
+export type Payload = string;
+
+/** A reversible transformation of payload text, e.g. compression or encryption. */
+export interface PayloadCodec {
+  encode(text: string): string;
+  decode(text: string): string;
+}
+
+/** Largest payload of one value, in UTF-16 units of its text. */
+export const MAX_PAYLOAD: number = 2 * 1024 * 1024;
+/** Size from which a warning is logged. */
+export const WARN_PAYLOAD: number = 512 * 1024;
+
+const RICH = "~";
+const CODED = "~c";
+
+/**
+ * Encodes a value.
+ *
+ * @throws PerdureError `UNSERIALISABLE` naming the path of the offender; `PAYLOAD_TOO_LARGE` past {@link MAX_PAYLOAD}.
+ */
+export function encodePayload(value: unknown, codec?: PayloadCodec): Payload {
+  const text = isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value);
+  if (text.length > MAX_PAYLOAD) {
+    throw new PerdureError(
+      "PAYLOAD_TOO_LARGE",
+      `the value takes ${text.length} characters, allowed are ${MAX_PAYLOAD}; keep large data outside and pass a reference`,
+      {
+        details: { size: text.length, limit: MAX_PAYLOAD },
+      },
+    );
+  }
+  return codec === undefined ? text : `{"${CODED}":${JSON.stringify(codec.encode(text))}}`;
+}
+
+/** Decodes what {@link encodePayload} made. */
+export function decodePayload(payload: Payload, codec?: PayloadCodec): unknown {
+  return reviveParsed(JSON.parse(payload), codec);
+}
+
+/** Turns a payload that was parsed as part of a larger JSON text into its value. */
+export function reviveParsed(parsed: unknown, codec?: PayloadCodec): unknown {
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return parsed;
+  if (RICH in parsed) return unflatten((parsed as { [RICH]: unknown })[RICH] as unknown[], REVIVERS);
+  if (CODED in parsed) {
+    if (codec === undefined)
+      throw new PerdureError(
+        "INCOMPATIBLE_STORE",
+        "this value was written through a codec; open the store with the same codec",
+      );
+    return decodePayload(codec.decode((parsed as { [CODED]: string })[CODED]));
+  }
+  return parsed;
+}
+
+/** Errors inside values: name, message, stack, cause and own properties survive; classes become plain `Error`. */
+const REDUCERS = {
+  Error: (value: unknown) =>
+    value instanceof Error && {
+      ...value,
+      name: value.name,
+      message: value.message,
+      stack: value.stack,
+      cause: value.cause,
+    },
+};
+const REVIVERS = {
+  Error: ({
+    message,
+    stack,
+    cause,
+    name,
+    ...own
+  }: {
+    message: string;
+    stack: unknown;
+    cause: unknown;
+    name: string;
+  }) => {
+    const error = new Error(message, cause === undefined ? undefined : { cause });
+    Object.defineProperty(error, "name", { value: name, writable: true, configurable: true });
+    Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
+    return Object.assign(error, own);
+  },
+};
+
+/** Whether JSON alone keeps the value exactly. Depth is bounded so that a cycle ends here and goes to devalue. */
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return true;
+    case "number":
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case "object":
+      return (
+        value === null ||
+        (depth < 64 && (Array.isArray(value) ? isPlainArray(value, depth) : isPlainObject(value, depth)))
+      );
+    default:
+      return false;
+  }
+}
+
+function isPlainArray(array: readonly unknown[], depth: number): boolean {
+  for (let i = 0; i < array.length; i++) if (!isPlain(array[i], depth + 1)) return false;
+  return true;
+}
+
+function isPlainObject(object: object, depth: number): boolean {
+  const proto: unknown = Object.getPrototypeOf(object);
+  if (proto !== Object.prototype) return false;
+  for (const key in object) {
+    if (key.charCodeAt(0) === 126 || key === "toJSON" || key === "__proto__") return false;
+    if (!isPlain((object as Record<string, unknown>)[key], depth + 1)) return false;
+  }
+  return true;
+}
+
+function encodeRich(value: unknown): string {
+  try {
+    return `{"${RICH}":${stringify(value, REDUCERS)}}`;
+  } catch (error) {
+    if (!(error instanceof DevalueError) && !(error instanceof RangeError)) throw error;
+    const path = error instanceof DevalueError && error.path !== "" ? error.path : "the value";
+    throw new PerdureError(
+      "UNSERIALISABLE",
+      `${path} cannot be kept in a history: ${error.message}; pass plain data (JSON, Date, Map, Set, BigInt, Uint8Array)`,
+      {
+        details: { path },
+        cause: error,
+      },
+    );
+  }
+}

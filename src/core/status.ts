@@ -1,0 +1,36 @@
+/** The states of runs and steps: one word each, for ever. */
+
+/** Every state of a run. */
+export type RunStatus =
+  | "pending"
+  | "running"
+  | "paused"
+  | "blocked"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "terminated"
+  | "timed_out"
+  | "continued_as_new";
+
+/** States in which a run has ended. */
+export type ClosedStatus = Exclude<RunStatus, "pending" | "running" | "paused" | "blocked">;
+
+/** Every state of a step. */
+export type StepStatus = "pending" | "running" | "completed" | "failed" | "skipped" | "timed_out" | "cancelled";
+
+const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["pending", "running", "paused", "blocked"]);
+
+/** Whether a run in this state has ended. */
+export function isClosed(status: RunStatus): status is ClosedStatus {
+  return !OPEN.has(status);
+}
+
+/** States from which `resume` goes on. */
+export const RESUMABLE: ReadonlySet<RunStatus> = new Set<RunStatus>([
+  "paused",
+  "failed",
+  "cancelled",
+  "blocked",
+  "timed_out",
+]);

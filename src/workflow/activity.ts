@@ -1,0 +1,164 @@
+/** Activities: named functions that may do anything. At least once, retried, timed out. */
+import { type Duration, durationMs } from "../core/duration.ts";
+import { PerdureError } from "../core/errors.ts";
+import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
+import { MAX_NAME } from "../core/ids.ts";
+import { type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
+import type { Logger } from "./context.ts";
+import { inWorkflowTurn } from "./turn.ts";
+
+/** What an activity gets beside its input. */
+export interface ActivityContext {
+  /** Aborted on timeout, cancellation, loss of the lease and shutdown; pass it to `fetch` and friends. */
+  readonly signal: AbortSignal;
+  /** Number of this attempt, from 1. */
+  readonly attempt: number;
+  /** The same for every attempt of this step, also after a crash; different for every step of every run. */
+  readonly idempotencyKey: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly workflow: string;
+  /** Name or label of the step. */
+  readonly step: string;
+  /** The secrets given at start, in clear text. Only activities see them. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The `deps` given to `open`. */
+  readonly deps: unknown;
+  /** What the workflow passed as `extra`; in flows `{upstream, runInput}`. */
+  readonly extra: unknown;
+  /** Outputs of the direct dependencies by step id, inside flows; empty elsewhere. */
+  readonly upstream: Readonly<Record<string, unknown>>;
+  /** The input of the whole run, inside flows; undefined elsewhere. */
+  readonly runInput: unknown;
+  /** Says that the attempt is alive; `details` reach the next attempt as `lastHeartbeat`. */
+  heartbeat(details?: unknown): void;
+  /** Details of the last heartbeat of an earlier attempt. */
+  readonly lastHeartbeat: unknown;
+  readonly log: Logger;
+}
+
+/** Options of an activity; a call can override the first three. */
+export interface ActivityOptions {
+  readonly retry?: RetryOptions;
+  /** Longest time of one attempt. Default 10 min. */
+  readonly timeout?: Duration;
+  /** Longest time of all attempts together. Default none. */
+  readonly totalTimeout?: Duration;
+  /** Longest silence between heartbeats. Default none: heartbeats are not required. */
+  readonly heartbeatTimeout?: Duration;
+  /** Error classes that keep their identity (`instanceof`) in workflow code. */
+  readonly errors?: ErrorClasses;
+  /** `start` writes a journal row before each attempt starts, `outcome` (default) only when it lasts. */
+  readonly journal?: "start" | "outcome";
+}
+
+/** Options in plain numbers. */
+export interface ActivityConfig {
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number;
+  readonly totalTimeoutMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly errors: ErrorClasses;
+  readonly journalStart: boolean;
+}
+
+/** Default limit of one attempt: 10 minutes. */
+export const DEFAULT_TIMEOUT_MS: number = 600_000;
+
+const ACTIVITY: unique symbol = Symbol.for("perdure.activity");
+
+/** A named activity. Called directly it is the plain function (for unit tests). */
+export interface Activity<I, O> {
+  (input: I, ctx?: ActivityContext): Promise<O>;
+  readonly activityName: string;
+  readonly [ACTIVITY]: {
+    readonly config: ActivityConfig;
+    readonly run: (input: I, ctx: ActivityContext) => O | Promise<O>;
+  };
+}
+
+/** Any activity, whatever its types. */
+// biome-ignore lint/suspicious/noExplicitAny: the only type every activity is assignable to
+export type AnyActivity = Activity<any, any>;
+
+type Handler<I, O> = (input: I, ctx: ActivityContext) => O | Promise<O>;
+
+/**
+ * Defines an activity.
+ *
+ * @param name `etl/extract` means activity `etl/extract` on queue `etl`.
+ * @throws PerdureError `INVALID_ARGUMENT` for an empty name or bad options.
+ *
+ * @example
+ * const greet = activity("greet", async (name: string) => `Hello ${name}`);
+ */
+export function activity<I = undefined, O = unknown>(name: string, fn: Handler<I, O>): Activity<I, O>;
+export function activity<I = undefined, O = unknown>(
+  name: string,
+  options: ActivityOptions,
+  fn: Handler<I, O>,
+): Activity<I, O>;
+export function activity<I, O>(
+  name: string,
+  options: ActivityOptions | Handler<I, O>,
+  fn?: Handler<I, O>,
+): Activity<I, O> {
+  const run = typeof options === "function" ? options : fn;
+  if (typeof run !== "function")
+    throw new PerdureError("INVALID_ARGUMENT", `activity ${JSON.stringify(name)} has no function`);
+  if (name === "" || name.length > MAX_NAME) {
+    throw new PerdureError("INVALID_ARGUMENT", `an activity's name must have 1 to ${MAX_NAME} characters`);
+  }
+  const config = activityConfig(name, typeof options === "function" ? {} : options);
+  const direct = async (input: I, ctx?: ActivityContext): Promise<O> => {
+    if (inWorkflowTurn()) {
+      throw new PerdureError(
+        "OUT_OF_TURN",
+        `activity ${name} was called directly inside a workflow, where its result would not be kept; write: await wf.call(${name}, input)`,
+      );
+    }
+    return run(input, ctx as ActivityContext);
+  };
+  return Object.assign(direct, { activityName: name, [ACTIVITY]: { config, run } });
+}
+
+function activityConfig(name: string, options: ActivityOptions): ActivityConfig {
+  const ms = (value: Duration | undefined, what: string, fallback: number): number =>
+    value === undefined ? fallback : durationMs(value, `${what} of activity ${name}`);
+  return {
+    retry: retryPolicy(options.retry),
+    timeoutMs: ms(options.timeout, "timeout", DEFAULT_TIMEOUT_MS),
+    totalTimeoutMs: ms(options.totalTimeout, "totalTimeout", Number.POSITIVE_INFINITY),
+    heartbeatTimeoutMs: ms(options.heartbeatTimeout, "heartbeatTimeout", Number.POSITIVE_INFINITY),
+    errors: options.errors ?? [],
+    journalStart: options.journal === "start",
+  };
+}
+
+/** Whether a value was made by {@link activity}. */
+export function isActivity(value: unknown): value is AnyActivity {
+  return typeof value === "function" && ACTIVITY in value;
+}
+
+/** The function and configuration inside an activity. */
+export function activityParts<I, O>(of: Activity<I, O>): Activity<I, O>[typeof ACTIVITY] {
+  return of[ACTIVITY];
+}
+
+/** An error that is never retried: the attempt after it would fail the same way. */
+export class FatalError extends Error {
+  override readonly name: string = "FatalError";
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    Object.defineProperty(this, FATAL, { value: true });
+  }
+}
+
+/** An error that names when to try again, whatever the policy's back-off says. */
+export class RetryError extends Error {
+  override readonly name: string = "RetryError";
+  constructor(message: string, options: { after: Duration; cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    Object.defineProperty(this, RETRY_AFTER, { value: durationMs(options.after, "RetryError.after") });
+  }
+}

@@ -1,0 +1,61 @@
+/** Workflows: named, optionally versioned, deterministic functions. */
+import { PerdureError } from "../core/errors.ts";
+import { MAX_NAME } from "../core/ids.ts";
+import type { WorkflowContext } from "./context.ts";
+
+const WORKFLOW: unique symbol = Symbol.for("perdure.workflow");
+
+/** A workflow definition. Flows and graphs are workflows too. */
+export interface Workflow<I, O> {
+  readonly [WORKFLOW]: true;
+  readonly name: string;
+  /** Version that runs are pinned to; undefined means unpinned. Flows use the hash of their definition. */
+  readonly version: string | undefined;
+  readonly run: (wf: WorkflowContext, input: I) => Promise<O>;
+  /** For declarative workflows: the definition as JSON text, stored under `version` when a run starts. */
+  readonly definition?: string;
+  /** Longest life of a run in milliseconds, waits included. Default none. */
+  readonly timeoutMs?: number;
+}
+
+/** Any workflow, whatever its types. */
+// biome-ignore lint/suspicious/noExplicitAny: the only type every workflow is assignable to
+export type AnyWorkflow = Workflow<any, any>;
+
+type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
+
+/**
+ * Defines a workflow.
+ *
+ * @example
+ * const hello = workflow("hello", async (wf, name: string) => wf.call(greet, name));
+ */
+export function workflow<I = undefined, O = unknown>(name: string, fn: WorkflowFunction<I, O>): Workflow<I, O>;
+export function workflow<I = undefined, O = unknown>(
+  name: string,
+  options: { version?: string },
+  fn: WorkflowFunction<I, O>,
+): Workflow<I, O>;
+export function workflow<I, O>(
+  name: string,
+  options: { version?: string } | WorkflowFunction<I, O>,
+  fn?: WorkflowFunction<I, O>,
+): Workflow<I, O> {
+  const run = typeof options === "function" ? options : fn;
+  if (typeof run !== "function")
+    throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
+  return workflowOf({ name, version: typeof options === "function" ? undefined : options.version, run });
+}
+
+/** Makes a {@link Workflow} of its parts, for interpreters such as flows and graphs. */
+export function workflowOf<I, O>(parts: Omit<Workflow<I, O>, typeof WORKFLOW>): Workflow<I, O> {
+  if (parts.name === "" || parts.name.length > MAX_NAME) {
+    throw new PerdureError("INVALID_ARGUMENT", `a workflow's name must have 1 to ${MAX_NAME} characters`);
+  }
+  return { ...parts, [WORKFLOW]: true };
+}
+
+/** Whether a value is a workflow. */
+export function isWorkflow(value: unknown): value is AnyWorkflow {
+  return typeof value === "object" && value !== null && WORKFLOW in value;
+}
