@@ -22,6 +22,18 @@ export interface StepOptions {
    * encoded and compared on replay like it.
    */
   readonly extra?: unknown;
+  /**
+   * Strings of the input that are put together at execution, because parts of them are secrets: workflow code, history and
+   * logs only ever see the names.
+   */
+  readonly secretInputs?: readonly SecretInput[];
+}
+
+/** One string inside a step's input that is assembled from literal text and secrets when an attempt starts. */
+export interface SecretInput {
+  /** Keys and indexes from the input's root to the string. Empty means the input itself. */
+  readonly path: readonly (string | number)[];
+  readonly parts: readonly (string | { readonly secret: string })[];
 }
 
 /** Facts about the run, the same live and on replay. */
