@@ -2,7 +2,7 @@
  * Failures as they are stored: a closed shape that an Error turns into once, when it happens, and turns back from
  * whenever workflow code or a caller sees it. Stacks are kept for people and never compared.
  */
-import { type Payload, type PayloadCodec, decodePayload, encodePayload } from "./payload.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "./payload.ts";
 
 /** An error in a history, a message or an attempt. */
 export interface Failure {

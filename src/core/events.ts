@@ -1,0 +1,204 @@
+/**
+ * The history of a run: a closed set of events, each a fact that is never changed. A row has `type`, `at` and `data`, one JSON
+ * object with short keys, because there are many rows. This file is the only place that knows the keys:
+ *
+ *     c command number        k kind of command     n name              l label
+ *     i digest of its input   a attempts (1 if absent)                  d duration of the step in ms (0 if absent)
+ *     p payload               e failure             r reason text       m number of the message in the inbox
+ *     v version               w workflow id         t deadline          s sequence numbers set aside
+ *     f commands issued when they were set aside    g generation
+ *     x check: [commands issued, their rolling digest] after the event before this one (absent inside a transition)
+ *     o notes gathered since the previous event: [{k: kind, …}]
+ *
+ * SQL views give auditors readable columns.
+ */
+import { Defect } from "./errors.ts";
+import type { Failure } from "./failure.ts";
+import type { Payload } from "./payload.ts";
+
+/** What a command does, one letter in the row. */
+export type CommandKind = "activity" | "inline" | "timer" | "wait";
+
+/** How many commands had been issued at some point of the history, and the digest of all of them. */
+export type Check = readonly [commands: number, digest: string];
+
+/** Something people and auditors want to see beside the event that came next. */
+export interface Note {
+  readonly kind: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** Every type of event. */
+export type EventType =
+  | "RunStarted"
+  | "StepCompleted"
+  | "StepFailed"
+  | "StepCancelled"
+  | "TimerFired"
+  | "WaitTimedOut"
+  | "SignalReceived"
+  | "CancelRequested"
+  | "Resumed"
+  | "RunCompleted"
+  | "RunFailed"
+  | "RunCancelled"
+  | "RunTerminated"
+  | "RunTimedOut";
+
+/** Types after which nothing follows but `Resumed`. */
+export const TERMINAL: ReadonlySet<EventType> = new Set<EventType>([
+  "RunCompleted",
+  "RunFailed",
+  "RunCancelled",
+  "RunTerminated",
+  "RunTimedOut",
+]);
+
+/** The parsed `data` of an event: the short keys, all optional here, as the type decides which are present. */
+export interface EventData {
+  readonly c?: number;
+  readonly k?: CommandKind;
+  readonly n?: string;
+  readonly l?: string;
+  readonly i?: string;
+  readonly a?: number;
+  readonly d?: number;
+  /** Parsed JSON of the payload; revive it with `reviveParsed`. */
+  readonly p?: unknown;
+  readonly e?: Failure;
+  readonly r?: string;
+  readonly m?: number;
+  readonly v?: string;
+  readonly w?: string;
+  readonly t?: number;
+  readonly s?: readonly number[];
+  readonly f?: number;
+  readonly x?: Check;
+  readonly o?: readonly ({ readonly k: string } & Record<string, unknown>)[];
+}
+
+/** An event before it has a place in a history. `body` is the inside of its JSON object, without check and notes. */
+export interface NewEvent {
+  readonly type: EventType;
+  readonly at: number;
+  readonly body: string;
+}
+
+/** Joins a new event's body with what is only known when it is handed to the store. */
+export function eventData(body: string, check: Check | undefined, notes: readonly Note[] | undefined): string {
+  let data = `{${body}`;
+  if (check !== undefined) data += `${data.length > 1 ? "," : ""}"x":[${check[0]},"${check[1]}"]`;
+  if (notes !== undefined && notes.length > 0) {
+    data += `${data.length > 1 ? "," : ""}"o":${JSON.stringify(notes.map(({ kind, data: fields }) => ({ ...fields, k: kind })))}`;
+  }
+  return `${data}}`;
+}
+
+/** Parses the `data` of a row. */
+export function parseEventData(data: string): EventData {
+  return JSON.parse(data) as EventData;
+}
+
+/** The command an outcome belongs to, as it was issued. */
+export interface CommandIdentity {
+  readonly id: number;
+  readonly kind: CommandKind;
+  readonly name: string;
+  readonly label: string | undefined;
+  readonly inputDigest: string;
+}
+
+function identity({ id, kind, name, label, inputDigest }: CommandIdentity): string {
+  const text = `"c":${id},"k":"${kind}","n":${JSON.stringify(name)},"i":"${inputDigest}"`;
+  return label === undefined ? text : `${text},"l":${JSON.stringify(label)}`;
+}
+
+/** How a step ran. */
+export interface StepTiming {
+  readonly at: number;
+  readonly startedAt: number;
+  readonly attempts: number;
+}
+
+function timing({ at, startedAt, attempts }: StepTiming): string {
+  return `${attempts === 1 ? "" : `,"a":${attempts}`}${at > startedAt ? `,"d":${at - startedAt}` : ""}`;
+}
+
+/** Constructors of events, one per type. */
+export const newEvent: {
+  runStarted(
+    at: number,
+    run: {
+      workflow: string;
+      version: string | undefined;
+      workflowId: string;
+      input: Payload;
+      deadline: number | undefined;
+    },
+  ): NewEvent;
+  stepCompleted(command: CommandIdentity, ran: StepTiming, result: Payload): NewEvent;
+  stepFailed(command: CommandIdentity, ran: StepTiming, failure: Failure): NewEvent;
+  stepCancelled(command: CommandIdentity, at: number): NewEvent;
+  timerFired(command: CommandIdentity, at: number): NewEvent;
+  waitTimedOut(command: CommandIdentity, at: number): NewEvent;
+  signalReceived(at: number, name: string, payload: Payload, message: number): NewEvent;
+  cancelRequested(at: number, reason: string, message: number): NewEvent;
+  resumed(at: number, setAside: readonly number[], commands: number): NewEvent;
+  runCompleted(at: number, result: Payload): NewEvent;
+  runFailed(at: number, failure: Failure): NewEvent;
+  runCancelled(at: number, reason: string): NewEvent;
+  runTerminated(at: number, reason: string): NewEvent;
+  runTimedOut(at: number): NewEvent;
+} = {
+  runStarted: (at, { workflow, version, workflowId, input, deadline }) => ({
+    type: "RunStarted",
+    at,
+    body: `"n":${JSON.stringify(workflow)},"w":${JSON.stringify(workflowId)}${version === undefined ? "" : `,"v":${JSON.stringify(version)}`}${deadline === undefined ? "" : `,"t":${deadline}`},"p":${input}`,
+  }),
+  stepCompleted: (command, ran, result) => ({
+    type: "StepCompleted",
+    at: ran.at,
+    body: `${identity(command)}${timing(ran)},"p":${result}`,
+  }),
+  stepFailed: (command, ran, failure) => ({
+    type: "StepFailed",
+    at: ran.at,
+    body: `${identity(command)}${timing(ran)},"e":${JSON.stringify(failure)}`,
+  }),
+  stepCancelled: (command, at) => ({ type: "StepCancelled", at, body: identity(command) }),
+  timerFired: (command, at) => ({ type: "TimerFired", at, body: identity(command) }),
+  waitTimedOut: (command, at) => ({ type: "WaitTimedOut", at, body: identity(command) }),
+  signalReceived: (at, name, payload, message) => ({
+    type: "SignalReceived",
+    at,
+    body: `"n":${JSON.stringify(name)},"m":${message},"p":${payload}`,
+  }),
+  cancelRequested: (at, reason, message) => ({
+    type: "CancelRequested",
+    at,
+    body: `"m":${message},"r":${JSON.stringify(reason)}`,
+  }),
+  resumed: (at, setAside, commands) => ({
+    type: "Resumed",
+    at,
+    body: `"s":${JSON.stringify(setAside)},"f":${commands}`,
+  }),
+  runCompleted: (at, result) => ({ type: "RunCompleted", at, body: `"p":${result}` }),
+  runFailed: (at, failure) => ({ type: "RunFailed", at, body: `"e":${JSON.stringify(failure)}` }),
+  runCancelled: (at, reason) => ({ type: "RunCancelled", at, body: `"r":${JSON.stringify(reason)}` }),
+  runTerminated: (at, reason) => ({ type: "RunTerminated", at, body: `"r":${JSON.stringify(reason)}` }),
+  runTimedOut: (at) => ({ type: "RunTimedOut", at, body: "" }),
+};
+
+/** Parses a row into its parts. @throws Defect when it is no event. */
+export function parseEvent(row: { readonly type: string; readonly at: number; readonly data: string }): {
+  type: EventType;
+  at: number;
+  data: EventData;
+} {
+  try {
+    return { type: row.type as EventType, at: row.at, data: parseEventData(row.data) };
+  } catch (cause) {
+    throw new Defect(`history row ${row.type} is not readable: ${String(cause)}`);
+  }
+}
