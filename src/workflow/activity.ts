@@ -3,7 +3,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
 import { MAX_NAME } from "../core/ids.ts";
-import { type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
+import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
 import type { Logger } from "./context.ts";
 import { inWorkflowTurn } from "./turn.ts";
 
@@ -64,6 +64,16 @@ export interface ActivityConfig {
 
 /** Default limit of one attempt: 10 minutes. */
 export const DEFAULT_TIMEOUT_MS: number = 600_000;
+
+/** The configuration of a step that says nothing. */
+export const DEFAULT_CONFIG: ActivityConfig = {
+  retry: DEFAULT_RETRY,
+  timeoutMs: DEFAULT_TIMEOUT_MS,
+  totalTimeoutMs: Number.POSITIVE_INFINITY,
+  heartbeatTimeoutMs: Number.POSITIVE_INFINITY,
+  errors: [],
+  journalStart: false,
+};
 
 const ACTIVITY: unique symbol = Symbol.for("perdure.activity");
 

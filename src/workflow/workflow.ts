@@ -16,6 +16,10 @@ export interface Workflow<I, O> {
   readonly definition?: string;
   /** Longest life of a run in milliseconds, waits included. Default none. */
   readonly timeoutMs?: number;
+  /** Looks for problems that only show beside the engine's activities. @throws PerdureError `INVALID_ARGUMENT` listing them. */
+  readonly check?: (known: { activity(name: string): unknown; readonly activityNames: readonly string[] }) => void;
+  /** For declarative workflows: makes the workflow of another stored definition of the same name. */
+  readonly revive?: (definition: string) => AnyWorkflow;
 }
 
 /** Any workflow, whatever its types. */

@@ -1,0 +1,435 @@
+/**
+ * The deterministic heart: runs one workflow function against one history. It has no I/O, no clock and no timers; the engine
+ * feeds it events one at a time and takes the commands the function issued.
+ *
+ * Owner: one run actor of the engine (or a throwaway replay). Invariants kept here (numbers as in ARCHITECTURE.md):
+ *
+ * - I3, rule 1: a command is legal only while an event is being applied (`openTurn` … `closeTurn`); anything else means the
+ *   function awaited something that is not ours, and blocks the run.
+ * - I3, rule 3: the function only ever sees values decoded from the bytes of the history, live as on replay.
+ * - I3, rule 4: `now` is the time of the last applied event and never decreases.
+ * - I5, rule 5: an outcome settles its command once; after the function returned, outcomes change nothing.
+ * - I6, rule 2: every outcome names its command (kind, name, digest of the input), and each transition says how many commands
+ *   had been issued before it and their rolling digest; a difference blocks the run, nothing is appended.
+ */
+
+import { CancelledError } from "./cancelled.ts";
+import { digest } from "./digest.ts";
+import { PerdureError } from "./errors.ts";
+import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
+import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
+import { type PayloadCodec, reviveParsed } from "./payload.ts";
+import { unitInterval, uuidFrom } from "./random.ts";
+
+/** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
+export interface Command<Spec = unknown> extends CommandIdentity {
+  readonly generation: number;
+  readonly issuedAt: number;
+  readonly spec: Spec;
+  readonly errors: ErrorClasses;
+}
+
+interface Open<Spec> extends Command<Spec> {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Why a run stands still until its code or somebody changes: said to people, never appended to the history. */
+export interface Blockage {
+  readonly reason:
+    | "mismatch"
+    | "foreign_await"
+    | "nondurable_await"
+    | "crash_loop"
+    | "data_error"
+    | "unknown_workflow"
+    | "unknown_activity";
+  readonly message: string;
+}
+
+/** How the function ended. */
+export type Ending = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** What a machine needs beside its history. */
+export interface MachineOptions<Spec> {
+  readonly runId: string;
+  readonly codec: PayloadCodec | undefined;
+  /** Calls the workflow function; runs synchronously inside the first turn. */
+  readonly start: (machine: Machine<Spec>, input: unknown) => Promise<unknown>;
+  /** Generation of a command: how often its outcome was set aside by a resume. */
+  readonly generation: (command: number) => number;
+  /** Told when something out of turn blocks the run. */
+  readonly onBlocked: () => void;
+  /** Told when the run's cancellation is applied. */
+  readonly onCancelled: (reason: string) => void;
+  /** Told of each note when it is made. */
+  readonly onNote: (note: Note) => void;
+}
+
+interface Issue<Spec> {
+  readonly kind: CommandKind;
+  readonly name: string;
+  readonly label?: string | undefined;
+  readonly inputDigest: string;
+  readonly spec: Spec;
+  readonly errors?: ErrorClasses;
+}
+
+const NEVER: Promise<never> = new Promise(() => {});
+
+export class Machine<Spec = unknown> {
+  readonly #options: MachineOptions<Spec>;
+  readonly #open = new Map<number, Open<Spec>>();
+  readonly #waiters = new Map<string, Open<Spec>[]>();
+  readonly #signals = new Map<string, unknown[]>();
+  #places: Error[] | undefined;
+  #fresh: Command<Spec>[] = [];
+  #notes: Note[] = [];
+  #rolling = "";
+  #draws = 0;
+  #turn = false;
+  #dead = false;
+
+  /** Commands issued so far. */
+  commands = 0;
+  /** Time of the last applied event. */
+  now = 0;
+  ending: Ending | undefined;
+  blockage: Blockage | undefined;
+  cancelReason: string | undefined;
+
+  constructor(options: MachineOptions<Spec>) {
+    this.#options = options;
+  }
+
+  /** Commands issued and their digest, to be written with the next transition. */
+  get check(): Check {
+    return [this.commands, this.#rolling];
+  }
+
+  /** Commands without an outcome, oldest first. */
+  get open(): ReadonlyMap<number, Command<Spec>> {
+    return this.#open;
+  }
+
+  /** Whether somebody waits for this signal. */
+  awaits(signal: string): boolean {
+    return (this.#waiters.get(signal)?.length ?? 0) > 0;
+  }
+
+  openTurn(): void {
+    this.#turn = true;
+  }
+
+  closeTurn(): void {
+    this.#turn = false;
+  }
+
+  /** Remembers where in the code each command is issued, for the message of a mismatch. Meant for replays. */
+  trace(on: boolean): void {
+    this.#places = on ? [] : undefined;
+  }
+
+  /** Cuts the function off: whatever it still does has no effect (rule 1, old generation). */
+  kill(): void {
+    this.#dead = true;
+    this.#turn = false;
+    this.#fresh = [];
+    this.#open.clear();
+    this.#waiters.clear();
+  }
+
+  /** Commands issued since the last call. */
+  takeCommands(): readonly Command<Spec>[] {
+    if (this.#fresh.length === 0) return NONE;
+    const taken = this.#fresh;
+    this.#fresh = [];
+    return taken;
+  }
+
+  /** Notes gathered since the last call. */
+  takeNotes(): readonly Note[] {
+    if (this.#notes.length === 0) return NONE;
+    const taken = this.#notes;
+    this.#notes = [];
+    return taken;
+  }
+
+  /** Notes gathered and not taken yet. */
+  get pendingNotes(): readonly Note[] {
+    return this.#notes;
+  }
+
+  note(kind: string, data: Readonly<Record<string, unknown>>): void {
+    if (this.#dead || this.ending !== undefined) return;
+    const note = { kind, data };
+    this.#notes.push(note);
+    this.#options.onNote(note);
+  }
+
+  /** Gives back notes that could not be written after all. */
+  returnNotes(notes: readonly Note[]): void {
+    this.#notes = [...notes, ...this.#notes];
+  }
+
+  /** A number in [0, 1) from (run, commands issued, draw). */
+  random(): number {
+    return unitInterval(this.#seed());
+  }
+
+  uuid(): string {
+    return uuidFrom(this.#seed());
+  }
+
+  #seed(): string {
+    return `${this.#options.runId}:${this.commands}:${this.#draws++}`;
+  }
+
+  /** Issues a command. Settled by a later event; rejects at once when the run is already cancelled. */
+  issue(command: Issue<Spec>): Promise<unknown> {
+    const refused = this.#refuse(command);
+    if (refused !== undefined) return refused;
+    const { kind, name, label, inputDigest, spec, errors = [] } = command;
+    const id = ++this.commands;
+    this.#rolling = digest(`${kind}\n${name}\n${label ?? ""}\n${inputDigest}`, this.#rolling);
+    if (this.#places !== undefined) this.#places[id] = new Error();
+    return new Promise((resolve, reject) => {
+      const open: Open<Spec> = {
+        id,
+        kind,
+        name,
+        label,
+        inputDigest,
+        spec,
+        errors,
+        resolve,
+        reject,
+        generation: this.#options.generation(id),
+        issuedAt: this.now,
+      };
+      this.#open.set(id, open);
+      if (kind === "wait" && this.#takeSignal(open)) return;
+      this.#fresh.push(open);
+    });
+  }
+
+  #refuse(command: Issue<Spec>): Promise<never> | undefined {
+    if (this.#dead || this.ending !== undefined) return NEVER;
+    if (!this.#turn) {
+      const what = describe(command);
+      this.block({
+        reason: "foreign_await",
+        message: `${what} was asked for out of turn: the workflow awaited something that is not from wf (fetch, a timer, crypto.subtle, dynamic import …), so the order of its steps cannot be replayed. Move that work into an activity or wf.step(…).`,
+      });
+      return Promise.reject(
+        new PerdureError(
+          "OUT_OF_TURN",
+          `${what} was asked for outside of the workflow's turn; await only promises that come from wf`,
+        ),
+      );
+    }
+    if (this.cancelReason !== undefined) return Promise.reject(new CancelledError(this.cancelReason));
+    return undefined;
+  }
+
+  #takeSignal(wait: Open<Spec>): boolean {
+    const buffered = this.#signals.get(wait.name);
+    if (buffered !== undefined && buffered.length > 0) {
+      this.#settleWait(wait, buffered.shift());
+      return true;
+    }
+    const waiters = this.#waiters.get(wait.name);
+    if (waiters === undefined) this.#waiters.set(wait.name, [wait]);
+    else waiters.push(wait);
+    return false;
+  }
+
+  #settleWait(wait: Open<Spec>, value: unknown): void {
+    this.#open.delete(wait.id);
+    this.note("wait.completed", {
+      command: wait.id,
+      name: wait.name,
+      ...(wait.label !== undefined && { label: wait.label }),
+      at: this.now,
+    });
+    wait.resolve(value);
+  }
+
+  /** Blocks the run; the first reason stays. */
+  block(blockage: Blockage): void {
+    if (this.blockage !== undefined || this.#dead || this.ending !== undefined) return;
+    this.blockage = blockage;
+    this.#options.onBlocked();
+  }
+
+  /**
+   * Applies one event. Promises it settles run their reactions before the turn is closed. `verify` is false for the part of a
+   * history that a resume has knowingly changed.
+   */
+  apply(row: { readonly type: string; readonly at: number; readonly data: string }, verify: boolean): void {
+    if (this.#dead || this.blockage !== undefined) return;
+    const { type, at, data } = parseEvent(row);
+    if (verify && data.x !== undefined && !this.#agrees(data.x, type, data)) return;
+    if (at > this.now) this.now = at;
+    switch (type) {
+      case "RunStarted":
+        this.#start(data);
+        break;
+      case "StepCompleted":
+        this.#settle(type, data, verify)?.resolve(reviveParsed(data.p, this.#options.codec));
+        break;
+      case "StepFailed": {
+        const open = this.#settle(type, data, verify);
+        open?.reject(stepError(open, data.e as Failure, data.a ?? 1, this.#options.codec));
+        break;
+      }
+      case "StepCancelled":
+        this.#settle(type, data, verify)?.reject(new CancelledError(this.cancelReason ?? "cancelled"));
+        break;
+      case "TimerFired":
+      case "WaitTimedOut":
+        this.#settle(type, data, verify)?.resolve(undefined);
+        break;
+      case "SignalReceived":
+        this.#receive(data.n as string, reviveParsed(data.p, this.#options.codec));
+        break;
+      case "CancelRequested":
+        this.cancelReason = data.r ?? "";
+        this.#options.onCancelled(this.cancelReason);
+        break;
+      case "Resumed":
+        break;
+      default:
+        this.ending ??= { ok: false, error: undefined };
+    }
+  }
+
+  #start(data: EventData): void {
+    let running: Promise<unknown>;
+    try {
+      running = this.#options.start(this, reviveParsed(data.p, this.#options.codec));
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    Promise.resolve(running).then(
+      (value) => this.#end({ ok: true, value }),
+      (error: unknown) => this.#end({ ok: false, error }),
+    );
+  }
+
+  #end(ending: Ending): void {
+    if (this.#dead || this.ending !== undefined || this.blockage !== undefined) return;
+    if (!this.#turn) {
+      this.block({
+        reason: "foreign_await",
+        message:
+          "the workflow function ended out of turn: it awaited something that is not from wf, so what it returns cannot be replayed. Move that work into an activity or wf.step(…).",
+      });
+      return;
+    }
+    this.ending = ending;
+  }
+
+  #receive(name: string, value: unknown): void {
+    const waiters = this.#waiters.get(name);
+    const wait = waiters?.shift();
+    if (wait !== undefined) {
+      this.#settleWait(wait, value);
+      return;
+    }
+    const buffered = this.#signals.get(name);
+    if (buffered === undefined) this.#signals.set(name, [value]);
+    else buffered.push(value);
+  }
+
+  /** Finds and removes the open command of an outcome, or blocks. */
+  #settle(type: string, data: EventData, verify: boolean): Open<Spec> | undefined {
+    if (this.ending !== undefined) return undefined;
+    const id = data.c as number;
+    const open = this.#open.get(id);
+    const said = `${PAST[type] ?? type} ${data.k} ${JSON.stringify(data.n)} (command ${id})`;
+    if (open === undefined) {
+      const asked = id > this.commands ? `issued only ${this.commands} commands by then` : "had no such command open";
+      this.#mismatch(said, asked, id);
+      return undefined;
+    }
+    if (verify && (open.kind !== data.k || open.name !== data.n || open.inputDigest !== data.i)) {
+      const same = open.kind === data.k && open.name === data.n;
+      this.#mismatch(said, same ? `${describe(open)} with another input` : `${describe(open)}`, id);
+      return undefined;
+    }
+    this.#open.delete(id);
+    if (open.kind === "wait") {
+      const waiters = this.#waiters.get(open.name);
+      waiters?.splice(waiters.indexOf(open), 1);
+    }
+    return open;
+  }
+
+  #agrees([commands, rolling]: Check, type: string, data: EventData): boolean {
+    if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return true;
+    const said = `${commands} commands before ${PAST[type] ?? type}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
+    const asked =
+      commands === this.commands ? `issued ${commands} too, but not the same ones` : `issued ${this.commands}`;
+    this.#mismatch(said, asked, Math.min(commands, this.commands) + (commands === this.commands ? 0 : 1));
+    return false;
+  }
+
+  /** Checks a position recorded outside of the history (at park, with an in-flight row). */
+  verifyCheck([commands, rolling]: Check): void {
+    if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return;
+    this.#mismatch(
+      `${commands} commands when the run was last left`,
+      `issued ${this.commands}${commands === this.commands ? " other ones" : ""}`,
+      commands,
+    );
+  }
+
+  #mismatch(said: string, asked: string, command: number): void {
+    const place = callSite(this.#places?.[command] ?? this.#places?.at(-1));
+    this.block({
+      reason: "mismatch",
+      message: `the code no longer agrees with the history: history says ${said}, code ${asked}${place === undefined ? "" : ` at ${place}`}. Nothing was written. Deploy the code this run was started with (or fix it) and resume the run.`,
+    });
+  }
+}
+
+const NONE: readonly never[] = [];
+
+const PAST: Readonly<Record<string, string>> = {
+  StepCompleted: "completed",
+  StepFailed: "failed",
+  StepCancelled: "cancelled",
+  TimerFired: "fired",
+  WaitTimedOut: "timed out",
+  SignalReceived: "received signal",
+};
+
+function describe({ kind, name }: { kind: CommandKind; name: string }): string {
+  return kind === "timer"
+    ? `timer ${JSON.stringify(name)}`
+    : `${kind === "inline" ? "step" : kind} ${JSON.stringify(name)}`;
+}
+
+function stepError(
+  command: CommandIdentity & { errors: ErrorClasses },
+  failure: Failure,
+  attempts: number,
+  codec: PayloadCodec | undefined,
+): Error {
+  return fromFailure(
+    { ...failure, step: command.label ?? command.name, attempts, command: command.id },
+    command.errors,
+    codec,
+  );
+}
+
+/** File and line of the author's code that issued a command, as far as the stack tells. */
+function callSite(error: Error | undefined): string | undefined {
+  const lines = (error?.stack ?? "").split("\n").slice(1);
+  const own = lines.find((line) => !line.includes("node:internal") && !OWN_FRAME.test(line));
+  return own?.trim().replace(/^at /, "");
+}
+
+/** Frames between the author's code and here. */
+const OWN_FRAME: RegExp = /[\\/]core[\\/]machine\.[jt]s|[\\/]engine[\\/]workflow-context\.[jt]s|new Promise/;

@@ -1,0 +1,120 @@
+/**
+ * Resume (rules 29, 30): what a failed or cancelled run sets aside so that it can go on, and how a history with such cuts is
+ * replayed. The history itself keeps everything.
+ */
+import { type EventData, type EventType, parseEvent, TERMINAL } from "./events.ts";
+import { commandOf } from "./failure.ts";
+
+/** A row of a history with its sequence number and whether its check still holds. */
+export interface ReplayRow {
+  readonly type: string;
+  readonly at: number;
+  readonly data: string;
+  readonly seq: number;
+  readonly verify: boolean;
+}
+
+/** A history as it is to be replayed. */
+export interface ReplayPlan {
+  readonly rows: readonly ReplayRow[];
+  /** How often a command's outcome was set aside: part of its idempotency key. */
+  readonly generation: (command: number) => number;
+}
+
+interface Row {
+  readonly type: string;
+  readonly at: number;
+  readonly data: string;
+}
+
+interface Cut {
+  readonly seq: number;
+  readonly setAside: ReadonlySet<number>;
+  readonly first: number;
+  readonly commands: number;
+}
+
+const NO_GENERATION = (): number => 0;
+
+/** Leaves out what resumes set aside. Cheap when there was none. */
+export function planReplay(history: readonly Row[]): ReplayPlan {
+  const cuts = cutsOf(history);
+  if (cuts.length === 0) {
+    return { rows: history.map((row, index) => ({ ...row, seq: index + 1, verify: true })), generation: NO_GENERATION };
+  }
+  const rows: ReplayRow[] = [];
+  const bumped = new Map<number, number>();
+  for (let index = 0; index < history.length; index++) {
+    const row = history[index]!;
+    const seq = index + 1;
+    if (cuts.some((cut) => cut.setAside.has(seq))) continue;
+    rows.push({ ...row, seq, verify: !cuts.some((cut) => seq > cut.first && seq < cut.seq) });
+  }
+  for (const cut of cuts) {
+    for (const seq of cut.setAside) {
+      const command = outcomeCommand(history[seq - 1]!);
+      if (command !== undefined && command <= cut.commands) bumped.set(command, (bumped.get(command) ?? 0) + 1);
+    }
+  }
+  const generation = (command: number): number =>
+    cuts.reduce((sum, cut) => sum + (command > cut.commands ? 1 : 0), bumped.get(command) ?? 0);
+  return { rows, generation };
+}
+
+function cutsOf(history: readonly Row[]): Cut[] {
+  const cuts: Cut[] = [];
+  for (let index = 0; index < history.length; index++) {
+    const row = history[index]!;
+    if (row.type !== "Resumed") continue;
+    const { s = [], f = 0 } = parseEvent(row).data;
+    cuts.push({
+      seq: index + 1,
+      setAside: new Set(s),
+      first: s.length === 0 ? index + 1 : Math.min(...s),
+      commands: f,
+    });
+  }
+  return cuts;
+}
+
+function outcomeCommand(row: Row): number | undefined {
+  return parseEvent(row).data.c;
+}
+
+/** Whether the last thing in a history is an end that a resume can set aside. */
+export function endsClosed(history: readonly Row[]): boolean {
+  const last = history.at(-1);
+  return last !== undefined && TERMINAL.has(last.type as EventType);
+}
+
+/**
+ * The row whose effect a resume undoes: the outcome that failed the run, or the cancellation. Undefined when the failure came
+ * from the workflow code itself; then only the end is set aside.
+ */
+export function pivotOf(rows: readonly ReplayRow[]): number | undefined {
+  const end = rows.at(-1);
+  if (end === undefined) return undefined;
+  const type = end.type as EventType;
+  if (type === "RunCancelled") return rows.findLast((row) => row.type === "CancelRequested")?.seq;
+  if (type !== "RunFailed") return undefined;
+  const command = commandOf(parseEvent(end).data.e);
+  if (command === undefined) return undefined;
+  return rows.findLast((row) => row.type === "StepFailed" && parseEvent(row).data.c === command)?.seq;
+}
+
+/**
+ * Sequence numbers to set aside: the pivot, the end, outcomes of commands issued after the pivot was applied, and whatever a
+ * cancellation recorded. `commands` is how many commands had been issued when the pivot was applied.
+ */
+export function setAside(rows: readonly ReplayRow[], pivot: number | undefined, commands: number): number[] {
+  const end = rows.at(-1)!;
+  if (pivot === undefined) return [end.seq];
+  const aside: number[] = [];
+  for (const row of rows) {
+    if (row.seq < pivot) continue;
+    const data: EventData = parseEvent(row).data;
+    const undone = row.seq === pivot || row.seq === end.seq || row.type === "StepCancelled";
+    if (undone || (data.c !== undefined && data.c > commands)) aside.push(row.seq);
+  }
+  return aside;
+}

@@ -1,0 +1,117 @@
+/**
+ * Finds runs that want to be advanced and have no owner: due timers, new messages, runs freed from dead engines.
+ *
+ * Owner: the engine. Hints (own sends, the store's `watch`) make it look at once; looking every `pollMs` and at the next due time
+ * is the truth (rule 26). Runs that crashed engines before start one at a time (rule 18).
+ */
+import type { Lease, RunRow, Store } from "../store/store.ts";
+import type { Logger } from "../workflow/context.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
+
+/** What the claimer needs from its engine. */
+export interface ClaimHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly workflowNames: readonly string[];
+  lease(): Lease | undefined;
+  /** Takes over claimed runs. Resolves when they are loaded. */
+  adopt(rows: readonly RunRow[]): Promise<void>;
+  /** Delivers what waits in the inboxes of owned runs. */
+  fetchInbox(lease: Lease): Promise<void>;
+}
+
+/** How many runs are claimed at a time. */
+const CLAIM_LIMIT = 500;
+const MAX_SLEEP_MS = 60_000;
+
+export class Claimer {
+  readonly #host: ClaimHost;
+  readonly #pollMs: number;
+  #timer: CancelTimer | undefined;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #stopped = true;
+  #unwatch: (() => void) | undefined;
+  /** Inboxes may have changed: set by hints and by every poll. */
+  #inboxDirty = true;
+
+  constructor(host: ClaimHost, pollMs: number) {
+    this.#host = host;
+    this.#pollMs = pollMs;
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.#unwatch = this.#host.store.watch(() => this.hint());
+    this.hint();
+  }
+
+  /** Somebody may have something to do: look soon. */
+  hint(): void {
+    if (this.#stopped) return;
+    this.#inboxDirty = true;
+    if (this.#looking !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#again) {
+        this.#again = false;
+        this.hint();
+      }
+    });
+  }
+
+  #wakeAt = Number.POSITIVE_INFINITY;
+
+  /** A run of this engine was parked until then. */
+  dueAt(at: number): void {
+    if (this.#stopped || at >= this.#wakeAt) return;
+    const wait = at - this.#host.clock.now();
+    if (wait > this.#pollMs) return;
+    this.#wakeAt = at;
+    this.#timer?.();
+    this.#timer = this.#host.clock.after(Math.max(0, wait), () => this.hint());
+  }
+
+  async #look(): Promise<void> {
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#timer?.();
+    let wait = this.#pollMs;
+    try {
+      wait = await this.#claimAll();
+    } catch (error) {
+      if (!this.#stopped) this.#host.log.warn({ error: String(error) }, "looking for runs failed; trying again");
+    }
+    if (this.#stopped) return;
+    this.#timer = this.#host.clock.after(wait, () => this.hint());
+  }
+
+  /** Claims everything that is due. Returns how long to sleep. */
+  async #claimAll(): Promise<number> {
+    const { store, clock, workflowNames } = this.#host;
+    for (;;) {
+      const lease = this.#host.lease();
+      if (lease === undefined || this.#stopped) return this.#pollMs;
+      if (this.#inboxDirty) {
+        this.#inboxDirty = false;
+        await this.#host.fetchInbox(lease);
+      }
+      if (workflowNames.length === 0) return MAX_SLEEP_MS;
+      const rows = await store.claim(lease, { workflows: workflowNames, limit: CLAIM_LIMIT, at: clock.now() });
+      if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
+      if (rows.length < CLAIM_LIMIT) break;
+    }
+    const next = await store.nextWake(workflowNames);
+    return next === null ? this.#pollMs : Math.max(0, Math.min(next - clock.now(), this.#pollMs));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.();
+    this.#unwatch?.();
+    await this.#looking;
+  }
+}

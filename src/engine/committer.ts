@@ -1,0 +1,284 @@
+/**
+ * Group commit: merges the transitions of many runs into one fenced write.
+ *
+ * Owner: one engine. Nothing waits when the store is idle: the first transition leaves at the end of the current pass of the
+ * event loop, what arrives during its flight forms the next batch. Invariants:
+ * - I2, rule 13: batch n is sent only when the fate of n - 1 is known; after a lost answer the store is asked, and the batch is
+ *   sent again only if it did not happen.
+ * - rule 16: a batch the store chokes on is tried run by run, so that one bad row hurts only its own run.
+ */
+import { isPerdureError } from "../core/errors.ts";
+import type { Batch, BatchResult, Lease, NewRun, Refusal, StartResult, Store, Transition } from "../store/store.ts";
+import type { Logger } from "../workflow/context.ts";
+import type { Clock } from "./clock.ts";
+
+/** A run that may have something to write. */
+export interface Committing {
+  takeTransition(): Transition | undefined;
+  committed(): void;
+  refused(why: Refusal): void;
+  /** The store cannot write what this run wants to write. */
+  choked(error: unknown): void;
+}
+
+/** What the committer tells its engine. */
+export interface CommitterHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The lease proved alive by something sent at these times. */
+  leaseProved(sentMonotonicMs: number, sentAt: number): void;
+  leaseLost(): void;
+  /** A batch happened, but its answer was lost: these runs have to be read again. */
+  reconcile(runs: readonly Committing[]): Promise<void>;
+  /** Runs the turns of what was just committed. */
+  runTurns(): void;
+}
+
+interface PendingStart {
+  readonly run: NewRun;
+  readonly done: (result: StartResult) => void;
+  readonly failed: (error: unknown) => void;
+  /** It was sent once and nobody knows what became of it: finding the run there means that it did happen. */
+  doubtful: boolean;
+}
+
+interface Flight {
+  readonly batch: Batch;
+  readonly starts: readonly PendingStart[];
+  readonly runs: readonly Committing[];
+}
+
+/** Batches larger than this are split: the lock is not held for too long. */
+const MAX_BATCH = 5000;
+const FIRST_BACKOFF_MS = 20;
+const MAX_BACKOFF_MS = 2000;
+
+export class Committer {
+  readonly #host: CommitterHost;
+  #lease: Lease | undefined;
+  #number = 0;
+  #ready: Committing[] = [];
+  #starts: PendingStart[] = [];
+  #flying: Flight | undefined;
+  #scheduled = false;
+  #idle: (() => void)[] = [];
+
+  constructor(host: CommitterHost) {
+    this.#host = host;
+  }
+
+  /** Writes under this lease from now on. */
+  open(lease: Lease): void {
+    this.#lease = lease;
+    this.#number = 0;
+    this.#schedule();
+  }
+
+  /** Stops writing: the lease is gone. Runs that were ready are forgotten with it; starts wait for the next lease. */
+  shut(): void {
+    this.#lease = undefined;
+    this.#ready = [];
+    for (const start of this.#flying?.starts ?? []) {
+      start.doubtful = true;
+      this.#starts.push(start);
+    }
+    this.#flying = undefined;
+  }
+
+  /** Asks for a place in the next batch. */
+  ready(run: Committing): void {
+    this.#ready.push(run);
+    this.#schedule();
+  }
+
+  /** Creates a run in the next batch. */
+  start(run: NewRun): Promise<StartResult> {
+    return new Promise((done, failed) => {
+      this.#starts.push({ run, done, failed, doubtful: false });
+      this.#schedule();
+    });
+  }
+
+  /** Resolves when nothing is in flight or waiting to be. */
+  async drained(): Promise<void> {
+    while (
+      this.#lease !== undefined &&
+      (this.#flying !== undefined || this.#ready.length > 0 || this.#starts.length > 0)
+    ) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#flying !== undefined) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#flying !== undefined || this.#lease === undefined) return;
+    const flight = this.#gather();
+    if (flight === undefined) {
+      this.#tellIdle();
+      return;
+    }
+    this.#send(this.#lease, flight);
+  }
+
+  #gather(): Flight | undefined {
+    const starts = this.#starts.splice(0, MAX_BATCH);
+    const runs: Committing[] = [];
+    const transitions: Transition[] = [];
+    const asked = this.#ready;
+    let taken = 0;
+    while (taken < asked.length && transitions.length < MAX_BATCH) {
+      const run = asked[taken++]!;
+      const transition = run.takeTransition();
+      if (transition === undefined) continue;
+      runs.push(run);
+      transitions.push(transition);
+    }
+    this.#ready = taken === asked.length ? [] : asked.slice(taken);
+    if (starts.length === 0 && runs.length === 0) return undefined;
+    return { batch: { number: ++this.#number, starts: starts.map((start) => start.run), transitions }, starts, runs };
+  }
+
+  #send(lease: Lease, flight: Flight): void {
+    this.#flying = flight;
+    const sentMonotonic = this.#host.clock.monotonic();
+    const sentAt = this.#host.clock.now();
+    this.#host.store.commit(lease, flight.batch).then(
+      (result) => {
+        if (lease !== this.#lease) return;
+        this.#host.leaseProved(sentMonotonic, sentAt);
+        this.#landed(flight, result);
+      },
+      (error: unknown) => {
+        if (lease === this.#lease) this.#crashed(lease, flight, error);
+      },
+    );
+  }
+
+  /** The next batch leaves before the results of this one are worked on, so that the store is never idle. */
+  #landed(flight: Flight, result: BatchResult): void {
+    this.#flying = undefined;
+    this.#flush();
+    for (let index = 0; index < flight.starts.length; index++)
+      settleStart(flight.starts[index]!, result.starts[index]!);
+    for (let index = 0; index < flight.runs.length; index++) {
+      const why = result.refused.size === 0 ? undefined : result.refused.get(index);
+      if (why === undefined) flight.runs[index]!.committed();
+      else flight.runs[index]!.refused(why);
+    }
+    this.#host.runTurns();
+  }
+
+  #crashed(lease: Lease, flight: Flight, error: unknown): void {
+    if (isPerdureError(error, "LEASE_LOST")) this.#host.leaseLost();
+    else if (isPerdureError(error, "UNAVAILABLE")) this.#settleDoubt(lease, flight, error);
+    else this.#isolate(lease, flight, error);
+  }
+
+  /** Nobody knows whether the batch happened: ask, then go on or send it again. */
+  #settleDoubt(lease: Lease, flight: Flight, error: unknown, backoffMs = FIRST_BACKOFF_MS): void {
+    this.#host.log.warn(
+      { error: String(error) },
+      "the answer to a commit was lost; asking the store whether it happened",
+    );
+    const again = (next: unknown): void => {
+      this.#host.clock.after(backoffMs, () => {
+        if (lease === this.#lease) this.#settleDoubt(lease, flight, next, Math.min(backoffMs * 2, MAX_BACKOFF_MS));
+      });
+    };
+    this.#host.store.lastBatch(lease).then((last) => {
+      if (lease !== this.#lease) return;
+      if (last === null) this.#host.leaseLost();
+      else if (last === flight.batch.number - 1) this.#send(lease, flight);
+      else this.#reconcile(lease, flight).catch(again);
+    }, again);
+  }
+
+  async #reconcile(lease: Lease, flight: Flight): Promise<void> {
+    await this.#host.reconcile(flight.runs);
+    for (const start of flight.starts) {
+      const row = await this.#host.store.find({ workflowId: start.run.workflowId });
+      if (lease !== this.#lease) return;
+      start.doubtful = true;
+      if (row === undefined) this.#starts.push(start);
+      else settleStart(start, { conflict: row });
+    }
+    this.#flying = undefined;
+    this.#flush();
+  }
+
+  /** Something in the batch cannot be written: find out what, one run at a time. */
+  #isolate(lease: Lease, flight: Flight, error: unknown): void {
+    const { starts, transitions } = flight.batch;
+    this.#number--;
+    if (starts.length + transitions.length === 1) {
+      this.#flying = undefined;
+      flight.starts[0]?.failed(error);
+      flight.runs[0]?.choked(error);
+      this.#flush();
+      return;
+    }
+    const singles: Flight[] = [
+      ...flight.starts.map((start, index) => ({
+        batch: { number: 0, starts: [starts[index]!], transitions: [] },
+        starts: [start],
+        runs: [],
+      })),
+      ...flight.runs.map((run, index) => ({
+        batch: { number: 0, starts: [], transitions: [transitions[index]!] },
+        starts: [],
+        runs: [run],
+      })),
+    ];
+    this.#sendSingles(lease, singles).catch((next: unknown) =>
+      this.#host.log.error({ error: String(next) }, "isolating a bad batch failed"),
+    );
+  }
+
+  async #sendSingles(lease: Lease, singles: readonly Flight[]): Promise<void> {
+    for (const single of singles) {
+      if (lease !== this.#lease) return;
+      const flight: Flight = { ...single, batch: { ...single.batch, number: ++this.#number } };
+      try {
+        const result = await this.#host.store.commit(lease, flight.batch);
+        if (flight.starts[0] !== undefined) settleStart(flight.starts[0], result.starts[0]!);
+        const why = result.refused.get(0);
+        if (why === undefined) flight.runs[0]?.committed();
+        else flight.runs[0]?.refused(why);
+        this.#host.runTurns();
+      } catch (error) {
+        if (isPerdureError(error, "LEASE_LOST")) return this.#host.leaseLost();
+        if (isPerdureError(error, "UNAVAILABLE")) return this.#settleDoubt(lease, flight, error);
+        this.#number--;
+        flight.starts[0]?.failed(error);
+        flight.runs[0]?.choked(error);
+      }
+    }
+    this.#flying = undefined;
+    this.#flush();
+  }
+
+  #tellIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
+
+function settleStart(start: PendingStart, result: StartResult): void {
+  const found = "conflict" in result ? result.conflict : undefined;
+  const happened =
+    found !== undefined &&
+    start.doubtful &&
+    found.createdAt === start.run.createdAt &&
+    found.workflow === start.run.workflow;
+  start.done(happened ? { run: found.run } : result);
+}

@@ -1,0 +1,261 @@
+/**
+ * One step in flight: its attempts, time limits and retries, until it has an outcome.
+ *
+ * Owner: the run's actor. An attempt that settles in the turn it was started costs no timer, no AbortController and no row;
+ * what lasts is noticed by `linger`, called once per pass of the event loop. Failed attempts live in one row (rule 33) and are
+ * folded into the outcome. Invariant I5: exactly one of `onCompleted`/`onFailed` is called, and none after `stop`.
+ */
+
+import { type Failure, toFailure } from "../core/failure.ts";
+import type { Command } from "../core/machine.ts";
+import { backoffMs, isRetryable } from "../core/retry-policy.ts";
+import type { AttemptRow } from "../store/store.ts";
+import type { ActivityContext } from "../workflow/activity.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
+import type { StepSpec } from "./command-spec.ts";
+
+/** What a step in flight needs from its run. */
+export interface StepHost {
+  readonly clock: Clock;
+  /** False when the lease may be lost: no effect may start (rule 20). `begin` is called again when it may. */
+  mayStart(step: StepRun): boolean;
+  /** Builds what the activity sees and decodes its input, secrets filled in. */
+  prepare(step: StepRun): { input: unknown; context: ActivityContext };
+  /** Calls `linger` in the next pass of the event loop. */
+  watch(step: StepRun): void;
+  /** Text that is the same for this step on every engine. */
+  jitterSeed(step: StepRun): string;
+  onCompleted(step: StepRun, value: unknown): void;
+  onFailed(step: StepRun, failure: Failure): void;
+  /** The row of this step changed and is to be kept. */
+  onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void;
+  /** The next attempt starts at `due`: call `begin` then. */
+  onWaiting(step: StepRun, due: number): void;
+}
+
+/** Steps that last this long get a row, so that people see them and a crash counts as a lost attempt. */
+const JOURNAL_AFTER_MS = 1000;
+
+export class StepRun {
+  readonly command: Command<StepSpec>;
+  readonly #host: StepHost;
+  #controller: AbortController | undefined;
+  #timers: CancelTimer[] = [];
+  #state: "idle" | "running" | "waiting" | "done" = "idle";
+  /** Number of the attempt that runs or runs next. */
+  attempt = 1;
+  firstAt = 0;
+  startedAt = 0;
+  nextAt: number | null = null;
+  lastFailure: Failure | undefined;
+  /** Payload of the last heartbeat. */
+  heartbeatDetails: unknown;
+  heartbeatText: string | null = null;
+  /** Whether the store has a row of this step. */
+  hasRow = false;
+
+  constructor(command: Command<StepSpec>, host: StepHost) {
+    this.command = command;
+    this.#host = host;
+  }
+
+  get running(): boolean {
+    return this.#state === "running";
+  }
+
+  get done(): boolean {
+    return this.#state === "done";
+  }
+
+  /** Takes over what an earlier engine left: its attempts count, and one that was running when it died is lost. */
+  restore(row: AttemptRow, heartbeatDetails: unknown): void {
+    this.hasRow = true;
+    this.attempt = row.attempt;
+    this.firstAt = row.firstAt;
+    this.nextAt = row.nextAt;
+    this.lastFailure = row.error === null ? undefined : (JSON.parse(row.error) as Failure);
+    this.heartbeatText = row.details;
+    this.heartbeatDetails = heartbeatDetails;
+    if (row.startedAt === null) return;
+    this.startedAt = row.startedAt;
+    this.#state = "running";
+    const message = `attempt ${row.attempt} was lost: the engine that ran it died or was cut off`;
+    this.#failed({ name: "AttemptLost", message, code: "ATTEMPT_LOST" }, true);
+  }
+
+  /** The row as it stands. */
+  row(): AttemptRow {
+    const { id, kind, name, label } = this.command;
+    return {
+      command: id,
+      kind,
+      name: label ?? name,
+      attempt: this.attempt,
+      startedAt: this.#state === "running" ? this.startedAt : null,
+      firstAt: this.firstAt,
+      nextAt: this.nextAt,
+      error: this.lastFailure === undefined ? null : JSON.stringify(this.lastFailure),
+      details: this.heartbeatText,
+    };
+  }
+
+  /** Starts the attempt, or waits until it is due. */
+  begin(): void {
+    if (this.#state !== "idle" && this.#state !== "waiting") return;
+    const now = this.#host.clock.now();
+    if (this.nextAt !== null && this.nextAt > now) {
+      this.#state = "waiting";
+      this.#host.onWaiting(this, this.nextAt);
+      return;
+    }
+    if (!this.#host.mayStart(this)) {
+      this.#state = "idle";
+      return;
+    }
+    this.nextAt = null;
+    this.startedAt = now;
+    if (this.firstAt === 0) this.firstAt = now;
+    this.#state = "running";
+    this.#run(this.attempt);
+  }
+
+  #run(attempt: number): void {
+    let result: unknown;
+    try {
+      const { input, context } = this.#host.prepare(this);
+      result = this.command.spec.run(input as never, context);
+    } catch (error) {
+      this.#failed(toFailure(error));
+      return;
+    }
+    if (!isThenable(result)) {
+      this.#completed(result);
+      return;
+    }
+    result.then(
+      (value) => this.#current(attempt) && this.#completed(value),
+      (error: unknown) => this.#current(attempt) && this.#failed(toFailure(error)),
+    );
+    this.#host.watch(this);
+  }
+
+  #current(attempt: number): boolean {
+    return this.#state === "running" && this.attempt === attempt;
+  }
+
+  /** Called a pass of the event loop after the attempt began: if it still runs, its limits are armed. */
+  linger(): void {
+    if (this.#state !== "running" || this.#timers.length > 0) return;
+    const { timeoutMs, totalTimeoutMs, heartbeatTimeoutMs } = this.command.spec.config;
+    const elapsed = this.#host.clock.now() - this.startedAt;
+    this.#arm(timeoutMs - elapsed, () =>
+      this.#timedOut(`the attempt took longer than its timeout of ${timeoutMs} ms`, "TIMEOUT"),
+    );
+    const left = totalTimeoutMs - (this.#host.clock.now() - this.firstAt);
+    if (Number.isFinite(left)) {
+      this.#arm(left, () =>
+        this.#timedOut(
+          `all attempts together took longer than the total timeout of ${totalTimeoutMs} ms`,
+          "TOTAL_TIMEOUT",
+        ),
+      );
+    }
+    if (Number.isFinite(heartbeatTimeoutMs)) this.#armHeartbeat(heartbeatTimeoutMs);
+    if (!this.hasRow) this.#arm(JOURNAL_AFTER_MS - elapsed, () => this.#host.onRow(this, "journal"));
+    else this.#host.onRow(this, "journal");
+  }
+
+  #arm(ms: number, callback: () => void): void {
+    if (!Number.isFinite(ms)) return;
+    const attempt = this.attempt;
+    this.#timers.push(this.#host.clock.after(Math.max(0, ms), () => this.#current(attempt) && callback()));
+  }
+
+  #lastBeat = 0;
+  #armHeartbeat(limitMs: number): void {
+    const since = Math.max(this.#lastBeat, this.startedAt);
+    this.#arm(since + limitMs - this.#host.clock.now(), () => {
+      const silent = this.#host.clock.now() - Math.max(this.#lastBeat, this.startedAt);
+      if (silent >= limitMs)
+        this.#timedOut(`no heartbeat for ${silent} ms, allowed are ${limitMs}`, "HEARTBEAT_TIMEOUT");
+      else this.#armHeartbeat(limitMs);
+    });
+  }
+
+  #lastBeatRow = 0;
+  /** The activity says it is alive. Details are kept at most once a second, and with every failed attempt. */
+  heartbeat(attempt: number, details: unknown, text: string | null): void {
+    if (!this.#current(attempt)) return;
+    const now = this.#host.clock.now();
+    this.#lastBeat = now;
+    if (text === null) return;
+    this.heartbeatDetails = details;
+    this.heartbeatText = text;
+    if (now - this.#lastBeatRow < JOURNAL_AFTER_MS) return;
+    this.#lastBeatRow = now;
+    this.#host.onRow(this, "heartbeat");
+  }
+
+  #timedOut(message: string, code: string): void {
+    const failure: Failure = {
+      name: "TimeoutError",
+      message,
+      code,
+      ...(code === "TOTAL_TIMEOUT" && { fatal: true as const }),
+    };
+    this.#failed(failure);
+  }
+
+  #completed(value: unknown): void {
+    this.#finish();
+    this.#host.onCompleted(this, value);
+  }
+
+  #failed(failure: Failure, lost = false): void {
+    this.#disarm(failure.message);
+    const now = this.#host.clock.now();
+    const { retry, totalTimeoutMs } = this.command.spec.config;
+    const delay = failure.retryAfterMs ?? (lost ? 0 : backoffMs(retry, this.attempt, this.#host.jitterSeed(this)));
+    const inTime = now + delay - this.firstAt < totalTimeoutMs;
+    if (this.attempt >= retry.maxAttempts || !inTime || !isRetryable(retry, failure)) {
+      this.#finish();
+      this.#host.onFailed(this, failure);
+      return;
+    }
+    this.lastFailure = failure;
+    this.nextAt = now + delay;
+    this.attempt++;
+    this.#state = "idle";
+    this.#host.onRow(this, "retry");
+    if (!lost) this.begin();
+  }
+
+  /** Ends without an outcome: cancelled, shut down, or no longer ours. */
+  stop(reason: unknown): void {
+    if (this.#state === "done") return;
+    this.#finish(reason);
+  }
+
+  #finish(reason?: unknown): void {
+    this.#state = "done";
+    this.#disarm(reason);
+  }
+
+  #disarm(reason: unknown): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers = [];
+    if (reason !== undefined)
+      this.#controller?.abort(reason instanceof Error ? reason : new DOMException(String(reason), "AbortError"));
+    this.#controller = undefined;
+  }
+
+  /** The signal of the running attempt. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
