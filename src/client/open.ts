@@ -131,6 +131,7 @@ export class Perdure implements AsyncDisposable {
   readonly #registry: Registry;
   readonly #waiting = new Map<number, Set<() => void>>();
   readonly #host: HandleHost;
+  readonly #unwatch: () => void;
   readonly runs: Runs;
 
   constructor(engine: Engine, store: Store, ownsStore: boolean, clock: Clock, registry: Registry) {
@@ -148,6 +149,9 @@ export class Perdure implements AsyncDisposable {
     };
     engine.onClosed(({ run }) => {
       for (const wake of this.#waiting.get(run) ?? []) wake();
+    });
+    this.#unwatch = store.watch(() => {
+      for (const wakers of [...this.#waiting.values()]) for (const wake of [...wakers]) wake();
     });
     this.runs = new Runs(this.#host);
   }
@@ -277,6 +281,7 @@ export class Perdure implements AsyncDisposable {
   /** Stops this engine. Its open runs are handed over at once; nothing is lost. */
   async close(): Promise<void> {
     await this.#engine.close();
+    this.#unwatch();
     if (this.#ownsStore) await this.#store.close();
   }
 

@@ -67,8 +67,9 @@ export interface HistoryEvent {
   readonly data: EventData;
 }
 
-/** Longest time between two looks at a run that somebody else advances. */
-const LOOK_EVERY_MS = 250;
+/** Time between two looks at a run that somebody else advances, when no hint comes: it grows from the first to the last. */
+const FIRST_LOOK_MS = 50;
+const LAST_LOOK_MS = 5000;
 const PAGE = 5000;
 
 export class RunHandle<O = unknown> {
@@ -108,8 +109,8 @@ export class RunHandle<O = unknown> {
       options.timeout === undefined
         ? Number.POSITIVE_INFINITY
         : this.#host.now() + durationMs(options.timeout, "timeout of result()");
-    for (;;) {
-      const change = this.#host.changed(this.#run, Math.max(1, Math.min(LOOK_EVERY_MS, limit - this.#host.now())));
+    for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
+      const change = this.#host.changed(this.#run, Math.max(1, Math.min(look, limit - this.#host.now())));
       const row = await this.#row();
       if (isClosed(row.status)) return this.#outcome(row);
       if (row.status === "blocked") throw this.#blockedError(row);

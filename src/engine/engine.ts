@@ -160,7 +160,7 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     const input = encodePayload(spec.input, this.codec);
     assertNoSecret(secrets, input, "the input");
     const deadline = deadlineOf(spec, createdAt);
-    const { type, at, body } = newEvent.runStarted(createdAt, {
+    const { type, at, body } = newEvent.runStarted(createdAt + spec.delayMs, {
       workflow: workflow.name,
       version: workflow.version,
       workflowId,

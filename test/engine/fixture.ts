@@ -1,0 +1,62 @@
+/** An engine on a memory store with a clock that tests move. */
+import { type OpenOptions, open, type Perdure } from "../../src/client/open.ts";
+import type { RunHandle } from "../../src/client/run-handle.ts";
+import { silentLogger } from "../../src/engine/log.ts";
+import type { RunEvent } from "../../src/engine/observers.ts";
+import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
+import type { Store } from "../../src/store/store.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+
+export interface Bench {
+  readonly clock: VirtualClock;
+  readonly store: Store;
+  readonly events: RunEvent[];
+  /** Opens one more engine on the same store. */
+  engine(options?: OpenOptions): Promise<Perdure>;
+  /** The result, moving time as far as it takes. */
+  finish<O>(handle: RunHandle<O>, withinMs?: number): Promise<O>;
+}
+
+export function bench(): Bench {
+  const clock = new VirtualClock();
+  const store = createMemoryStore();
+  const events: RunEvent[] = [];
+  return {
+    clock,
+    store,
+    events,
+    engine: (options = {}) =>
+      open({ store, clock, logger: silentLogger, observers: [{ onEvent: (event) => events.push(event) }], ...options }),
+    finish: async (handle, withinMs = 3_600_000) => {
+      let settled = false;
+      const result = handle.result().finally(() => {
+        settled = true;
+      });
+      result.catch(() => {});
+      const until = clock.now() + withinMs;
+      for (let step = 100; !settled && clock.now() < until; step = Math.min(step * 2, 60_000)) await clock.advance(step);
+      if (!settled) throw new Error(`the run did not end within ${withinMs} ms of virtual time: ${JSON.stringify(await handle.describe())}`);
+      return result;
+    },
+  };
+}
+
+/** An engine that vanishes without a word: its lease ends by itself. */
+export function vanishing(store: Store): { store: Store; vanish(): void } {
+  let gone = false;
+  const never = new Promise<never>(() => {});
+  const proxy = new Proxy(store, {
+    get(target, key) {
+      const value = Reflect.get(target, key) as unknown;
+      if (typeof value !== "function") return value;
+      if (key === "watch") return (listener: () => void) => target.watch(() => !gone && listener());
+      return (...args: unknown[]) => (gone ? never : Promise.resolve(Reflect.apply(value, target, args)).then((result) => (gone ? never : result)));
+    },
+  });
+  return {
+    store: proxy,
+    vanish: () => {
+      gone = true;
+    },
+  };
+}
