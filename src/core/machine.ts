@@ -269,26 +269,26 @@ export class Machine<Spec = unknown> {
   apply(row: { readonly type: string; readonly at: number; readonly data: string }, verify: boolean): void {
     if (this.#dead || this.blockage !== undefined) return;
     const { type, at, data } = parseEvent(row);
-    if (verify && data.x !== undefined && !this.#agrees(data.x, type, data)) return;
+    if (verify && !(this.#claims(type, data) && this.#agrees(data.x, type, data))) return;
     if (at > this.now) this.now = at;
     switch (type) {
       case "RunStarted":
         this.#start(data);
         break;
       case "StepCompleted":
-        this.#settle(type, data, verify)?.resolve(reviveParsed(data.p, this.#options.codec));
+        this.#settle(data)?.resolve(reviveParsed(data.p, this.#options.codec));
         break;
       case "StepFailed": {
-        const open = this.#settle(type, data, verify);
+        const open = this.#settle(data);
         open?.reject(stepError(open, data.e as Failure, data.a ?? 1, this.#options.codec));
         break;
       }
       case "StepCancelled":
-        this.#settle(type, data, verify)?.reject(new CancelledError(this.cancelReason ?? "cancelled"));
+        this.#settle(data)?.reject(new CancelledError(this.cancelReason ?? "cancelled"));
         break;
       case "TimerFired":
       case "WaitTimedOut":
-        this.#settle(type, data, verify)?.resolve(undefined);
+        this.#settle(data)?.resolve(undefined);
         break;
       case "SignalReceived":
         this.#receive(data.n as string, reviveParsed(data.p, this.#options.codec));
@@ -342,23 +342,30 @@ export class Machine<Spec = unknown> {
     else buffered.push(value);
   }
 
-  /** Finds and removes the open command of an outcome, or blocks. */
-  #settle(type: string, data: EventData, verify: boolean): Open<Spec> | undefined {
-    if (this.ending !== undefined) return undefined;
-    const id = data.c as number;
-    const open = this.#open.get(id);
-    const said = `${PAST[type] ?? type} ${data.k} ${JSON.stringify(data.n)} (command ${id})`;
+  /** Whether the command an outcome names is the one the code asked for; blocks if not. */
+  #claims(type: string, data: EventData): boolean {
+    if (this.ending !== undefined || data.c === undefined) return true;
+    const open = this.#open.get(data.c);
+    const said = `${PAST[type] ?? type} ${describe({ kind: data.k!, name: data.n! })} (command ${data.c})`;
     if (open === undefined) {
-      const asked = id > this.commands ? `issued only ${this.commands} commands by then` : "had no such command open";
-      this.#mismatch(said, asked, id);
-      return undefined;
+      this.#mismatch(
+        said,
+        data.c > this.commands ? `issued only ${this.commands} commands by then` : "has settled that command already",
+        data.c,
+      );
+      return false;
     }
-    if (verify && (open.kind !== data.k || open.name !== data.n || open.inputDigest !== data.i)) {
-      const same = open.kind === data.k && open.name === data.n;
-      this.#mismatch(said, same ? `${describe(open)} with another input` : `${describe(open)}`, id);
-      return undefined;
-    }
-    this.#open.delete(id);
+    if (open.kind === data.k && open.name === data.n && open.inputDigest === data.i) return true;
+    const sameName = open.kind === data.k && open.name === data.n;
+    this.#mismatch(said, `asked for ${sameName ? "it with another input" : describe(open)}`, data.c);
+    return false;
+  }
+
+  /** Removes the open command of an outcome; undefined when the function has ended meanwhile. */
+  #settle(data: EventData): Open<Spec> | undefined {
+    const open = this.#open.get(data.c as number);
+    if (open === undefined || this.ending !== undefined) return undefined;
+    this.#open.delete(open.id);
     if (open.kind === "wait") {
       const waiters = this.#waiters.get(open.name);
       waiters?.splice(waiters.indexOf(open), 1);
@@ -366,12 +373,17 @@ export class Machine<Spec = unknown> {
     return open;
   }
 
-  #agrees([commands, rolling]: Check, type: string, data: EventData): boolean {
+  #agrees(check: Check | undefined, type: string, data: EventData): boolean {
+    if (check === undefined) return true;
+    const [commands, rolling] = check;
     if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return true;
-    const said = `${commands} commands before ${PAST[type] ?? type}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
-    const asked =
-      commands === this.commands ? `issued ${commands} too, but not the same ones` : `issued ${this.commands}`;
-    this.#mismatch(said, asked, Math.min(commands, this.commands) + (commands === this.commands ? 0 : 1));
+    const before = `${PAST[type] ?? type}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
+    const asked = commands === this.commands ? "issued as many, but not the same ones" : `issued ${this.commands}`;
+    this.#mismatch(
+      `the code had issued ${commands} commands before ${before}`,
+      asked,
+      Math.min(commands, this.commands) + (commands === this.commands ? 0 : 1),
+    );
     return false;
   }
 

@@ -16,15 +16,33 @@ describe("a durable function", () => {
     const e = await engine({ workflows: [sum] });
     const handle = await e.start(sum, 4);
     expect(await finish(handle)).toBe(20);
-    expect((await handle.history()).map((event) => event.type)).toEqual(["RunStarted", ...Array(4).fill("StepCompleted"), "RunCompleted"]);
+    expect((await handle.history()).map((event) => event.type)).toEqual([
+      "RunStarted",
+      ...Array(4).fill("StepCompleted"),
+      "RunCompleted",
+    ]);
   });
 
   it("keeps rich values between steps and in its result", async () => {
     const { engine, finish } = bench();
-    const rich = activity("rich", async () => ({ at: new Date(5), set: new Set([1n]), bytes: new Uint8Array([7]), gap: undefined, big: 10n, nan: Number.NaN }));
+    const rich = activity("rich", async () => ({
+      at: new Date(5),
+      set: new Set([1n]),
+      bytes: new Uint8Array([7]),
+      gap: undefined,
+      big: 10n,
+      nan: Number.NaN,
+    }));
     const w = workflow("w", async (wf) => wf.call(rich));
     const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({ at: new Date(5), set: new Set([1n]), bytes: new Uint8Array([7]), gap: undefined, big: 10n, nan: Number.NaN });
+    expect(await finish(await e.start(w))).toEqual({
+      at: new Date(5),
+      set: new Set([1n]),
+      bytes: new Uint8Array([7]),
+      gap: undefined,
+      big: 10n,
+      nan: Number.NaN,
+    });
   });
 
   it("gives workflow code a decoded copy, so that mutation by the activity is invisible", async () => {
@@ -55,7 +73,10 @@ describe("a durable function", () => {
     const e = await engine({ workflows: [w] });
     expect(await finish(await e.start(w))).toBe(3);
     expect(times.map((time) => time - times[0]!)).toEqual([0, 1000, 3000]);
-    expect(events.filter((event) => event.type === "step.retrying").map((event) => event.error.message)).toEqual(["attempt 1", "attempt 2"]);
+    expect(events.filter((event) => event.type === "step.retrying").map((event) => event.error.message)).toEqual([
+      "attempt 1",
+      "attempt 2",
+    ]);
   });
 
   it("shows a waiting retry in describe()", async () => {
@@ -86,13 +107,24 @@ describe("a durable function", () => {
       try {
         await wf.call(charge);
       } catch (error) {
-        const { name, message, code, amount, step, attempts } = error as CardDeclined & { step: string; attempts: number };
+        const { name, message, code, amount, step, attempts } = error as CardDeclined & {
+          step: string;
+          attempts: number;
+        };
         return { isClass: error instanceof CardDeclined, name, message, code, amount, step, attempts };
       }
       return "no error";
     });
     const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({ isClass: true, name: "CardDeclined", message: "no money", code: "declined", amount: 5, step: "charge", attempts: 1 });
+    expect(await finish(await e.start(w))).toEqual({
+      isClass: true,
+      name: "CardDeclined",
+      message: "no money",
+      code: "declined",
+      amount: 5,
+      step: "charge",
+      attempts: 1,
+    });
   });
 
   it("rejects result() with RUN_FAILED and the error as its cause", async () => {
@@ -132,7 +164,12 @@ describe("a durable function", () => {
     const aborted: unknown[] = [];
     const slow = activity("slow", { timeout: "3s", retry: { maxAttempts: 2 } }, (_: undefined, ctx) => {
       if (ctx.attempt === 2) return Promise.resolve("second");
-      return new Promise<string>((resolve) => ctx.signal.addEventListener("abort", () => { aborted.push(ctx.signal.reason); resolve("late"); }));
+      return new Promise<string>((resolve) =>
+        ctx.signal.addEventListener("abort", () => {
+          aborted.push(ctx.signal.reason);
+          resolve("late");
+        }),
+      );
     });
     const w = workflow("w", async (wf) => wf.call(slow));
     const e = await engine({ workflows: [w] });
@@ -172,7 +209,9 @@ describe("a durable function", () => {
 
   it("waits until the next time a cron expression matches in its time zone", async () => {
     const { engine, finish } = bench();
-    const w = workflow("w", async (wf) => new Date(await wf.sleepUntilCron("0 3 * * *", { timezone: "Europe/Berlin" })).toISOString());
+    const w = workflow("w", async (wf) =>
+      new Date(await wf.sleepUntilCron("0 3 * * *", { timezone: "Europe/Berlin" })).toISOString(),
+    );
     const e = await engine({ workflows: [w] });
     expect(await finish(await e.start(w), 2 * 86_400_000)).toBe("2026-01-01T02:00:00.000Z");
   });
@@ -214,7 +253,16 @@ describe("cancellation", () => {
   it("rejects pending waits, aborts activities and ends the run as cancelled", async () => {
     const { engine, finish, clock } = bench();
     let reason: unknown;
-    const hang = activity("hang", (_: undefined, ctx) => new Promise<never>((_resolve, reject) => ctx.signal.addEventListener("abort", () => { reason = ctx.signal.reason; reject(ctx.signal.reason); })));
+    const hang = activity(
+      "hang",
+      (_: undefined, ctx) =>
+        new Promise<never>((_resolve, reject) =>
+          ctx.signal.addEventListener("abort", () => {
+            reason = ctx.signal.reason;
+            reject(ctx.signal.reason);
+          }),
+        ),
+    );
     const w = workflow("w", async (wf) => wf.call(hang));
     const e = await engine({ workflows: [w] });
     const handle = await e.start(w);
@@ -223,7 +271,12 @@ describe("cancellation", () => {
     const error = await finish(handle).catch((thrown: unknown) => thrown);
     expect(isPerdureError(error, "RUN_CANCELLED")).toBe(true);
     expect(reason).toBeInstanceOf(CancelledError);
-    expect((await handle.history()).map((event) => event.type)).toEqual(["RunStarted", "CancelRequested", "StepCancelled", "RunCancelled"]);
+    expect((await handle.history()).map((event) => event.type)).toEqual([
+      "RunStarted",
+      "CancelRequested",
+      "StepCancelled",
+      "RunCancelled",
+    ]);
   });
 
   it("lets the code answer with a result of its own and aborts wf.abortSignal", async () => {
@@ -416,7 +469,9 @@ describe("resume", () => {
       if (name === "b" && broken) throw new Error("not yet");
       return name;
     });
-    const w = workflow("w", async (wf) => [await wf.call(step, "a"), await wf.call(step, "b"), await wf.call(step, "c")].join(""));
+    const w = workflow("w", async (wf) =>
+      [await wf.call(step, "a"), await wf.call(step, "b"), await wf.call(step, "c")].join(""),
+    );
     const e = await engine({ workflows: [w] });
     const handle = await e.start(w, undefined, { id: "r" });
     await finish(handle).catch(() => {});
@@ -426,7 +481,16 @@ describe("resume", () => {
     expect(await finish(handle)).toBe("abc");
     expect(calls).toEqual(["a", "b", "b", "c"]);
     expect(new Set(keys).size).toBe(2);
-    expect((await handle.history()).map((event) => event.type)).toEqual(["RunStarted", "StepCompleted", "StepFailed", "RunFailed", "Resumed", "StepCompleted", "StepCompleted", "RunCompleted"]);
+    expect((await handle.history()).map((event) => event.type)).toEqual([
+      "RunStarted",
+      "StepCompleted",
+      "StepFailed",
+      "RunFailed",
+      "Resumed",
+      "StepCompleted",
+      "StepCompleted",
+      "RunCompleted",
+    ]);
   });
 
   it("goes on after a cancellation as if it had not been asked for", async () => {
@@ -472,6 +536,10 @@ describe("resume", () => {
     await one.close();
     const two = await engine({ workflows: [w], store });
     expect(await finish(await two.handle("r"), 2 * 3_600_000)).toEqual(["first", "good", "bad", "last"]);
-    expect(calls.filter((name) => name === "first" || name === "good" || name === "last")).toEqual(["first", "good", "last"]);
+    expect(calls.filter((name) => name === "first" || name === "good" || name === "last")).toEqual([
+      "first",
+      "good",
+      "last",
+    ]);
   });
 });

@@ -34,8 +34,12 @@ export function bench(): Bench {
       });
       result.catch(() => {});
       const until = clock.now() + withinMs;
-      for (let step = 100; !settled && clock.now() < until; step = Math.min(step * 2, 60_000)) await clock.advance(step);
-      if (!settled) throw new Error(`the run did not end within ${withinMs} ms of virtual time: ${JSON.stringify(await handle.describe())}`);
+      for (let step = 100; !settled && clock.now() < until; step = Math.min(step * 2, 60_000))
+        await clock.advance(step);
+      if (!settled)
+        throw new Error(
+          `the run did not end within ${withinMs} ms of virtual time: ${JSON.stringify(await handle.describe())}`,
+        );
       return result;
     },
   };
@@ -50,7 +54,8 @@ export function vanishing(store: Store): { store: Store; vanish(): void } {
       const value = Reflect.get(target, key) as unknown;
       if (typeof value !== "function") return value;
       if (key === "watch") return (listener: () => void) => target.watch(() => !gone && listener());
-      return (...args: unknown[]) => (gone ? never : Promise.resolve(Reflect.apply(value, target, args)).then((result) => (gone ? never : result)));
+      return (...args: unknown[]) =>
+        gone ? never : Promise.resolve(Reflect.apply(value, target, args)).then((result) => (gone ? never : result));
     },
   });
   return {
