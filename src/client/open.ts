@@ -13,7 +13,7 @@ import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
 import { openStore } from "../store/open.ts";
 import { createSealer } from "../store/sealing.ts";
-import type { RunRow, Store } from "../store/store.ts";
+import type { EventRow, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/context.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
@@ -129,7 +129,7 @@ export class Perdure implements AsyncDisposable {
   readonly #ownsStore: boolean;
   readonly #clock: Clock;
   readonly #registry: Registry;
-  readonly #waiting = new Map<number, Set<() => void>>();
+  readonly #waiting = new Map<number, Set<(last?: EventRow) => void>>();
   readonly #host: HandleHost;
   readonly #unwatch: () => void;
   readonly runs: Runs;
@@ -145,10 +145,11 @@ export class Perdure implements AsyncDisposable {
       codec: engine.codec,
       now: () => clock.now(),
       hint: () => engine.hint(),
+      active: (run) => engine.advances(run),
       changed: (run, ms) => this.#changed(run, ms),
     };
-    engine.onClosed(({ run }) => {
-      for (const wake of this.#waiting.get(run) ?? []) wake();
+    engine.onClosed(({ run, last }) => {
+      for (const wake of [...(this.#waiting.get(run) ?? [])]) wake(last);
     });
     this.#unwatch = store.watch(() => {
       for (const wakers of [...this.#waiting.values()]) for (const wake of [...wakers]) wake();
@@ -156,17 +157,17 @@ export class Perdure implements AsyncDisposable {
     this.runs = new Runs(this.#host);
   }
 
-  #changed(run: number, ms: number): Promise<void> {
+  #changed(run: number, ms: number): Promise<EventRow | undefined> {
     return new Promise((resolve) => {
       const wakers = this.#waiting.get(run) ?? new Set();
       this.#waiting.set(run, wakers);
-      const wake = (): void => {
+      const wake = (last?: EventRow): void => {
         cancel();
         wakers.delete(wake);
         if (wakers.size === 0) this.#waiting.delete(run);
-        resolve();
+        resolve(last);
       };
-      const cancel = this.#clock.after(ms, wake);
+      const cancel = this.#clock.after(ms, () => wake());
       wakers.add(wake);
     });
   }

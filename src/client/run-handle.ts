@@ -17,8 +17,10 @@ export interface HandleHost {
   now(): number;
   /** Makes a local engine look at once. */
   hint(): void;
-  /** Resolves when the run may have changed, or after `ms`. */
-  changed(run: number, ms: number): Promise<void>;
+  /** Whether an engine of this process advances the run now: then its end will be told by `changed`. */
+  active(run: number): boolean;
+  /** Resolves when the run may have changed, or after `ms`; with its last event when it ended here. */
+  changed(run: number, ms: number): Promise<EventRow | undefined>;
 }
 
 /** Something a run waits for or is doing. */
@@ -111,22 +113,22 @@ export class RunHandle<O = unknown> {
         : this.#host.now() + durationMs(options.timeout, "timeout of result()");
     for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
       const change = this.#host.changed(this.#run, Math.max(1, Math.min(look, limit - this.#host.now())));
-      const row = await this.#row();
-      if (isClosed(row.status)) return this.#outcome(row);
-      if (row.status === "blocked") throw this.#blockedError(row);
+      if (!this.#host.active(this.#run)) {
+        const row = await this.#row();
+        if (isClosed(row.status)) return this.#outcome();
+        if (row.status === "blocked") throw this.#blockedError(row);
+      }
       if (this.#host.now() >= limit)
-        throw new PerdureError(
-          "WAIT_TIMED_OUT",
-          `${this.workflowId} has not ended yet; it is ${row.status} and goes on`,
-        );
-      await change;
+        throw new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not ended yet; it goes on`);
+      const last = await change;
+      if (last !== undefined) return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
     }
   }
 
-  async #outcome(row: RunRow): Promise<O> {
+  async #outcome(): Promise<O> {
     const last = await this.#host.store.lastEvent(this.#run);
     if (last === undefined) throw new PerdureError("INTERNAL", `run ${this.runId} is closed but has no history`);
-    return outcomeOf(last, row, this.runId, this.#host.codec) as O;
+    return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
   }
 
   #blockedError(row: RunRow): PerdureError {
@@ -261,27 +263,27 @@ function parseDetail(detail: string | null): Detail {
 }
 
 /** Returns the result in a terminal event, or throws what it stands for. */
-function outcomeOf(last: EventRow, row: RunRow, runId: string, codec: PayloadCodec | undefined): unknown {
+function outcomeOf(last: EventRow, workflowId: string, runId: string, codec: PayloadCodec | undefined): unknown {
   const { data } = parseEvent(last);
-  const details = { workflowId: row.workflowId, runId };
+  const details = { workflowId, runId };
   switch (last.type as EventType) {
     case "RunCompleted":
       return reviveParsed(data.p, codec);
     case "RunFailed":
-      throw new PerdureError("RUN_FAILED", `${row.workflowId} failed: ${failureText(data.e!)}`, {
+      throw new PerdureError("RUN_FAILED", `${workflowId} failed: ${failureText(data.e!)}`, {
         details,
         cause: fromFailure(data.e!, [], codec),
       });
     case "RunCancelled":
-      throw new PerdureError("RUN_CANCELLED", `${row.workflowId} was cancelled${data.r ? `: ${data.r}` : ""}`, {
+      throw new PerdureError("RUN_CANCELLED", `${workflowId} was cancelled${data.r ? `: ${data.r}` : ""}`, {
         details,
       });
     case "RunTerminated":
-      throw new PerdureError("RUN_TERMINATED", `${row.workflowId} was terminated${data.r ? `: ${data.r}` : ""}`, {
+      throw new PerdureError("RUN_TERMINATED", `${workflowId} was terminated${data.r ? `: ${data.r}` : ""}`, {
         details,
       });
     default:
-      throw new PerdureError("RUN_TIMED_OUT", `${row.workflowId} took longer than its timeout`, { details });
+      throw new PerdureError("RUN_TIMED_OUT", `${workflowId} took longer than its timeout`, { details });
   }
 }
 

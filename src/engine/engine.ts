@@ -124,6 +124,11 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     return { active: this.#actors.size, warm: this.#warm.size };
   }
 
+  /** Whether this engine advances the run now. */
+  advances(run: number): boolean {
+    return this.#actors.has(run);
+  }
+
   async open(): Promise<void> {
     await this.#keeper.start();
     this.#claimer.start();
@@ -466,7 +471,7 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
   async #loadOwned(runs: readonly number[]): Promise<void> {
     for (const loaded of await this.store.load(runs, PAGE)) {
       const closed = loaded.row.closedAt !== null || loaded.row.status === "blocked";
-      if (closed) for (const listener of this.#listeners) listener({ run: loaded.row.run, last: loaded.events.at(-1) });
+      if (closed) for (const listener of this.#listeners) listener({ run: loaded.row.run, last: undefined });
       else await this.#takeOver(loaded);
     }
     this.turns.run();
