@@ -397,6 +397,19 @@ export class Machine<Spec = unknown> {
     );
   }
 
+  /** Checks a row of a command that was in flight when the run was last advanced. */
+  verifyInFlight(row: { readonly command: number; readonly kind: string; readonly name: string }): void {
+    if (this.ending !== undefined) return;
+    const open = this.#open.get(row.command);
+    if (open !== undefined && open.kind === row.kind && (open.label ?? open.name) === row.name) return;
+    const what = describe({ kind: row.kind as CommandKind, name: row.name });
+    const asked =
+      open === undefined
+        ? "did not ask for it"
+        : `asked for ${describe({ kind: open.kind, name: open.label ?? open.name })}`;
+    this.#mismatch(`${what} (command ${row.command}) was in flight when the run was last advanced`, asked, row.command);
+  }
+
   #mismatch(said: string, asked: string, command: number): void {
     const place = callSite(this.#places?.[command] ?? this.#places?.at(-1));
     this.block({

@@ -99,6 +99,14 @@ export class StepRun {
     };
   }
 
+  /** The row of the first attempt, written before it starts. */
+  planned(): AttemptRow {
+    const now = this.#host.clock.now();
+    this.firstAt = now;
+    this.hasRow = true;
+    return { ...this.row(), startedAt: now };
+  }
+
   /** Starts the attempt, or waits until it is due. */
   begin(): void {
     if (this.#state !== "idle" && this.#state !== "waiting") return;

@@ -1,0 +1,40 @@
+/** Facts of a run that never change while it is in memory, and how its values become payloads. */
+import { encodePayload, type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
+import type { Logger } from "../workflow/context.ts";
+import { assertNoSecret, type Secrets } from "./secrets.ts";
+
+/** Facts that never change while the actor lives. */
+export interface RunFacts {
+  readonly run: number;
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly secrets: Secrets;
+  /** When the run as a whole times out, epoch milliseconds. */
+  readonly deadline: number | undefined;
+}
+
+/** What encoding needs. */
+export interface ResultHost {
+  readonly log: Logger;
+  readonly codec: PayloadCodec | undefined;
+}
+
+/**
+ * Encodes what a step or the workflow returned.
+ *
+ * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`, `SECRET_LEAK`.
+ */
+export function encodeResult(host: ResultHost, facts: RunFacts, value: unknown, what: string): Payload {
+  const payload = encodePayload(value, host.codec);
+  if (payload.length > WARN_PAYLOAD) {
+    const { workflow, workflowId, runId } = facts;
+    const advice = "consider keeping it outside and passing a reference";
+    host.log.warn(
+      { workflow, workflowId, runId, size: payload.length },
+      `${what} takes ${payload.length} characters; ${advice}`,
+    );
+  }
+  assertNoSecret(facts.secrets, payload, what);
+  return payload;
+}
