@@ -19,6 +19,8 @@ export interface Committing {
   refused(why: Refusal): void;
   /** The store cannot write what this run wants to write. */
   choked(error: unknown): void;
+  /** The answer to the commit was lost although it happened: what is in memory may be wrong. */
+  doubtful(): void;
 }
 
 /** What the committer tells its engine. */
@@ -35,9 +37,15 @@ export interface CommitterHost {
   runTurns(): void;
 }
 
+/** What became of a start; `fresh` when this very commit made the run, so that its engine holds it now. */
+export interface Started {
+  readonly result: StartResult;
+  readonly fresh: boolean;
+}
+
 interface PendingStart {
   readonly run: NewRun;
-  readonly done: (result: StartResult) => void;
+  readonly done: (started: Started) => void;
   readonly failed: (error: unknown) => void;
   /** It was sent once and nobody knows what became of it: finding the run there means that it did happen. */
   doubtful: boolean;
@@ -93,7 +101,7 @@ export class Committer {
   }
 
   /** Creates a run in the next batch. */
-  start(run: NewRun): Promise<StartResult> {
+  start(run: NewRun): Promise<Started> {
     return new Promise((done, failed) => {
       this.#starts.push({ run, done, failed, doubtful: false });
       this.#schedule();
@@ -280,5 +288,5 @@ function settleStart(start: PendingStart, result: StartResult): void {
     start.doubtful &&
     found.createdAt === start.run.createdAt &&
     found.workflow === start.run.workflow;
-  start.done(happened ? { run: found.run } : result);
+  start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: true });
 }

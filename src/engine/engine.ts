@@ -3,11 +3,10 @@
  * (core does) and nothing about rows (the store does).
  */
 import { isPerdureError, PerdureError } from "../core/errors.ts";
-import { type Check, newEvent } from "../core/events.ts";
+import { newEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import { Machine } from "../core/machine.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
 import type { EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/context.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -23,6 +22,7 @@ import { RunActor, type RunHost } from "./run-actor.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
+import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
 import { Turns } from "./turns.ts";
 import { RunContext } from "./workflow-context.ts";
 
@@ -61,13 +61,7 @@ export interface StartSpec {
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
 
-/** Events loaded at once for one run; longer histories are read page by page. */
-const PAGE = 10_000;
-/** Crashes after which a run is not started any more, and from which it starts alone (rule 18). */
-const CRASH_LOOP = 5;
-const SUSPECT = 2;
-
-export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
+export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, TakeoverHost {
   readonly #config: EngineConfig;
   readonly store: Store;
   readonly clock: Clock;
@@ -84,8 +78,9 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
   readonly #listeners = new Set<(closing: Closing) => void>();
   #fresh: StepRun[] = [];
   #held: StepRun[] = [];
-  #suspects: LoadedRun[] = [];
-  #suspect: number | undefined;
+  readonly #takeover: Takeover;
+  /** Runs the store says are ours that were not in memory at the last audit. */
+  #missing = new Set<number>();
   #definitions = new Set<string>();
   #closed = false;
 
@@ -102,6 +97,7 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     this.#keeper = new LeaseKeeper(this, config.ttlMs);
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
+    this.#takeover = new Takeover(this);
   }
 
   get codec(): PayloadCodec | undefined {
@@ -154,8 +150,11 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     const { workflow } = spec;
     await this.#keepDefinition(workflow);
     const run = this.#newRun(spec);
-    const result = await this.committer.start(run);
-    if ("run" in result && run.owned) this.#begin(result.run, spec, run);
+    const { result, fresh } = await this.committer.start(run);
+    if ("run" in result && run.owned) {
+      if (fresh) this.#begin(result.run, spec, run);
+      else await this.#loadOwned([result.run]).catch(() => {});
+    }
     return result;
   }
 
@@ -196,17 +195,22 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
 
   #begin(run: number, spec: StartSpec, row: NewRun): void {
     if (this.#actors.has(run)) return;
-    const facts = this.#facts(run, spec.workflowId, spec.workflow.name, spec.secrets, deadlineOf(spec, row.createdAt));
-    const actor = this.#actor(facts, spec.workflow, row.createdAt, NO_GENERATION);
+    const about = { run, workflowId: spec.workflowId, workflow: spec.workflow.name };
+    const facts = this.facts(about, spec.secrets, deadlineOf(spec, row.createdAt));
+    const actor = this.actor(facts, spec.workflow, row.createdAt, NO_GENERATION);
     this.#actors.set(run, actor);
     actor.begin(row.first);
   }
 
-  #facts(run: number, workflowId: string, workflow: string, secrets: Secrets, deadline: number | undefined): RunFacts {
+  facts(
+    { run, workflowId, workflow }: Pick<RunRow, "run" | "workflowId" | "workflow">,
+    secrets: Secrets,
+    deadline: number | undefined,
+  ): RunFacts {
     return { run, runId: formatRunId(this.store.id, run), workflowId, workflow, secrets, deadline };
   }
 
-  #actor(
+  actor(
     facts: RunFacts,
     definition: AnyWorkflow,
     startedAt: number,
@@ -267,11 +271,11 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     const lease = this.lease();
     const [warmRuns, coldRuns] = await Promise.all([
       warm.size === 0 ? [] : this.store.load([...warm], 0),
-      cold.length === 0 ? [] : this.store.load(cold, PAGE),
+      cold.length === 0 ? [] : this.store.load(cold, HISTORY_PAGE),
     ]);
     if (lease === undefined || lease !== this.lease()) return;
     for (const loaded of warmRuns) this.#wake(loaded);
-    for (const loaded of coldRuns) await this.#takeOver(loaded);
+    for (const loaded of coldRuns) this.#takeOver(loaded);
     this.turns.run();
   }
 
@@ -283,127 +287,33 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     actor.wake(loaded.messages, loaded.row.inbox);
   }
 
-  async #takeOver(loaded: LoadedRun): Promise<void> {
-    const { row } = loaded;
-    if (this.#actors.has(row.run) || row.owner !== this.lease()?.engine) return;
-    if (row.crashes < SUSPECT) return this.#replay(loaded);
-    if (this.#suspect === undefined) {
-      this.#suspect = row.run;
-      return this.#replay(loaded);
-    }
-    this.#suspects.push(loaded);
-  }
-
-  async #replay(loaded: LoadedRun): Promise<void> {
-    const { row } = loaded;
-    const history = await this.#wholeHistory(loaded);
-    const lease = this.lease();
-    let definition: AnyWorkflow | undefined;
-    try {
-      definition = await this.#config.registry.pinned(row.workflow, row.version, this.store);
-    } catch (error) {
-      this.log.error({ workflow: row.workflow, error: String(error) }, "a stored definition cannot be used any more");
-    }
-    if (lease === undefined || lease !== this.lease() || this.#actors.has(row.run)) return;
-    const secrets = loaded.secrets === null ? {} : (JSON.parse(this.#config.unseal(loaded.secrets)) as Secrets);
-    const plan = await this.#resumed(row, history, definition, secrets);
-    if (plan === undefined || lease !== this.lease()) return;
-    const facts = this.#facts(row.run, row.workflowId, row.workflow, secrets, deadlineIn(history, plan));
-    const actor = this.#actor(facts, definition ?? UNKNOWN, row.createdAt, plan.generation);
-    this.#actors.set(row.run, actor);
-    if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
-    if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
-    const check = checkOf(row, history.length);
-    actor.replay(plan.rows, {
-      length: history.length,
-      attempts: loaded.attempts,
-      messages: loaded.messages,
-      inbox: row.inbox,
-      check,
-      crashes: row.crashes,
+  #takeOver(loaded: LoadedRun): void {
+    const { run } = loaded.row;
+    this.#takeover.take(loaded).catch((error: unknown) => {
+      this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again");
     });
   }
 
-  async #wholeHistory(loaded: LoadedRun): Promise<EventRow[]> {
-    const history = [...loaded.events];
-    if (history.length < PAGE) return history;
-    for (;;) {
-      const page = await this.store.history(loaded.row.run, history.length, PAGE);
-      for (const event of page) history.push(event);
-      if (page.length < PAGE) return history;
-    }
+  activate(actor: RunActor): void {
+    this.#actors.set(actor.facts.run, actor);
   }
 
-  /** A history that ends closed but was claimed is to be resumed: appends `Resumed` first (rule 29). */
-  async #resumed(
-    row: RunRow,
-    history: EventRow[],
-    definition: AnyWorkflow | undefined,
-    secrets: Secrets,
-  ): Promise<ReplayPlan | undefined> {
-    const plan = planReplay(history);
-    if (!endsClosed(history) || definition === undefined) return plan;
-    const pivot = pivotOf(plan.rows);
-    const commands = await this.#commandsBefore(plan, pivot, row, definition, secrets);
-    const at = Math.max(this.clock.now(), history.at(-1)!.at);
-    const { type, body } = newEvent.resumed(at, setAside(plan.rows, pivot, commands), commands);
-    const event: EventRow = { type, at, data: `{${body}}` };
-    const lease = this.lease();
-    if (lease === undefined) return undefined;
-    const appended = await this.#append(row.run, history.length, event);
-    if (!appended) return undefined;
-    history.push(event);
-    return planReplay(history);
+  unseal(text: string): string {
+    return this.#config.unseal(text);
   }
 
-  /** How many commands the code had issued when the pivot was applied: found by replaying up to it, without effects. */
-  #commandsBefore(
-    plan: ReplayPlan,
-    pivot: number | undefined,
-    row: RunRow,
-    definition: AnyWorkflow,
-    secrets: Secrets,
-  ): Promise<number> {
-    const rows = pivot === undefined ? plan.rows.slice(0, -1) : plan.rows.filter((event) => event.seq < pivot);
-    const facts = this.#facts(row.run, row.workflowId, row.workflow, secrets, undefined);
-    return new Promise((resolve) => {
-      const machine = this.#actor(facts, definition, row.createdAt, plan.generation).machine;
-      let next = 0;
-      this.turns.add({
-        takeTurn: () => {
-          machine.openTurn();
-          const event = rows[next++];
-          if (event !== undefined) machine.apply(event, event.verify);
-        },
-        endTurn: () => {
-          machine.closeTurn();
-          machine.takeCommands();
-          return next < rows.length;
-        },
-        turnsDone: () => {
-          const { commands } = machine;
-          machine.kill();
-          resolve(commands);
-        },
-      });
-      this.turns.run();
-    });
+  get registry(): Registry {
+    return this.#config.registry;
   }
 
-  #append(run: number, base: number, event: EventRow): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      let taken = false;
-      this.committer.ready({
-        takeTransition: () => {
-          if (taken) return undefined;
-          taken = true;
-          return { run, base, events: [event], consumed: [], attempts: [], settled: [], image: null };
-        },
-        committed: () => resolve(true),
-        refused: () => resolve(false),
-        choked: reject,
-      });
-    });
+  /** Runs that are ours in the store but not in memory, twice in a row, were lost on the way: they are loaded again. */
+  async audit(lease: Lease): Promise<void> {
+    const owned = await this.store.owned(lease);
+    if (lease !== this.lease()) return;
+    const missing = owned.filter((run) => !this.#actors.has(run) && !this.#takeover.waits(run));
+    const lost = missing.filter((run) => this.#missing.has(run));
+    this.#missing = new Set(missing);
+    if (lost.length > 0) await this.#loadOwned(lost);
   }
 
   // ---- RunHost ---------------------------------------------------------------------------------------------------------
@@ -430,14 +340,14 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
 
   closed(actor: RunActor, last: EventRow | undefined): void {
     this.#actors.delete(actor.facts.run);
-    this.#suspectDone(actor);
+    this.#takeover.done(actor.facts.run);
     for (const listener of this.#listeners) listener({ run: actor.facts.run, last });
   }
 
   parked(actor: RunActor, _wakeAt: number | null): void {
     const { run } = actor.facts;
     this.#actors.delete(run);
-    this.#suspectDone(actor);
+    this.#takeover.done(actor.facts.run);
     this.#warm.set(run, actor);
     if (this.#warm.size > this.#config.warmRuns) {
       const [oldest] = this.#warm.values();
@@ -464,18 +374,25 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
 
   reload(actor: RunActor): void {
     const { run } = actor.facts;
-    if (this.#actors.get(run) === actor) this.#actors.delete(run);
-    actor.abandon("read again from the store");
-    this.#loadOwned([run]).catch(() => this.clock.after(100, () => this.reload(actor)));
+    this.forget(actor);
+    this.#loadOwned([run]).catch((error: unknown) =>
+      this.log.warn({ run, error: String(error) }, "reading a run again failed; trying again"),
+    );
   }
 
   async #loadOwned(runs: readonly number[]): Promise<void> {
-    for (const loaded of await this.store.load(runs, PAGE)) {
+    for (const loaded of await this.store.load(runs, HISTORY_PAGE)) {
       const closed = loaded.row.closedAt !== null || loaded.row.status === "blocked";
       if (closed) for (const listener of this.#listeners) listener({ run: loaded.row.run, last: undefined });
-      else await this.#takeOver(loaded);
+      else this.#takeOver(loaded);
     }
     this.turns.run();
+  }
+
+  /** The answer to a commit was lost: this actor no longer knows where its run stands. */
+  forget(actor: RunActor): void {
+    if (this.#actors.get(actor.facts.run) === actor) this.#actors.delete(actor.facts.run);
+    actor.abandon("read again from the store");
   }
 
   recovered(actor: RunActor): void {
@@ -493,19 +410,8 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     });
   }
 
-  /** Rule 18: the next suspect starts when this one has made progress, parked or ended. */
   progressed(actor: RunActor): void {
-    this.#suspectDone(actor);
-  }
-
-  #suspectDone(actor: RunActor): void {
-    if (this.#suspect !== actor.facts.run) return;
-    this.#suspect = undefined;
-    const next = this.#suspects.shift();
-    if (next === undefined) return;
-    this.#takeOver(next).catch((error: unknown) =>
-      this.log.error({ error: String(error) }, "taking over a suspect run failed"),
-    );
+    this.#takeover.done(actor.facts.run);
   }
 
   // ---- CommitterHost ---------------------------------------------------------------------------------------------------
@@ -530,23 +436,17 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
     this.#actors.clear();
     this.#warm.clear();
     this.#held = [];
-    this.#suspects = [];
-    this.#suspect = undefined;
+    this.#takeover.clear();
     this.#keeper.lost();
   }
 
   async reconcile(runs: readonly Committing[]): Promise<void> {
     const numbers: number[] = [];
     for (const run of runs) {
-      if (!(run instanceof RunActor)) continue;
-      numbers.push(run.facts.run);
-      if (this.#actors.get(run.facts.run) === run) this.#actors.delete(run.facts.run);
-      run.abandon("the answer to a commit was lost");
+      run.doubtful();
+      if (run instanceof RunActor) numbers.push(run.facts.run);
     }
-    const lease = this.lease();
-    if (lease === undefined) return;
-    const owned = (await this.store.owned(lease)).filter((run) => !this.#actors.has(run));
-    await this.#loadOwned([...new Set([...numbers, ...owned])]);
+    await this.#loadOwned(numbers);
   }
 
   runTurns(): void {
@@ -598,16 +498,6 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost {
 
 const NO_GENERATION = (): number => 0;
 
-const UNKNOWN = { name: "", version: undefined, run: async () => undefined } as unknown as AnyWorkflow;
-
-function unknownVersion(row: RunRow): string {
-  return `the run needs ${row.workflow}@${row.version ?? "unversioned"}, and this engine has another version; deploy that version again and resume the run`;
-}
-
-function crashLoop(row: RunRow): string {
-  return `engines died ${row.crashes} times while they advanced this run, without progress in between; find the cause (out of memory, native crash, process.exit) and resume the run`;
-}
-
 function hasAny(record: Readonly<Record<string, unknown>>): boolean {
   for (const _ in record) return true;
   return false;
@@ -615,20 +505,4 @@ function hasAny(record: Readonly<Record<string, unknown>>): boolean {
 
 function deadlineOf(spec: StartSpec, createdAt: number): number | undefined {
   return spec.timeoutMs === undefined ? undefined : createdAt + spec.delayMs + spec.timeoutMs;
-}
-
-/** The deadline in force: a resume gives the run its whole time again. */
-function deadlineIn(history: readonly EventRow[], plan: ReplayPlan): number | undefined {
-  const first = history[0];
-  if (first === undefined) return undefined;
-  const { t } = JSON.parse(first.data) as { t?: number };
-  if (t === undefined) return undefined;
-  const resumed = plan.rows.findLast((row) => row.type === "Resumed");
-  return resumed === undefined ? t : resumed.at + (t - first.at);
-}
-
-/** The check written when the run was parked, if nothing was appended since. */
-function checkOf(row: RunRow, length: number): Check | undefined {
-  if (row.detail === null || row.length !== length) return undefined;
-  return (JSON.parse(row.detail) as { check?: Check }).check;
 }

@@ -15,10 +15,14 @@ export interface LeaseHost {
   readonly clock: Clock;
   readonly log: Logger;
   readonly label: string;
+  /** A renewal sent at these times went through. */
+  leaseProved(sentMonotonicMs: number, sentAt: number): void;
   /** A new lease: the engine may begin. */
   leaseGained(lease: Lease): void;
   /** Runs of dead engines were freed. */
   freed(runs: number): void;
+  /** Looks for runs that got lost between store and memory. */
+  audit(lease: Lease): Promise<void>;
 }
 
 export class LeaseKeeper {
@@ -101,8 +105,13 @@ export class LeaseKeeper {
     const at = this.#host.clock.now();
     const alive = await this.#host.store.renew(lease);
     if (lease !== this.lease) return;
-    if (alive) this.proved(monotonic, at);
-    else this.onLost();
+    if (!alive) {
+      this.onLost();
+      return;
+    }
+    this.proved(monotonic, at);
+    this.#host.leaseProved(monotonic, at);
+    await this.#host.audit(lease);
   }
 
   /** Called when a renewal finds the lease gone; the engine replaces it. */

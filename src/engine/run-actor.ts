@@ -55,6 +55,8 @@ export interface RunHost {
   refetch(actor: RunActor): void;
   /** The memory of this run is wrong: forget it and load it again. */
   reload(actor: RunActor): void;
+  /** The memory of this run may be wrong: forget it. */
+  forget(actor: RunActor): void;
   /** The history has been replayed, the run goes on. */
   recovered(actor: RunActor): void;
   /** A run that had crashed engines made progress. */
@@ -227,6 +229,11 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
     this.machine.block({ reason: "data_error", message });
     if (blockedBefore) this.abandon("the store refuses to write this run");
     else this.#ready();
+  }
+
+  /** The commit happened, but what became of it is not known. */
+  doubtful(): void {
+    this.#engine.forget(this);
   }
 
   #apply(rows: readonly (EventRow & { readonly verify?: boolean })[]): void {

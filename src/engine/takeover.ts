@@ -1,0 +1,229 @@
+/**
+ * Taking over runs: from rows in the store to an actor that replays and goes on.
+ *
+ * Owner: the engine. Rule 18: a run that crashed engines before starts alone, one at a time, and after five crashes not at all.
+ * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed.
+ */
+import { type Check, newEvent } from "../core/events.ts";
+import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
+import type { EventRow, Lease, LoadedRun, RunRow, Store } from "../store/store.ts";
+import type { Logger } from "../workflow/context.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import type { Clock } from "./clock.ts";
+import type { Committer } from "./committer.ts";
+import type { Registry } from "./registry.ts";
+import type { RunActor } from "./run-actor.ts";
+import type { RunFacts } from "./run-facts.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Turns } from "./turns.ts";
+
+/** What taking over needs from the engine. */
+export interface TakeoverHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly turns: Turns;
+  readonly committer: Committer;
+  readonly registry: Registry;
+  unseal(text: string): string;
+  lease(): Lease | undefined;
+  advances(run: number): boolean;
+  facts(row: RunRow, secrets: Secrets, deadline: number | undefined): RunFacts;
+  /** Makes an actor without putting it anywhere. */
+  actor(facts: RunFacts, definition: AnyWorkflow, startedAt: number, generation: (command: number) => number): RunActor;
+  /** Puts an actor among the active ones. */
+  activate(actor: RunActor): void;
+}
+
+/** Events loaded at once for one run; longer histories are read page by page. */
+export const HISTORY_PAGE = 10_000;
+const CRASH_LOOP = 5;
+const SUSPECT = 2;
+
+export class Takeover {
+  readonly #host: TakeoverHost;
+  #suspects: LoadedRun[] = [];
+  #suspect: number | undefined;
+
+  constructor(host: TakeoverHost) {
+    this.#host = host;
+  }
+
+  /** Takes a loaded run over, or puts it behind the suspect that is being tried. */
+  async take(loaded: LoadedRun): Promise<void> {
+    const { row } = loaded;
+    if (this.#host.advances(row.run) || row.owner !== this.#host.lease()?.engine) return;
+    if (row.crashes >= SUSPECT) {
+      if (this.#suspect !== undefined && this.#suspect !== row.run) {
+        if (!this.waits(row.run)) this.#suspects.push(loaded);
+        return;
+      }
+      this.#suspect = row.run;
+    }
+    await this.#replay(loaded);
+  }
+
+  /** Whether the run waits for another suspect. */
+  waits(run: number): boolean {
+    return this.#suspects.some((loaded) => loaded.row.run === run);
+  }
+
+  /** The run made progress, parked or ended: the next suspect may start. */
+  done(run: number): void {
+    if (this.#suspect !== run) return;
+    this.#suspect = undefined;
+    const next = this.#suspects.shift();
+    if (next === undefined) return;
+    this.take(next).catch((error: unknown) =>
+      this.#host.log.error({ error: String(error) }, "taking over a suspect run failed"),
+    );
+  }
+
+  /** Forgets everything: the lease is gone. */
+  clear(): void {
+    this.#suspects = [];
+    this.#suspect = undefined;
+  }
+
+  async #replay(loaded: LoadedRun): Promise<void> {
+    const { row } = loaded;
+    const host = this.#host;
+    const lease = host.lease();
+    const history = await this.#history(loaded);
+    const definition = await this.#definition(row);
+    const secrets = loaded.secrets === null ? {} : (JSON.parse(host.unseal(loaded.secrets)) as Secrets);
+    const plan = await this.#plan(row, history, definition, secrets);
+    if (plan === undefined || lease === undefined || lease !== host.lease() || host.advances(row.run)) return;
+    const facts = host.facts(row, secrets, deadlineIn(history, plan));
+    const actor = host.actor(facts, definition ?? NO_WORKFLOW, row.createdAt, plan.generation);
+    host.activate(actor);
+    if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
+    if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
+    const { attempts, messages } = loaded;
+    const check = checkOf(row, history.length);
+    actor.replay(plan.rows, {
+      length: history.length,
+      attempts,
+      messages,
+      inbox: row.inbox,
+      check,
+      crashes: row.crashes,
+    });
+  }
+
+  async #definition(row: RunRow): Promise<AnyWorkflow | undefined> {
+    try {
+      return await this.#host.registry.pinned(row.workflow, row.version, this.#host.store);
+    } catch (error) {
+      this.#host.log.error(
+        { workflow: row.workflow, error: String(error) },
+        "a stored definition cannot be used any more",
+      );
+      return undefined;
+    }
+  }
+
+  async #history(loaded: LoadedRun): Promise<EventRow[]> {
+    const history = [...loaded.events];
+    while (history.length > 0 && history.length % HISTORY_PAGE === 0) {
+      const page = await this.#host.store.history(loaded.row.run, history.length, HISTORY_PAGE);
+      if (page.length === 0) break;
+      for (const event of page) history.push(event);
+    }
+    return history;
+  }
+
+  /** What to replay; appends `Resumed` first where it is due. Undefined when that was not possible. */
+  async #plan(
+    row: RunRow,
+    history: EventRow[],
+    definition: AnyWorkflow | undefined,
+    secrets: Secrets,
+  ): Promise<ReplayPlan | undefined> {
+    const plan = planReplay(history);
+    if (!endsClosed(history) || definition === undefined) return plan;
+    const pivot = pivotOf(plan.rows);
+    const facts = this.#host.facts(row, secrets, undefined);
+    const commands = await this.#commandsBefore(
+      plan,
+      pivot,
+      this.#host.actor(facts, definition, row.createdAt, plan.generation),
+    );
+    const at = Math.max(this.#host.clock.now(), history.at(-1)!.at);
+    const { type, body } = newEvent.resumed(at, setAside(plan.rows, pivot, commands), commands);
+    const event: EventRow = { type, at, data: `{${body}}` };
+    if (!(await this.#append(row.run, history.length, event))) return undefined;
+    history.push(event);
+    return planReplay(history);
+  }
+
+  /** How many commands the code had issued when the pivot was applied: found by replaying up to it, without effects. */
+  #commandsBefore(plan: ReplayPlan, pivot: number | undefined, { machine }: RunActor): Promise<number> {
+    const rows = pivot === undefined ? plan.rows.slice(0, -1) : plan.rows.filter((event) => event.seq < pivot);
+    return new Promise((resolve) => {
+      let next = 0;
+      this.#host.turns.add({
+        takeTurn: () => {
+          machine.openTurn();
+          const event = rows[next++];
+          if (event !== undefined) machine.apply(event, event.verify);
+        },
+        endTurn: () => {
+          machine.closeTurn();
+          machine.takeCommands();
+          return next < rows.length;
+        },
+        turnsDone: () => {
+          const { commands } = machine;
+          machine.kill();
+          resolve(commands);
+        },
+      });
+      this.#host.turns.run();
+    });
+  }
+
+  #append(run: number, base: number, event: EventRow): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      let taken = false;
+      this.#host.committer.ready({
+        takeTransition: () => {
+          if (taken) return undefined;
+          taken = true;
+          return { run, base, events: [event], consumed: [], attempts: [], settled: [], image: null };
+        },
+        committed: () => resolve(true),
+        refused: () => resolve(false),
+        choked: reject,
+        doubtful: () => resolve(false),
+      });
+    });
+  }
+}
+
+/** Stands in for a definition nobody has; its run is blocked before it is called. */
+const NO_WORKFLOW = { name: "", version: undefined, run: async () => undefined } as unknown as AnyWorkflow;
+
+function unknownVersion(row: RunRow): string {
+  return `the run needs ${row.workflow}@${row.version ?? "unversioned"}, and this engine has another version; deploy that version again and resume the run`;
+}
+
+function crashLoop(row: RunRow): string {
+  return `engines died ${row.crashes} times while they advanced this run, without progress in between; find the cause (out of memory, native crash, process.exit) and resume the run`;
+}
+
+/** The deadline in force: a resume gives the run its whole time again. */
+function deadlineIn(history: readonly EventRow[], plan: ReplayPlan): number | undefined {
+  const first = history[0];
+  if (first === undefined) return undefined;
+  const { t } = JSON.parse(first.data) as { t?: number };
+  if (t === undefined) return undefined;
+  const resumed = plan.rows.findLast((row) => row.type === "Resumed");
+  return resumed === undefined ? t : resumed.at + (t - first.at);
+}
+
+/** The check written when the run was parked, if nothing was appended since. */
+function checkOf(row: RunRow, length: number): Check | undefined {
+  if (row.detail === null || row.length !== length) return undefined;
+  return (JSON.parse(row.detail) as { check?: Check }).check;
+}
