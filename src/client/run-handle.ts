@@ -168,14 +168,15 @@ export class RunHandle<O = unknown> {
   }
 
   /**
-   * Sends a signal. It is kept until the run asks for it. Resolves once it is durable.
+   * Sends a signal. It is kept until the run asks for it. Resolves once it is durable. Without a payload it carries `null`, so
+   * that a wait that timed out (`undefined`) can be told from it.
    *
    * @param options.key sending with the same key again is the same as once.
    * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`.
    */
-  async signal<T>(signal: Signal<T> | string, payload: T, options: { key?: string } = {}): Promise<void> {
+  async signal<T>(signal: Signal<T> | string, payload?: T, options: { key?: string } = {}): Promise<void> {
     const name = typeof signal === "string" ? signal : signal.name;
-    await this.#send("signal", name, encodePayload(payload, this.#host.codec), options.key ?? null);
+    await this.#send("signal", name, encodePayload(payload ?? null, this.#host.codec), options.key ?? null);
   }
 
   /** Asks the run to stop: its pending waits reject, its activities are aborted, its code may clean up. */

@@ -1,0 +1,51 @@
+/** All commands, each loaded only when it is called, so that the help is there at once. */
+import type { Command } from "./command.ts";
+
+/** A command before it is loaded. */
+export interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+/** The commands in the order of the help. */
+export const CATALOGUE: readonly (readonly [title: string, entries: readonly Entry[]])[] = [
+  [
+    "Write",
+    [
+      entry("init", "write a small working example", async () => (await import("./commands/init.ts")).init),
+      entry("validate", "find all mistakes in flow files", async () => (await import("./commands/validate.ts")).validate),
+      entry("plan", "what a flow will do: levels, gates, branches", async () => (await import("./commands/plan.ts")).plan),
+      entry("graph", "draw a flow as Mermaid, SVG or DOT", async () => (await import("./commands/graph.ts")).graph),
+    ],
+  ],
+  ["Run", [entry("run", "run a flow or workflow to its end", async () => (await import("./commands/run.ts")).run)]],
+  [
+    "Look after runs",
+    [
+      entry("runs list", "newest runs first", async () => (await import("./commands/runs-list.ts")).runsList),
+      entry("runs show", "one run: its steps and what it waits for", async () => (await import("./commands/runs-show.ts")).runsShow),
+      entry("runs history", "everything that happened to a run", async () => (await import("./commands/runs-history.ts")).runsHistory),
+      entry("runs result", "wait for a run's result", async () => (await import("./commands/runs-result.ts")).runsResult),
+      entry("runs signal", "answer a waiting run", async () => (await import("./commands/runs-signal.ts")).runsSignal),
+      entry("runs resume", "go on with a run that stopped", async () => (await import("./commands/runs-resume.ts")).runsResume),
+      entry("runs cancel", "ask a run to stop", async () => (await import("./commands/runs-cancel.ts")).runsCancel),
+      entry("runs terminate", "end a run at once", async () => (await import("./commands/runs-terminate.ts")).runsTerminate),
+      entry("runs delete", "delete a run with its history", async () => (await import("./commands/runs-delete.ts")).runsDelete),
+    ],
+  ],
+  [
+    "Look after the store",
+    [
+      entry("migrate", "bring the store to this version", async () => (await import("./commands/migrate.ts")).migrate),
+      entry("doctor", "check that everything is in place", async () => (await import("./commands/doctor.ts")).doctor),
+    ],
+  ],
+];
+
+function entry(name: string, summary: string, load: () => Promise<Command>): Entry {
+  return { name, summary, load };
+}
+
+/** All commands. */
+export const ENTRIES: readonly Entry[] = CATALOGUE.flatMap(([, entries]) => entries);

@@ -1,0 +1,71 @@
+/** Flow files of a project: where they lie, and which one a name means. */
+import { existsSync, statSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import type { Flow } from "../flow/flow.ts";
+import { readFlow } from "../flow/reader.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { findUpward, type Project } from "./project.ts";
+
+const FLOW_FILE: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"]);
+const FOLDERS = ["flows", join(".parac", "workflows")];
+
+/** Whether a file is read as a flow; others are modules. */
+export function isFlowFile(file: string): boolean {
+  return FLOW_FILE.has(extname(file).toLowerCase());
+}
+
+/** What a name stands for. */
+export type Named =
+  | { readonly file: string; readonly name: string }
+  | { readonly workflow: AnyWorkflow | Flow; readonly name: string };
+
+/** Everything that can be run by name: the configuration's workflows and flows, and files in `flows/` and `.parac/workflows/`. */
+export async function namedFlows(project: Project): Promise<Named[]> {
+  const { workflows = [], flows = [] } = project.config;
+  const objects = [...workflows, ...flows.filter((flow) => typeof flow !== "string")];
+  const files = await flowFiles(project);
+  const read = await Promise.all(files.map(async (file) => ({ file, name: await nameOf(file) })));
+  return [...objects.map((workflow) => ({ workflow, name: workflow.name })), ...read];
+}
+
+/** The flow of a name, or of a file called like it. */
+export function named(name: string, among: readonly Named[]): Named | undefined {
+  return among.find((one) => one.name === name) ?? among.find((one) => "file" in one && stem(one.file) === name);
+}
+
+async function flowFiles({ cwd, root, config }: Project): Promise<string[]> {
+  const configured = (config.flows ?? []).filter((flow) => typeof flow === "string").map((path) => resolve(root, path));
+  const parac = findUpward(cwd, [".parac"]);
+  const usual = [...new Set([cwd, root, ...(parac === undefined ? [] : [dirname(parac)])])].flatMap((folder) =>
+    FOLDERS.map((name) => join(folder, name)),
+  );
+  const found = new Set<string>();
+  for (const path of [...configured, ...usual]) for (const file of await filesAt(path)) found.add(file);
+  return [...found].map((file) => {
+    const short = relative(cwd, file);
+    return short.startsWith("..") ? file : short;
+  });
+}
+
+async function filesAt(path: string): Promise<string[]> {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  const names = await readdir(path);
+  return names
+    .filter(isFlowFile)
+    .sort()
+    .map((name) => join(path, name));
+}
+
+async function nameOf(file: string): Promise<string> {
+  try {
+    return readFlow(await readFile(file, "utf8"), { file }).definition?.name ?? stem(file);
+  } catch {
+    return stem(file);
+  }
+}
+
+function stem(file: string): string {
+  return basename(file, extname(file));
+}

@@ -1,0 +1,183 @@
+/** What can be run: a workflow with everything its steps call, and where it came from. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { PerdureError } from "../core/errors.ts";
+import { type Flow, flowOf, isFlow } from "../flow/flow.ts";
+import type { FlowDefinition, Problem } from "../flow/model.ts";
+import { hasErrors } from "../flow/problem.ts";
+import { flowFromJSON, readFlow } from "../flow/reader.ts";
+import { didYouMean } from "../flow/suggestion.ts";
+import type { Store } from "../store/store.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { type Activities, activitiesFor, knownNames } from "./activity-sources.ts";
+import { isFlowFile, named, namedFlows } from "./flow-files.ts";
+import { chosenWorkflow, loadWorkflows } from "./module-workflows.ts";
+import type { Project } from "./project.ts";
+import { usageError } from "./usage-error.ts";
+
+/** Kept beside a run as its `meta`, so that it can be gone on with from anywhere. */
+export interface Origin {
+  /** Absolute path of the flow file or module. */
+  readonly file?: string;
+  /** Absolute paths of the files of agents. */
+  readonly agents?: readonly string[];
+  readonly cwd?: string;
+}
+
+/** A workflow with all it needs. */
+export interface Runnable {
+  readonly workflow: AnyWorkflow;
+  /** The definition, for flows. */
+  readonly definition: FlowDefinition | undefined;
+  readonly activities: Activities;
+  readonly origin: Origin;
+  /** Problems that do not forbid running. */
+  readonly warnings: readonly Problem[];
+}
+
+/** Which workflow is wanted. */
+export interface Wanted {
+  /** A file, or the name of a flow or workflow of the project. */
+  readonly target: string;
+  readonly workflow: string | undefined;
+  readonly agents: readonly string[];
+}
+
+/** Finds, reads and checks what is to be run. @throws PerdureError `INVALID_ARGUMENT` with all problems. */
+export async function loadRunnable(project: Project, wanted: Wanted): Promise<Runnable> {
+  const { target, agents } = wanted;
+  if (existsSync(target)) return fromFile(project, target, wanted);
+  if (/[\\/]|\.(ya?ml|json|[cm]?[jt]s)$/.test(target)) throw usageError(`there is no file ${target}`);
+  const known = await namedFlows(project);
+  const found = named(target, known);
+  if (found === undefined) throw unknownName(target, known.map(({ name }) => name));
+  if ("file" in found) return fromFile(project, found.file, wanted);
+  return fromWorkflow(project, found.workflow, project.configFile, agents, {});
+}
+
+function unknownName(target: string, names: readonly string[]): PerdureError {
+  const hint = names.length === 0 ? "flows are looked for in flows/, .parac/workflows/ and perdure.config.ts" : `there is ${[...new Set(names)].join(", ")}`;
+  return usageError(`there is no file and no flow ${JSON.stringify(target)}`, didYouMean(target, names) ?? hint);
+}
+
+async function fromFile(project: Project, file: string, { workflow: name, agents }: Wanted): Promise<Runnable> {
+  if (isFlowFile(file)) return fromFlowFile(project, file, agents);
+  const { workflows, activities } = await loadWorkflows(file);
+  return fromWorkflow(project, chosenWorkflow(file, workflows, name), file, agents, activities);
+}
+
+/** Reads a flow file; its problems are an error that lists all of them. */
+async function fromFlowFile(project: Project, file: string, agents: readonly string[]): Promise<Runnable> {
+  const text = await readFile(file, "utf8").catch((error: Error) => {
+    throw usageError(`${file} cannot be read: ${error.message}`);
+  });
+  const first = readFlow(text, { file });
+  const loaded = await activitiesFor(project, { definition: first.definition, file }, agents);
+  const { definition, problems } = readFlow(text, { file, ...knownNames(loaded.activities) });
+  if (definition === undefined || hasErrors(problems)) throw invalid(file, problems);
+  return runnable(project, flowOf(definition, { baseDir: dirname(file) }), loaded, file, problems);
+}
+
+async function fromWorkflow(
+  project: Project,
+  workflow: AnyWorkflow | Flow,
+  file: string | undefined,
+  agents: readonly string[],
+  exported: Activities,
+): Promise<Runnable> {
+  const definition = isFlow(workflow) ? workflow.model : undefined;
+  const loaded = await activitiesFor(project, { definition, file }, agents);
+  const activities = { ...exported, ...loaded.activities };
+  if (isFlow(workflow)) {
+    const names = knownNames(activities);
+    const own = workflow.activities.map(({ activityName }) => activityName);
+    const problems = workflow.validate({ ...names, activities: [...names.activities, ...own] });
+    if (hasErrors(problems)) throw invalid(file ?? workflow.name, problems);
+    return runnable(project, workflow, { activities, files: loaded.files }, file, problems);
+  }
+  return runnable(project, workflow, { activities, files: loaded.files }, file, []);
+}
+
+function runnable(
+  project: Project,
+  workflow: AnyWorkflow | Flow,
+  loaded: { readonly activities: Activities; readonly files: readonly string[] },
+  file: string | undefined,
+  problems: readonly Problem[],
+): Runnable {
+  const agents = loaded.files.map((path) => resolve(path));
+  return {
+    workflow,
+    definition: isFlow(workflow) ? workflow.model : undefined,
+    activities: loaded.activities,
+    origin: { ...(file !== undefined && { file: resolve(file) }), ...(agents.length > 0 && { agents }), cwd: project.cwd },
+    warnings: problems,
+  };
+}
+
+function invalid(file: string, problems: readonly Problem[]): PerdureError {
+  const errors = problems.filter(({ severity }) => severity === "error").length;
+  return new PerdureError("INVALID_ARGUMENT", `${file} has ${errors === 1 ? "an error" : `${errors} errors`}`, {
+    details: { problems: [...problems] },
+  });
+}
+
+/** What a run was started from: flows come from the store by the hash the run is pinned to, modules from their file. */
+export async function loadOrigin(
+  project: Project,
+  store: Store,
+  run: { readonly workflow: string; readonly version: string | null; readonly meta: string | null },
+  agents: readonly string[],
+): Promise<Runnable> {
+  const origin = originOf(run.meta);
+  const agentFiles = agents.length > 0 ? agents : presentFiles(origin.agents ?? []);
+  const stored = run.version === null ? undefined : await store.definition(run.version);
+  if (stored !== undefined) {
+    const flow = flowFromJSON(stored.body, origin.file === undefined ? {} : { baseDir: dirname(origin.file) });
+    const from = { definition: flow.model, file: origin.file };
+    const loaded = await activitiesFor(project, from, agentFiles);
+    const exported = origin.file !== undefined && !isFlowFile(origin.file) && existsSync(origin.file) ? await moduleActivities(origin.file) : {};
+    const all = { activities: { ...exported, ...loaded.activities }, files: loaded.files };
+    assertNames(flow, all.activities);
+    return { ...runnable(project, flow, all, origin.file, []), origin };
+  }
+  if (origin.file !== undefined && existsSync(origin.file))
+    return fromFile(project, origin.file, { target: origin.file, workflow: run.workflow, agents: agentFiles });
+  const found = named(run.workflow, await namedFlows(project));
+  if (found !== undefined && "workflow" in found) return fromWorkflow(project, found.workflow, project.configFile, agentFiles, {});
+  throw usageError(
+    origin.file === undefined
+      ? `nothing says where the workflow ${JSON.stringify(run.workflow)} is defined`
+      : `${origin.file}, which defines the workflow ${JSON.stringify(run.workflow)}, does not exist any more`,
+    "name it in perdure.config.ts (workflows: […]), or go on with it where an engine has it",
+  );
+}
+
+async function moduleActivities(file: string): Promise<Activities> {
+  const { workflows, activities } = await loadWorkflows(file);
+  const referenced = workflows.filter(isFlow).flatMap((flow) => flow.activities);
+  return { ...Object.fromEntries(referenced.map((one) => [one.activityName, one])), ...activities };
+}
+
+function assertNames(flow: Flow, activities: Activities): void {
+  const problems = flow.validate(knownNames(activities));
+  if (!hasErrors(problems)) return;
+  const missing = problems.filter(({ severity }) => severity === "error").map(({ message }) => `  ${message}`);
+  throw usageError(`the run of ${flow.name} cannot go on here:\n${missing.join("\n")}`, "name the files that define them: --agents FILE");
+}
+
+function presentFiles(files: readonly string[]): string[] {
+  return files.filter((file) => existsSync(file));
+}
+
+/** What a run's meta says of its origin. */
+export function originOf(meta: string | null | undefined): Origin {
+  if (meta === null || meta === undefined) return {};
+  const { file, agents, cwd } = JSON.parse(meta) as Record<string, unknown>;
+  return {
+    ...(typeof file === "string" && { file }),
+    ...(Array.isArray(agents) && { agents: agents.map(String) }),
+    ...(typeof cwd === "string" && { cwd }),
+  };
+}

@@ -1,0 +1,9 @@
+/** The storage seam, for those who write a store of their own, and the stores that come with it. */
+export { createMemoryStore } from "./memory/memory-store.ts";
+export { DEFAULT_STORE, openStore } from "./open.ts";
+export { createSealer, type SealedStore, type Sealer } from "./sealing.ts";
+export type { MigrationState } from "./sqlite/migrate.ts";
+export { migrationStatus } from "./sqlite/migration-status.ts";
+export type { Durability } from "./sqlite/protocol.ts";
+export { openSqliteStore, type SqliteOptions, type SqliteStore } from "./sqlite/sqlite-store.ts";
+export type * from "./store.ts";

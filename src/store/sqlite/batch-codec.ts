@@ -1,0 +1,79 @@
+/**
+ * Batches as flat messages. A commit is
+ *
+ *     engine, number, starts, transitions,
+ *     per start:      workflowId, workflow, version, createdAt, owned, wakeAt, meta, request, secrets, supersedes, type, at, data
+ *     per transition: run, base, events, rest (0 or 1), [type, at, data] per event, and if rest is 1:
+ *                     consumed, settled, attempts, image (0 or 1), numbers, commands, nine columns per attempt,
+ *                     status, owned, wakeAt, closedAt, crashes, detail, ifInbox, forget
+ *
+ * and its result is, per start, `1, run` or `0, …run row`, and then pairs of a transition's index and its refusal.
+ */
+import type { AttemptRow, Batch, BatchResult, NewRun, Refusal, RunImage, StartResult, Transition } from "../store.ts";
+import { type Flat, RUN_WIDTH, readRun } from "./rows.ts";
+
+/** Appends a batch to a message. */
+export function encodeBatch(flat: Flat, engine: number, batch: Batch): void {
+  flat.push(engine, batch.number, batch.starts.length, batch.transitions.length);
+  for (const start of batch.starts) encodeStart(flat, start);
+  for (const transition of batch.transitions) encodeTransition(flat, transition);
+}
+
+function encodeStart(flat: Flat, start: NewRun): void {
+  const { workflowId, workflow, version, createdAt, owned, wakeAt, meta, request, secrets, supersedes, first } = start;
+  flat.push(workflowId, workflow, version, createdAt, owned ? 1 : 0, wakeAt, meta, request, secrets, supersedes);
+  flat.push(first.type, first.at, first.data);
+}
+
+function encodeTransition(flat: Flat, transition: Transition): void {
+  const { run, base, events, consumed, settled, attempts, image } = transition;
+  const rest = image !== null || consumed.length > 0 || settled.length > 0 || attempts.length > 0;
+  flat.push(run, base, events.length, rest ? 1 : 0);
+  for (const event of events) flat.push(event.type, event.at, event.data);
+  if (!rest) return;
+  flat.push(consumed.length, settled.length, attempts.length, image === null ? 0 : 1);
+  for (const number of consumed) flat.push(number);
+  for (const command of settled) flat.push(command);
+  for (const attempt of attempts) encodeAttempt(flat, attempt);
+  if (image !== null) encodeImage(flat, image);
+}
+
+function encodeAttempt(flat: Flat, row: AttemptRow): void {
+  flat.push(
+    row.command,
+    row.kind,
+    row.name,
+    row.attempt,
+    row.startedAt,
+    row.firstAt,
+    row.nextAt,
+    row.error,
+    row.details,
+  );
+}
+
+function encodeImage(flat: Flat, image: RunImage): void {
+  const { status, owned, wakeAt, closedAt, crashes, detail, ifInbox, forget } = image;
+  flat.push(status, owned ? 1 : 0, wakeAt, closedAt, crashes, detail, ifInbox, forget ? 1 : 0);
+}
+
+/** Reads the result of a commit with this many starts. */
+export function decodeBatchResult(flat: Flat, startCount: number): BatchResult {
+  const starts: StartResult[] = [];
+  let at = 0;
+  while (starts.length < startCount) {
+    if (flat[at] === 1) {
+      starts.push({ run: flat[at + 1] as number });
+      at += 2;
+    } else {
+      starts.push({ conflict: readRun(flat, at + 1) });
+      at += 1 + RUN_WIDTH;
+    }
+  }
+  if (at === flat.length) return { starts, refused: NOTHING_REFUSED };
+  const refused = new Map<number, Refusal>();
+  for (; at < flat.length; at += 2) refused.set(flat[at] as number, flat[at + 1] as Refusal);
+  return { starts, refused };
+}
+
+const NOTHING_REFUSED: ReadonlyMap<number, Refusal> = new Map();

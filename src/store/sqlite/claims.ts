@@ -1,0 +1,116 @@
+/** Which engine advances which run: taking runs that are due, and reading what is needed to go on with them. */
+import { leaseLost } from "./committer.ts";
+import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
+import { ATTEMPT_COLUMNS, EVENT_COLUMNS, type Flat, MESSAGE_COLUMNS, pushRows, RUN_COLUMNS } from "./rows.ts";
+import type { WriteLock } from "./write-lock.ts";
+
+/** Columns of a run row that a claim sets. */
+const STATUS = 4;
+const OWNER = 5;
+const WAKE_AT = 6;
+
+/** Requests about ownership. */
+export class Claims {
+  readonly #lock: WriteLock;
+  readonly #sql: Prepared<typeof SQL>;
+  readonly #db: Connection;
+
+  constructor(db: Connection, lock: WriteLock) {
+    this.#db = db;
+    this.#lock = lock;
+    this.#sql = prepareAll(db, SQL);
+  }
+
+  /** `engine, limit, at, workflows, runs or null`, lists as JSON. */
+  claim(args: Flat, reply: Flat): void {
+    const [engine, limit, at, workflows, runs] = args.slice(2) as [number, number, number, string, string | null];
+    const rows = this.#lock.hold(() => {
+      if (this.#sql.engine.all([engine]).length === 0) throw leaseLost(engine);
+      const due = runs === null ? this.#sql.due.all([at, workflows, limit]) : this.#sql.named.all([runs, limit]);
+      if (due.length > 0) this.#sql.take.run([engine, JSON.stringify(due.map((row) => row[0]))]);
+      return due;
+    });
+    for (const row of rows) {
+      row[STATUS] = "running";
+      row[OWNER] = engine;
+      row[WAKE_AT] = null;
+    }
+    pushRows(reply, rows);
+  }
+
+  nextWake(args: Flat, reply: Flat): void {
+    reply.push(this.#sql.nextWake.all([args[2]!])[0]?.[0] ?? null);
+  }
+
+  owned(args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.owned.all([args[2]!]));
+  }
+
+  inbox(args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.inbox.all([args[2]!]));
+  }
+
+  /** `maxEvents, runs as JSON`; answers, per run found: its row, secrets, and its events, attempts and messages, each counted. */
+  load(args: Flat, reply: Flat): void {
+    const [maxEvents, runs] = args.slice(2) as [number, string];
+    this.#db.exec("begin");
+    try {
+      const rows = this.#sql.loadRuns.all([runs]);
+      const events = new Groups(this.#sql.loadEvents.all([runs, maxEvents]));
+      const attempts = new Groups(this.#sql.loadAttempts.all([runs]));
+      const messages = new Groups(this.#sql.loadMessages.all([runs]));
+      for (const row of rows) {
+        for (const value of row) reply.push(value);
+        const run = row[0] as number;
+        events.pushGroup(reply, run, 1);
+        attempts.pushGroup(reply, run, 1);
+        messages.pushGroup(reply, run, 0);
+      }
+    } finally {
+      this.#db.exec("commit");
+    }
+  }
+}
+
+/** Rows ordered by run, handed out run by run. */
+class Groups {
+  readonly #rows: readonly (readonly Value[])[];
+  #next = 0;
+
+  constructor(rows: readonly (readonly Value[])[]) {
+    this.#rows = rows;
+  }
+
+  /** Appends the number of rows of `run` and the rows themselves, from column `from` on. */
+  pushGroup(flat: Flat, run: number, from: number): void {
+    const counter = flat.push(0) - 1;
+    const first = this.#next;
+    for (let row = this.#rows[this.#next]; row?.[0] === run; row = this.#rows[++this.#next]) {
+      for (let column = from; column < row.length; column++) flat.push(row[column]!);
+    }
+    flat[counter] = this.#next - first;
+  }
+}
+
+const NAMED = "run in (select value from json_each(?))";
+const ADVANCING = "closed_at is null and status in ('pending', 'running')";
+
+const SQL = {
+  engine: "select 1 from engines where engine = ?",
+  due: `select ${RUN_COLUMNS} from workflow_runs
+    where owner is null and wake_at <= ? and ${ADVANCING} and workflow in (select value from json_each(?))
+    order by wake_at limit ?`,
+  named: `select ${RUN_COLUMNS} from workflow_runs where ${NAMED} and owner is null and ${ADVANCING} order by run limit ?`,
+  take: `update workflow_runs set owner = ?, wake_at = null, status = 'running' where ${NAMED}`,
+  nextWake: `select wake_at from workflow_runs
+    where owner is null and wake_at is not null and ${ADVANCING} and workflow in (select value from json_each(?))
+    order by wake_at limit 1`,
+  owned: "select run from workflow_runs where owner = ? and closed_at is null order by run",
+  inbox: `select ${MESSAGE_COLUMNS} from messages
+    where run in (select run from workflow_runs where owner = ? and closed_at is null) order by run, number`,
+  loadRuns: `select ${RUN_COLUMNS}, (select body from secrets s where s.run = r.run) as secrets
+    from workflow_runs r where ${NAMED} order by run`,
+  loadEvents: `select run, ${EVENT_COLUMNS} from events where ${NAMED} and seq <= ? order by run, seq`,
+  loadAttempts: `select run, ${ATTEMPT_COLUMNS} from attempts where ${NAMED} order by run, command`,
+  loadMessages: `select ${MESSAGE_COLUMNS} from messages where ${NAMED} order by run, number`,
+} as const;

@@ -1,0 +1,96 @@
+/**
+ * The handful of calls used of a SQLite library: `node:sqlite` where this Node has it, else the package `libsql`. Rows are
+ * arrays of column values.
+ */
+import { createRequire } from "node:module";
+
+/** A value in a column or a parameter. */
+export type Value = string | number | null;
+
+/** A prepared statement. Every call runs it to its end, so none stays open over a commit. */
+export interface Statement {
+  /** Runs it and returns how many rows it changed. */
+  run(params: readonly Value[]): number;
+  all(params: readonly Value[]): Value[][];
+}
+
+/** An open connection. */
+export interface Connection {
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  close(): void;
+}
+
+/** The prepared statements of a table of SQL texts. */
+export type Prepared<Texts> = { readonly [Name in keyof Texts]: Statement };
+
+/** Prepares every statement of a table. */
+export function prepareAll<Texts extends Readonly<Record<string, string>>>(
+  db: Connection,
+  texts: Texts,
+): Prepared<Texts> {
+  return Object.fromEntries(Object.entries(texts).map(([name, sql]) => [name, db.prepare(sql)])) as Prepared<Texts>;
+}
+
+interface Changes {
+  readonly changes: number | bigint;
+}
+
+interface NodeStatement {
+  run(...params: readonly Value[]): Changes;
+  all(...params: readonly Value[]): unknown[];
+  setReturnArrays?(enabled: boolean): void;
+}
+
+interface LibsqlStatement {
+  run(params: readonly Value[]): Changes;
+  all(params: readonly Value[]): Value[][];
+  raw(): LibsqlStatement;
+  readonly reader: boolean;
+}
+
+interface Database<S> {
+  exec(sql: string): void;
+  prepare(sql: string): S;
+  close(): void;
+}
+
+type Open = (path: string) => Connection;
+
+/** Opens a database file, or a private one in memory for `:memory:`. */
+export const openConnection: Open = nodeDriver() ?? libsqlDriver();
+
+function nodeDriver(): Open | undefined {
+  const builtin = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule?.("node:sqlite");
+  if (builtin === undefined) return undefined;
+  const { DatabaseSync } = builtin as { DatabaseSync: new (path: string) => Database<NodeStatement> };
+  return (path) => {
+    const db = new DatabaseSync(path);
+    return { exec: (sql) => db.exec(sql), close: () => db.close(), prepare: (sql) => nodeStatement(db.prepare(sql)) };
+  };
+}
+
+function nodeStatement(statement: NodeStatement): Statement {
+  const arrays = statement.setReturnArrays !== undefined;
+  statement.setReturnArrays?.(true);
+  return {
+    run: (params) => Number(statement.run(...params).changes),
+    all: (params) => {
+      const rows = statement.all(...params);
+      return arrays ? (rows as Value[][]) : rows.map((row) => Object.values(row as Record<string, Value>));
+    },
+  };
+}
+
+function libsqlDriver(): Open {
+  const Libsql = createRequire(import.meta.url)("libsql") as new (path: string) => Database<LibsqlStatement>;
+  return (path) => {
+    const db = new Libsql(path);
+    return { exec: (sql) => db.exec(sql), close: () => db.close(), prepare: (sql) => libsqlStatement(db.prepare(sql)) };
+  };
+}
+
+function libsqlStatement(statement: LibsqlStatement): Statement {
+  if (statement.reader) statement.raw();
+  return { run: (params) => statement.run(params).changes as number, all: (params) => statement.all(params) };
+}

@@ -1,0 +1,21 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { retryBusy } from "./busy.ts";
+import { openDatabase } from "./database.ts";
+import { type MigrationState, migrationState } from "./migrate.ts";
+import { MIGRATIONS } from "./migrations/index.ts";
+
+/**
+ * Which migrations a SQLite store has and lacks, without changing it. A file that does not exist lacks all of them.
+ *
+ * @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE
+ */
+export function migrationStatus(path: string): MigrationState {
+  if (!existsSync(path)) return { applied: [], pending: MIGRATIONS.map(({ number, name }) => ({ number, name })) };
+  const db = openDatabase(resolve(path), "full");
+  try {
+    return retryBusy(() => migrationState(db, path));
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,6 @@
+/** A numbered change of the schema. Once released its text never changes: databases remember its checksum. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+}

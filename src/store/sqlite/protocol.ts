@@ -1,0 +1,53 @@
+/**
+ * What the main thread and the worker thread say to each other.
+ *
+ * Request: `[id, operation, ...arguments]`. Answer: `[id, OK, ...result]` or `[id, FAILED, code, message]`. A message with
+ * id 0 from the worker is a hint that another connection has committed something.
+ */
+
+/** Operations by number. */
+export const OP = {
+  commit: 1,
+  register: 2,
+  renew: 3,
+  lastBatch: 4,
+  release: 5,
+  sweep: 6,
+  claim: 7,
+  nextWake: 8,
+  load: 9,
+  owned: 10,
+  inbox: 11,
+  send: 12,
+  amend: 13,
+  remove: 14,
+  find: 15,
+  list: 16,
+  history: 17,
+  lastEvent: 18,
+  attempts: 19,
+  engines: 20,
+  putDefinition: 21,
+  definition: 22,
+  watch: 23,
+  open: 24,
+  close: 25,
+} as const;
+
+export type Operation = (typeof OP)[keyof typeof OP];
+
+export const OK = 0;
+export const FAILED = 1;
+/** Id of messages from the worker that answer nothing. */
+export const HINT = 0;
+
+/** How hard commits are pressed to the disk: `full` survives a power cut, `relaxed` only a crash of the process. */
+export type Durability = "full" | "relaxed";
+
+/** What the worker thread is started with. */
+export interface WorkerInput {
+  readonly path: string;
+  readonly durability: Durability;
+  /** Random name of this process, the same for every store in it. */
+  readonly process: string;
+}

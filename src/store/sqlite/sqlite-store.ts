@@ -1,0 +1,253 @@
+/**
+ * The SQLite store: one database file, shared by any number of processes of one machine. The connection lives in a thread of its
+ * own, so that the disk and the workflows' code work at the same time; here requests are only put into words.
+ */
+import { resolve } from "node:path";
+import type {
+  AttemptRow,
+  Batch,
+  BatchResult,
+  DefinitionRow,
+  EngineRow,
+  EventRow,
+  Lease,
+  LoadedRun,
+  MessageRow,
+  NewMessage,
+  RunFilter,
+  RunImage,
+  RunRow,
+  SendResult,
+  Store,
+} from "../store.ts";
+import { decodeBatchResult, encodeBatch } from "./batch-codec.ts";
+import { IN_MEMORY } from "./database.ts";
+import type { Value } from "./driver.ts";
+import { decodeLoaded } from "./loaded-codec.ts";
+import { type Durability, OP, type Operation } from "./protocol.ts";
+import {
+  ATTEMPT_WIDTH,
+  DEFINITION_WIDTH,
+  ENGINE_WIDTH,
+  EVENT_WIDTH,
+  type Flat,
+  MESSAGE_WIDTH,
+  RUN_WIDTH,
+  readAttempt,
+  readDefinition,
+  readEngine,
+  readEvent,
+  readMessage,
+  readRows,
+  readRun,
+} from "./rows.ts";
+import { SendQueue } from "./send-queue.ts";
+import { Thread } from "./thread.ts";
+
+/** Where and how to open a SQLite store. */
+export interface SqliteOptions {
+  /** File of the database, made with its folder if there is none. `:memory:` for a private one without a file. */
+  readonly path: string;
+  /**
+   * `full` (default): a commit survives a power cut. `relaxed`: it survives a crash of the process, and a power cut may take
+   * back the last moments.
+   */
+  readonly durability?: Durability;
+}
+
+/** A {@link Store} in a SQLite file. */
+export interface SqliteStore extends Store {
+  readonly kind: "sqlite";
+  /** Absolute path, or `:memory:`. */
+  readonly path: string;
+  /** What the database said when it was asked back. */
+  readonly durability: Durability;
+}
+
+/**
+ * Opens a SQLite store and brings its schema up to date.
+ *
+ * @example const store = await openSqliteStore({ path: "app.db" });
+ * @throws PerdureError UNAVAILABLE, INCOMPATIBLE_STORE
+ */
+export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
+  const path = options.path === IN_MEMORY ? IN_MEMORY : resolve(options.path);
+  const listeners = new Set<() => void>();
+  const thread = new Thread({ path, durability: options.durability ?? "full" }, () => {
+    for (const listener of listeners) listener();
+  });
+  try {
+    const [id, synchronous] = await thread.ask(thread.request(OP.open));
+    const durability = synchronous === 2 ? "full" : "relaxed";
+    return new ThreadedStore(thread, listeners, { id: id as string, path, durability });
+  } catch (error) {
+    await thread.close();
+    throw error;
+  }
+}
+
+class ThreadedStore implements SqliteStore {
+  readonly kind = "sqlite";
+  readonly id: string;
+  readonly path: string;
+  readonly durability: Durability;
+  readonly #thread: Thread;
+  readonly #listeners: Set<() => void>;
+  readonly #sends: SendQueue;
+
+  constructor(
+    thread: Thread,
+    listeners: Set<() => void>,
+    { id, path, durability }: { readonly id: string; readonly path: string; readonly durability: Durability },
+  ) {
+    this.id = id;
+    this.path = path;
+    this.durability = durability;
+    this.#thread = thread;
+    this.#listeners = listeners;
+    this.#sends = new SendQueue(thread);
+  }
+
+  async register({ label, at }: { readonly label: string; readonly at: number }): Promise<Lease> {
+    const [engine] = await this.#ask(OP.register, label, at);
+    return { engine: engine as number };
+  }
+
+  async renew({ engine }: Lease): Promise<boolean> {
+    return (await this.#ask(OP.renew, engine))[0] === 1;
+  }
+
+  async lastBatch({ engine }: Lease): Promise<number | null> {
+    return (await this.#ask(OP.lastBatch, engine))[0] as number | null;
+  }
+
+  async release({ engine }: Lease, at: number): Promise<void> {
+    await this.#ask(OP.release, engine, at);
+  }
+
+  async sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
+    return (await this.#ask(OP.sweep, params.ttlMs, params.monotonicMs, params.at))[0] as number;
+  }
+
+  async commit({ engine }: Lease, batch: Batch): Promise<BatchResult> {
+    const request = this.#thread.request(OP.commit);
+    encodeBatch(request, engine, batch);
+    return decodeBatchResult(await this.#thread.ask(request), batch.starts.length);
+  }
+
+  async claim(
+    { engine }: Lease,
+    params: {
+      readonly workflows: readonly string[];
+      readonly runs?: readonly number[];
+      readonly limit: number;
+      readonly at: number;
+    },
+  ): Promise<RunRow[]> {
+    const runs = params.runs === undefined ? null : JSON.stringify(params.runs);
+    const rows = await this.#ask(OP.claim, engine, params.limit, params.at, JSON.stringify(params.workflows), runs);
+    return readRows(rows, RUN_WIDTH, readRun);
+  }
+
+  async nextWake(workflows: readonly string[]): Promise<number | null> {
+    return (await this.#ask(OP.nextWake, JSON.stringify(workflows)))[0] as number | null;
+  }
+
+  async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+    return decodeLoaded(await this.#ask(OP.load, maxEvents, JSON.stringify(runs)), runs);
+  }
+
+  async owned({ engine }: Lease): Promise<number[]> {
+    return (await this.#ask(OP.owned, engine)) as number[];
+  }
+
+  async inbox({ engine }: Lease): Promise<MessageRow[]> {
+    return readRows(await this.#ask(OP.inbox, engine), MESSAGE_WIDTH, readMessage);
+  }
+
+  send(message: NewMessage): Promise<SendResult> {
+    return this.#sends.send(message);
+  }
+
+  async amend(
+    run: number,
+    from: readonly RunRow["status"][],
+    to: Pick<RunImage, "status" | "wakeAt" | "closedAt" | "crashes" | "detail">,
+  ): Promise<boolean> {
+    const { status, wakeAt, closedAt, crashes, detail } = to;
+    const changed = await this.#ask(OP.amend, run, JSON.stringify(from), status, wakeAt, closedAt, crashes, detail);
+    return changed[0] === 1;
+  }
+
+  async remove(run: number): Promise<boolean> {
+    return (await this.#ask(OP.remove, run))[0] === 1;
+  }
+
+  async find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
+    const row = "run" in by ? await this.#ask(OP.find, by.run, null) : await this.#ask(OP.find, null, by.workflowId);
+    return readRows(row, RUN_WIDTH, readRun)[0];
+  }
+
+  async list(filter: RunFilter): Promise<RunRow[]> {
+    const { workflow, workflowId, status, since, before, limit } = filter;
+    const statuses = status === undefined ? null : JSON.stringify(status);
+    const rows = await this.#ask(
+      OP.list,
+      workflow ?? null,
+      workflowId ?? null,
+      statuses,
+      since ?? null,
+      before ?? null,
+      limit,
+    );
+    return readRows(rows, RUN_WIDTH, readRun);
+  }
+
+  async history(run: number, after: number, limit: number): Promise<EventRow[]> {
+    return readRows(await this.#ask(OP.history, run, after, limit), EVENT_WIDTH, readEvent);
+  }
+
+  async lastEvent(run: number): Promise<EventRow | undefined> {
+    return readRows(await this.#ask(OP.lastEvent, run), EVENT_WIDTH, readEvent)[0];
+  }
+
+  async attempts(run: number): Promise<AttemptRow[]> {
+    return readRows(await this.#ask(OP.attempts, run), ATTEMPT_WIDTH, readAttempt);
+  }
+
+  async engines(): Promise<EngineRow[]> {
+    return readRows(await this.#ask(OP.engines), ENGINE_WIDTH, readEngine);
+  }
+
+  async putDefinition({ hash, name, body, createdAt }: DefinitionRow): Promise<void> {
+    await this.#ask(OP.putDefinition, hash, name, body, createdAt);
+  }
+
+  async definition(hash: string): Promise<DefinitionRow | undefined> {
+    return readRows(await this.#ask(OP.definition, hash), DEFINITION_WIDTH, readDefinition)[0];
+  }
+
+  watch(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    if (this.#listeners.size === 1) this.#poll(true);
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#poll(false);
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await this.#thread.close();
+  }
+
+  #poll(wanted: boolean): void {
+    this.#ask(OP.watch, wanted ? 1 : 0).catch(() => undefined);
+  }
+
+  #ask(operation: Operation, ...args: Value[]): Promise<Flat> {
+    const request = this.#thread.request(operation);
+    for (const value of args) request.push(value);
+    return this.#thread.ask(request);
+  }
+}

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import type { RunStatus } from "../../core/status.ts";
+import { newScene, numbers, type Scene, withScene } from "./scene.ts";
+import type { Topic } from "./subject.ts";
+
+function due(scene: Scene, wakeAt: number | null, workflow = "order"): Promise<number> {
+  return scene.start({ owned: false, wakeAt, workflow });
+}
+
+export const claims: Topic = (subject, { describe, it }) => {
+  describe("claiming runs", () => {
+    it("takes what is due, the longest waiting first, up to the limit", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const [late, early, future] = [await due(scene, 20), await due(scene, 10), await due(scene, 31)];
+        const wanted = { workflows: ["order"], limit: 1, at: 30 };
+        assert.deepEqual(numbers(await store.claim(lease, wanted)), [early]);
+        const [row] = await store.claim(lease, { ...wanted, limit: 10 });
+        assert.deepEqual(row, (await scene.load(late)).row);
+        assert.deepEqual([row?.status, row?.owner, row?.wakeAt], ["running", lease.engine, null]);
+        assert.deepEqual(await store.claim(lease, { ...wanted, limit: 10 }), []);
+        assert.equal((await scene.load(future)).row.owner, null);
+      }));
+
+    it("takes only runs of workflows the engine has", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const [order, invoice] = [await due(scene, 10), await due(scene, 5, "invoice")];
+        assert.deepEqual(numbers(await store.claim(lease, { workflows: [], limit: 9, at: 30 })), []);
+        assert.deepEqual(numbers(await store.claim(lease, { workflows: ["order", "x"], limit: 9, at: 30 })), [order]);
+        assert.equal(await store.nextWake(["order", "x"]), null);
+        assert.equal(await store.nextWake(["order", "invoice"]), 5);
+        assert.deepEqual(numbers(await store.claim(lease, { workflows: ["invoice"], limit: 9, at: 30 })), [invoice]);
+      }));
+
+    it("leaves runs that wait for a message, a person or nothing", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        await due(scene, null);
+        const still: readonly RunStatus[] = ["paused", "blocked"];
+        for (const status of still) await scene.park(await scene.start(), 1, { status, wakeAt: 5 });
+        await scene.finish(await scene.start(), 1, { wakeAt: 5 });
+        assert.deepEqual(await store.claim(lease, { workflows: ["order"], limit: 9, at: 30 }), []);
+        assert.equal(await store.nextWake(["order"]), null);
+      }));
+
+    it("takes named runs whenever they are due, if they are open and nobody owns them", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const [future, never] = [await due(scene, 9000), await due(scene, null)];
+        const owned = await scene.start();
+        const paused = await scene.start();
+        await scene.park(paused, 1, { status: "paused" });
+        const closed = await scene.start();
+        await scene.finish(closed, 1);
+        const runs = [future, never, owned, paused, closed, closed + 100];
+        const claimed = await store.claim(lease, { workflows: [], runs, limit: 9, at: 30 });
+        assert.deepEqual(
+          numbers(claimed).sort((a, b) => a - b),
+          [future, never],
+        );
+      }));
+
+    it("gives a run to one engine only", () =>
+      withScene(subject, async (scene) => {
+        const { store } = scene;
+        const engines = [scene, await newScene(store), await newScene(store)];
+        const runs = new Set<number>();
+        for (let index = 0; index < 20; index++) runs.add(await due(scene, index));
+        const wanted = { workflows: ["order"], limit: 9, at: 30 };
+        const shares = await Promise.all(engines.map(({ lease }) => store.claim(lease, wanted)));
+        assert.deepEqual(
+          numbers(shares.flat()).sort((a, b) => a - b),
+          [...runs],
+        );
+        for (const [index, share] of shares.entries()) {
+          assert.deepEqual(
+            await store.owned(engines[index]!.lease),
+            numbers(share).sort((a, b) => a - b),
+          );
+        }
+      }));
+
+    it("tells when the next run is due", () =>
+      withScene(subject, async (scene) => {
+        assert.equal(await scene.store.nextWake(["order"]), null);
+        await due(scene, 40);
+        await due(scene, 20);
+        await due(scene, null);
+        assert.equal(await scene.store.nextWake(["order"]), 20);
+      }));
+
+    it("forgets about runs that ended: an engine owns only open ones", () =>
+      withScene(subject, async (scene) => {
+        const [open, closed] = [await scene.start(), await scene.start()];
+        await scene.finish(closed, 1);
+        assert.deepEqual(await scene.store.owned(scene.lease), [open]);
+      }));
+  });
+};

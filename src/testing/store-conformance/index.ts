@@ -1,0 +1,32 @@
+/**
+ * The suite every store passes, ours and those of others. It is split by topic; each test opens a store of its own.
+ */
+import { claims } from "./claims.ts";
+import { definitions } from "./definitions.ts";
+import { fencing } from "./fencing.ts";
+import { leases } from "./leases.ts";
+import { listing } from "./listing.ts";
+import { messages } from "./messages.ts";
+import { sharing } from "./sharing.ts";
+import { starts } from "./starts.ts";
+import type { StoreSubject, TestApi, Topic } from "./subject.ts";
+import { transitions } from "./transitions.ts";
+
+export type { StoreSubject, TestApi } from "./subject.ts";
+
+const TOPICS: readonly Topic[] = [starts, transitions, fencing, leases, claims, messages, listing, definitions];
+
+/**
+ * Declares the tests of a store with the given test runner.
+ *
+ * @example
+ * import { describe, it } from "vitest";
+ * storeConformance("my store", { open: () => openMyStore() }, { describe, it });
+ */
+export function storeConformance(name: string, subject: StoreSubject, api: TestApi): void {
+  const { reopen } = subject;
+  api.describe(name, () => {
+    for (const topic of TOPICS) topic(subject, api);
+    if (reopen !== undefined) sharing({ ...subject, reopen }, api);
+  });
+}

@@ -1,0 +1,73 @@
+/** The workflows of the crash tests. Every activity writes to the effect log; results are known beforehand. */
+import { setTimeout as pass } from "node:timers/promises";
+import { activity, workflow } from "perdure";
+
+/** `log` as made by openEffectLog; `poison` says how the poisonous activity behaves: `at once`, `late` or `fixed`. */
+export function catalogue(log, poison) {
+  const retry = { maxAttempts: 1000, initial: "20ms", backoff: "constant" };
+
+  const work = activity("work", { retry }, ({ step, ms = 0 }, ctx) =>
+    log.around(ctx, step, () => (ms === 0 ? undefined : pass(ms, undefined, { signal: ctx.signal }))),
+  );
+  const workOnce = activity("work-once", { retry: { maxAttempts: 1 } }, ({ step, ms }, ctx) =>
+    log.around(ctx, step, () => pass(ms, undefined, { signal: ctx.signal })),
+  );
+  const flaky = activity("flaky", { retry }, ({ step, failures }, ctx) =>
+    log.around(ctx, step, async () => {
+      await pass(5);
+      if (ctx.attempt <= failures) throw new Error(`not yet, attempt ${ctx.attempt}`);
+    }),
+  );
+  const poisonous = activity("poisonous", ({ step }, ctx) =>
+    log.around(ctx, step, async () => {
+      if (poison === "late") await pass(100);
+      if (poison !== "fixed") process.kill(process.pid, "SIGKILL");
+    }),
+  );
+
+  return [
+    workflow("chain", async (wf, { steps, ms }) => {
+      const done = [];
+      for (let index = 0; index < steps; index++) done.push((await wf.call(work, { step: `s${index}`, ms })).step);
+      return done;
+    }),
+    workflow("fan", async (wf, { width, ms }) => {
+      const calls = Array.from({ length: width }, (_, index) =>
+        wf.call(work, { step: `f${index}`, ms: ms + (index % 4) * 10 }),
+      );
+      const done = await Promise.all(calls);
+      await wf.call(work, { step: "join" });
+      return done.map(({ step }) => step);
+    }),
+    workflow("sleeper", async (wf, { naps }) => {
+      for (const [index, ms] of naps.entries()) {
+        await wf.sleep(ms);
+        await wf.call(work, { step: `after-${index}` });
+      }
+      return naps.length;
+    }),
+    workflow("waiter", async (wf, { shortMs, longMs }) => {
+      const short = await wf.waitFor("nobody-sends", { timeout: shortMs });
+      const went = await wf.waitFor("go");
+      const raced = await Promise.all([
+        wf.waitFor("nobody-sends", { timeout: longMs }),
+        wf.call(work, { step: "meanwhile", ms: 20 }),
+      ]);
+      return [short ?? "timeout", went, raced[0] ?? "timeout"];
+    }),
+    workflow("retrier", async (wf, { failures }) => {
+      for (const [index, count] of failures.entries()) await wf.call(flaky, { step: `r${index}`, failures: count });
+      return failures.length;
+    }),
+    workflow("ledger", async (wf, { count, every }) => {
+      const seen = [];
+      while (seen.length < count) {
+        seen.push(await wf.waitFor("item"));
+        if (seen.length % every === 0) await wf.call(work, { step: `booked-${seen.length}`, ms: 5 });
+      }
+      return seen;
+    }),
+    workflow("once", async (wf, { ms }) => (await wf.call(workOnce, { step: "only", ms })).step),
+    workflow("poison", async (wf) => (await wf.call(poisonous, { step: "poison" })).step),
+  ];
+}

@@ -1,0 +1,67 @@
+/**
+ * A process with one engine, told over IPC what to do: `{ id, op, args }` is answered with `{ id, value }` or `{ id, error }`.
+ * It also tells its parent of every effect and every warning.
+ */
+import { writeSync } from "node:fs";
+import { open } from "perdure";
+import { catalogue } from "./catalogue.mjs";
+import { openEffectLog } from "./effect-log.mjs";
+
+const { store, effects, incarnation, poison, leaseTtl, poll } = JSON.parse(process.argv[2]);
+
+const say = (level) => (fields, message) => {
+  const { error, workflowId } = fields;
+  process.send?.({ log: { level, text: `${level} ${workflowId ?? ""} ${message} ${error ?? ""}` } });
+};
+
+const engine = await open({
+  store,
+  workflows: catalogue(openEffectLog(effects, incarnation), poison),
+  logger: { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") },
+  ...(leaseTtl && { leaseTtl }),
+  ...(poll && { poll }),
+});
+
+const operations = {
+  start: async (workflow, input, options) => (await engine.start(workflow, input, options)).runId,
+  signal: async (id, name, payload) => (await engine.handle(id)).signal(name, payload),
+  result: async (id) => (await engine.handle(id)).result(),
+  resume: async (id) => (await engine.handle(id)).resume(),
+  /** Start or signal, say so on standard output, and die before anything else can happen. */
+  startAndDie: async (workflow, input, options) => {
+    writeSync(1, await operations.start(workflow, input, options));
+    process.kill(process.pid, "SIGKILL");
+  },
+  signalAndDie: async (id, name, payload) => {
+    await operations.signal(id, name, payload);
+    writeSync(1, "sent");
+    process.kill(process.pid, "SIGKILL");
+  },
+  /** Sends numbered signals and starts runs, as many at a time as given, and answers with what was started. */
+  flood: async ({ to, sender, signals, starts, atOnce }) => {
+    const target = await engine.handle(to);
+    const send = async () => {
+      for (let n = 1; n <= signals; n++) await target.signal("item", `${sender}:${n}`);
+    };
+    let next = 0;
+    const begin = async () => {
+      for (let n = ++next; n <= starts; n = ++next) {
+        await engine.start("chain", { steps: 2, ms: 0 }, { id: `${sender}-${n}` });
+      }
+    };
+    await Promise.all([send(), ...Array.from({ length: atOnce }, begin)]);
+    return next;
+  },
+  close: () => engine.close(),
+};
+
+process.on("message", ({ id, op, args }) => {
+  operations[op](...args).then(
+    (value) => process.send({ id, value }),
+    (error) => process.send({ id, error: { code: error.code, message: error.message } }),
+  );
+});
+// Also when the parent has died: nobody is left behind.
+process.on("disconnect", () => process.exit());
+
+process.send({ ready: true });

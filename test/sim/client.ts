@@ -1,0 +1,195 @@
+/**
+ * The clients of one run: they call whatever engine is there, give up on a call that gets no answer, and try again elsewhere
+ * under the same id or key until they know. What they were told is kept for the checks.
+ */
+import { isPerdureError } from "../../src/core/errors.ts";
+import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
+import type { EngineProcess } from "./engine-process.ts";
+import type { Rng } from "./prng.ts";
+import { SIGNALS, waitsOf } from "./program.ts";
+import { WORKFLOWS } from "./interpreter.ts";
+import type { RunScript, SenderScript } from "./workload.ts";
+import type { World } from "./world.ts";
+
+/** A signal that a sender knows to be in the store. */
+export interface AcknowledgedSignal {
+  readonly sender: string;
+  readonly n: number;
+}
+
+/** What a client sees of the fleet and of its run. */
+export interface ClientHost {
+  readonly world: World;
+  /** A process that takes calls now, if there is any. */
+  engine(rng: Rng): EngineProcess | undefined;
+  /** Faults have ended and scripts are over. */
+  readonly finishing: boolean;
+}
+
+type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+const PATIENCE_MS = 8000;
+const LOOK_EVERY_MS = 900;
+
+export class RunClient {
+  readonly script: RunScript;
+  readonly #host: ClientHost;
+  readonly #rng: Rng;
+  run: number | undefined;
+  /** Runs that were given as answers to starts. */
+  readonly started: number[] = [];
+  readonly acknowledged: AcknowledgedSignal[] = [];
+  readonly sent = new Map<string, number>();
+  terminated = false;
+  resumed = 0;
+  #left = 0;
+
+  constructor(script: RunScript, host: ClientHost, rng: Rng) {
+    this.script = script;
+    this.#host = host;
+    this.#rng = rng;
+  }
+
+  /** Nothing is to be done any more, but for what the end of the simulation needs. */
+  get done(): boolean {
+    return this.#left === 0;
+  }
+
+  begin(): void {
+    const { startAt, senders, cancelAt, terminateAt } = this.script;
+    for (const at of startAt) this.#do(at, () => this.#start());
+    for (const sender of senders) this.#do(0, () => this.#sendAll(sender));
+    if (cancelAt !== undefined) this.#do(cancelAt, () => this.#tell((handle) => handle.cancel("enough")));
+    if (terminateAt !== undefined) this.#do(terminateAt, () => this.#terminate());
+  }
+
+  #do(at: number, action: () => Promise<void>): void {
+    this.#left++;
+    const { world } = this.#host;
+    world.after(at - world.now, undefined, () => {
+      action().then(
+        () => this.#left--,
+        (error: unknown) => world.violate("client", `${this.script.id}: ${error instanceof Error ? error.stack : String(error)}`),
+      );
+    });
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#host.world.after(ms, undefined, resolve));
+  }
+
+  /** Calls through some engine until there is an answer. `undefined`: nobody knows what became of this call. */
+  async #call<T>(what: string, call: (process: EngineProcess) => Promise<T>): Promise<Answer<T> | undefined> {
+    const { world } = this.#host;
+    const process = this.#host.engine(this.#rng);
+    if (process === undefined) {
+      await this.#sleep(500);
+      return undefined;
+    }
+    const answer = await new Promise<Answer<T> | undefined>((resolve) => {
+      world.after(PATIENCE_MS, undefined, () => resolve(undefined));
+      world.after(0, process, () =>
+        call(process).then(
+          (value) => world.after(0, undefined, () => resolve({ ok: true, value })),
+          (error: unknown) => world.after(0, undefined, () => resolve({ ok: false, error })),
+        ),
+      );
+    });
+    const said = answer === undefined ? "no answer" : answer.ok ? "done" : String(answer.error);
+    world.trace(`client ${this.script.id} ${what} through ${process.name}: ${said}`);
+    if (answer !== undefined && !answer.ok && !isPerdureError(answer.error)) throw answer.error;
+    if (answer === undefined || (!answer.ok && isPerdureError(answer.error, "UNAVAILABLE"))) {
+      await this.#sleep(this.#rng.int(50, 1500));
+      return undefined;
+    }
+    return answer;
+  }
+
+  async #start(): Promise<void> {
+    const { id, workflow, program, delayMs, timeoutMs } = this.script;
+    const definition = WORKFLOWS.find(({ name }) => name === workflow)!;
+    const spec = { workflow: definition, workflowId: id, input: program, delayMs, timeoutMs, secrets: {}, meta: null, request: null, supersedes: null };
+    for (;;) {
+      const answer = await this.#call("start", ({ engine }) => engine!.start(spec));
+      if (answer === undefined) continue;
+      if (!answer.ok) throw answer.error;
+      this.run = "run" in answer.value ? answer.value.run : answer.value.conflict.run;
+      this.started.push(this.run);
+      return;
+    }
+  }
+
+  #handle({ store, engine, clock }: EngineProcess): RunHandle {
+    const host: HandleHost = {
+      store,
+      codec: undefined,
+      now: () => clock.now(),
+      hint: () => engine?.hint(),
+      changed: (_run, ms) => new Promise((resolve) => clock.after(ms, resolve)),
+    };
+    return new RunHandle(host, this.script.id, this.run!);
+  }
+
+  async #until(ready: () => boolean): Promise<void> {
+    while (!ready()) await this.#sleep(100);
+  }
+
+  /** Does something to the run until it is known to have happened. False: the run takes no more of it. */
+  async #tell(action: (handle: RunHandle) => Promise<void>, what = "cancel"): Promise<boolean> {
+    await this.#until(() => this.run !== undefined);
+    for (;;) {
+      const answer = await this.#call(what, (process) => action(this.#handle(process)));
+      if (answer === undefined) continue;
+      if (!answer.ok && !isPerdureError(answer.error, "RUN_CLOSED") && !isPerdureError(answer.error, "CONFLICT")) {
+        if (isPerdureError(answer.error, "LEASE_LOST")) continue;
+        throw answer.error;
+      }
+      return answer.ok;
+    }
+  }
+
+  async #terminate(): Promise<void> {
+    if (await this.#tell((handle) => handle.terminate("stop it"), "terminate")) this.terminated = true;
+  }
+
+  async #sendAll({ sender, signals }: SenderScript): Promise<void> {
+    for (const { at, name } of signals) {
+      await this.#sleep(at - this.#host.world.now);
+      if (!(await this.#signal(sender, name))) return;
+    }
+  }
+
+  async #signal(sender: string, name: string): Promise<boolean> {
+    const n = (this.sent.get(sender) ?? 0) + 1;
+    this.sent.set(sender, n);
+    const key = `${sender}#${n}`;
+    const sent = await this.#tell((handle) => handle.signal(name, { sender, n }, { key }), `signal ${name} ${key}`);
+    if (sent) this.acknowledged.push({ sender, n });
+    return sent;
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------------------------
+
+  /** Looks after the run once: resumes it if it stopped early and should go on. Status is the store's. */
+  look(status: string): void {
+    const { resumes, resumeAfterMs } = this.script;
+    if (status === "blocked" || (this.resumed < resumes && ["failed", "cancelled", "timed_out"].includes(status))) {
+      if (!this.done) return;
+      if (status !== "blocked") this.resumed++;
+      this.#do(this.#host.world.now + resumeAfterMs, async () => void (await this.#tell((handle) => handle.resume(), "resume")));
+    }
+  }
+
+  /** Sends enough of every signal to release whatever the run may still wait for. */
+  finish(): void {
+    const waits = waitsOf(this.script.program) * (1 + this.resumed);
+    if (waits === 0) return;
+    for (const name of SIGNALS) {
+      const sender = `${this.script.id}/finish-${name}`;
+      const signals = Array.from({ length: waits }, () => ({ at: 0, name }));
+      this.#do(0, () => this.#sendAll({ sender, signals }));
+    }
+  }
+
+  static readonly lookEveryMs = LOOK_EVERY_MS;
+}

@@ -1,0 +1,152 @@
+/**
+ * A process with one engine in it: booted on a slot of the simulated fleet, frozen, closed or killed there. A killed process
+ * never does anything again; its slot boots the next one.
+ */
+import { silentLogger } from "../../src/engine/log.ts";
+import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Registry } from "../../src/engine/registry.ts";
+import type { Logger } from "../../src/workflow/context.ts";
+import { FaultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
+import { WORKFLOWS, type WorkPlace } from "./interpreter.ts";
+
+/** How the engines of one simulation are configured. */
+export interface FleetConfig {
+  readonly ttlMs: number;
+  readonly pollMs: number;
+  readonly parkAfterMs: number;
+  readonly warmRuns: number;
+}
+
+export class EngineProcess implements StoreUser, WorkPlace {
+  readonly name: string;
+  readonly #shared: SharedStore;
+  readonly #config: FleetConfig;
+  readonly store: FaultStore;
+  readonly clock: Clock;
+  readonly backlog: (() => void)[] = [];
+  alive = true;
+  frozen = false;
+  lease: number | undefined;
+  disturbedAt: number = Number.NEGATIVE_INFINITY;
+  /** What this machine's wall clock is ahead of true time. */
+  skewMs: number;
+  /** Set once the engine takes calls. */
+  engine: Engine | undefined;
+  readonly #died: () => void;
+  #thawAt = 0;
+
+  constructor(name: string, shared: SharedStore, config: FleetConfig, skewMs: number, died: () => void) {
+    this.name = name;
+    this.#shared = shared;
+    this.#config = config;
+    this.skewMs = skewMs;
+    this.#died = died;
+    this.store = new FaultStore(shared, this);
+    const { world } = shared;
+    this.clock = {
+      now: () => Math.floor(world.wall + this.skewMs),
+      monotonic: () => world.now,
+      after: (ms, callback): CancelTimer => world.after(ms, this, callback),
+    };
+  }
+
+  /** Opens the engine, again and again until the store lets it. */
+  boot(): void {
+    const { world } = this.#shared;
+    world.trace(`${this.name} boots`);
+    const engine = new Engine({
+      store: this.store,
+      registry: new Registry(WORKFLOWS, []),
+      clock: this.clock,
+      log: this.#logger(),
+      label: this.name,
+      codec: undefined,
+      deps: this,
+      observers: [],
+      ...this.#config,
+      seal: (text) => text,
+      unseal: (text) => text,
+    });
+    engine.open().then(
+      () => {
+        this.engine = engine;
+      },
+      (error: unknown) => {
+        world.trace(`${this.name} could not open: ${String(error)}`);
+        world.after(700, this, () => this.boot());
+      },
+    );
+  }
+
+  #logger(): Logger {
+    const { world } = this.#shared;
+    const write = (_fields: object, message?: string): void => {
+      if (this.alive) world.trace(`${this.name} log: ${message}`);
+    };
+    return { ...silentLogger, warn: write, error: write };
+  }
+
+  /** Dies at once, without a word. */
+  crash(): void {
+    if (!this.alive) return;
+    this.#shared.world.trace(`${this.name} CRASHES`);
+    this.alive = false;
+    this.engine = undefined;
+    this.#died();
+  }
+
+  /** Stands still, as with SIGSTOP. */
+  freeze(ms: number): void {
+    if (!this.alive) return;
+    const { world } = this.#shared;
+    const until = world.now + ms;
+    world.trace(`${this.name} FREEZES for ${ms}`);
+    if (this.frozen && this.#thawAt >= until) return;
+    this.frozen = true;
+    this.#thawAt = until;
+    world.after(ms, undefined, () => {
+      if (this.alive && this.#thawAt === until) this.thaw();
+    });
+  }
+
+  thaw(): void {
+    if (!this.frozen) return;
+    this.#shared.world.trace(`${this.name} thaws`);
+    this.#shared.world.thaw(this);
+  }
+
+  /** Leaves in order, then ends. */
+  close(): void {
+    const { world } = this.#shared;
+    const engine = this.engine;
+    if (!this.alive || engine === undefined) return;
+    world.trace(`${this.name} closes`);
+    this.engine = undefined;
+    this.disturbedAt = Number.POSITIVE_INFINITY;
+    const gone = (): void => {
+      world.trace(`${this.name} is closed`);
+      this.alive = false;
+      this.#died();
+    };
+    engine.close().then(gone, (error: unknown) => world.violate("close", `${this.name} could not close: ${String(error)}`));
+  }
+
+  // ---- WorkPlace -------------------------------------------------------------------------------------------------------
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.clock.after(ms, resolve));
+  }
+
+  started(key: string, attempt: number): void {
+    if (this.alive) this.#shared.oracle.effectStarted(this, key, attempt);
+  }
+
+  ended(key: string, attempt: number, how: string): void {
+    if (this.alive) this.#shared.world.trace(`effect ${key} attempt ${attempt} ${how} on ${this.name}`);
+  }
+
+  mayDie(): void {
+    if (this.alive && this.#shared.faults.crashInEffect()) this.crash();
+  }
+}

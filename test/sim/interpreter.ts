@@ -1,0 +1,161 @@
+/** The workflow that interprets programs, and the activities it calls. */
+import { type Activity, type ActivityContext, activity, FatalError } from "../../src/workflow/activity.ts";
+import type { WorkflowContext } from "../../src/workflow/context.ts";
+import { type AnyWorkflow, workflow } from "../../src/workflow/workflow.ts";
+import type { Program, Work } from "./program.ts";
+
+/** The process an activity runs in: what `ctx.deps` is. */
+export interface WorkPlace {
+  /** Resolves after virtual time, if the process lives that long. */
+  pause(ms: number): Promise<void>;
+  started(key: string, attempt: number): void;
+  ended(key: string, attempt: number, how: string): void;
+  /** Whether the process dies here. */
+  mayDie(): void;
+}
+
+type Log = unknown[];
+
+async function work(task: Work, ctx: ActivityContext): Promise<unknown> {
+  const place = ctx.deps as WorkPlace;
+  begin(task, ctx);
+  const slices = task.beats + 1;
+  for (let slice = 1; slice <= slices; slice++) {
+    if (task.ms > 0) await place.pause(task.ms / slices);
+    if (task.obeys && ctx.signal.aborted) {
+      place.ended(ctx.idempotencyKey, ctx.attempt, "aborted");
+      throw new Error("the activity was told to stop");
+    }
+    if (slice < slices) ctx.heartbeat({ slice, attempt: ctx.attempt });
+    place.mayDie();
+  }
+  return finish(task, ctx);
+}
+
+function begin(task: Work, ctx: ActivityContext): void {
+  (ctx.deps as WorkPlace).started(ctx.idempotencyKey, ctx.attempt);
+  if (task.fails >= ctx.attempt && task.id % 7 === 0) throw new Error(`attempt ${ctx.attempt} of ${task.id} failed early`);
+}
+
+function finish(task: Work, ctx: ActivityContext): unknown {
+  const place = ctx.deps as WorkPlace;
+  const { idempotencyKey: key, attempt } = ctx;
+  const generation = Number(key.split(":")[2] ?? 0);
+  if (generation < task.fatalFor) {
+    place.ended(key, attempt, "fatal");
+    throw new FatalError(`${task.id} is beyond repair`);
+  }
+  if (attempt <= task.fails) {
+    place.ended(key, attempt, "failed");
+    throw new Error(`attempt ${attempt} of ${task.id} failed`);
+  }
+  place.ended(key, attempt, "completed");
+  return { id: task.id, attempt, key, beat: ctx.lastHeartbeat };
+}
+
+/** A step without any waiting: its outcome is there before the engine looks. */
+function instant(task: Work, ctx: ActivityContext): unknown {
+  begin(task, ctx);
+  return finish(task, ctx);
+}
+
+const perform = (task: Work, ctx: ActivityContext): unknown => (task.ms === 0 ? instant(task, ctx) : work(task, ctx));
+
+const ACTIVITIES: Readonly<Record<string, Activity<Work, unknown>>> = {
+  work: activity("work", { retry: { initial: "300ms" } }, perform),
+  eager: activity("eager", { journal: "start", retry: { initial: "50ms", maxAttempts: 4 } }, perform),
+  steady: activity("steady", { heartbeatTimeout: "2s", retry: { initial: "1s", jitter: 0.5 } }, perform),
+  brief: activity("brief", { timeout: "1500ms", totalTimeout: "20s", retry: { backoff: "constant" } }, perform),
+  patient: activity("patient", { retry: { initial: "7s", maxAttempts: 4 } }, perform),
+};
+
+class Interpreter {
+  readonly #wf: WorkflowContext;
+  readonly log: Log = [];
+  #last: unknown;
+
+  constructor(wf: WorkflowContext) {
+    this.#wf = wf;
+  }
+
+  async run(program: Program): Promise<void> {
+    switch (program.op) {
+      case "seq":
+        for (const part of program.parts) await this.run(part);
+        return;
+      case "all":
+        await Promise.all(program.parts.map((part) => this.run(part)));
+        return;
+      case "settled":
+        this.#note((await Promise.allSettled(program.parts.map((part) => this.run(part)))).map(({ status }) => status));
+        return;
+      case "race":
+        await Promise.race(program.parts.map((part) => this.run(part)));
+        return;
+      case "loop":
+        for (let time = 0; time < program.times; time++) await this.run(program.body);
+        return;
+      case "branch":
+        return this.run(this.#choose() ? program.then : program.otherwise);
+      case "try":
+        return this.#attempt(program.body, program.handler);
+      default:
+        return this.#leaf(program);
+    }
+  }
+
+  async #attempt(body: Program, handler: Program | undefined): Promise<void> {
+    try {
+      await this.run(body);
+    } catch (error) {
+      this.#note(String(error));
+      if (handler !== undefined) await this.run(handler);
+    }
+  }
+
+  async #leaf(program: Exclude<Program, { parts: unknown } | { body: unknown } | { then: unknown }>): Promise<void> {
+    const wf = this.#wf;
+    switch (program.op) {
+      case "call": {
+        const { maxAttempts } = program;
+        const options = maxAttempts === undefined ? undefined : { retry: { maxAttempts }, label: `call-${program.work.id}` };
+        this.#note(await wf.call(ACTIVITIES[program.activity]!, program.work, options));
+        return;
+      }
+      case "step":
+        this.#note(await wf.step(`step-${program.work.id}`, (ctx) => perform(program.work, ctx)));
+        return;
+      case "sleep":
+        await wf.sleep(program.ms);
+        this.#note(wf.now());
+        return;
+      case "wait":
+        this.#note(await (program.timeoutMs === undefined ? wf.waitFor(program.signal) : wf.waitFor(program.signal, { timeout: program.timeoutMs })));
+        return;
+      case "throw":
+        throw new Error("the program gave up");
+      case "note":
+        wf.note("mark", { length: this.log.length });
+        return;
+      default:
+        this.#note(wf[program.op]());
+    }
+  }
+
+  #note(value: unknown): void {
+    this.log.push(value);
+    this.#last = value;
+  }
+
+  #choose(): boolean {
+    return typeof this.#last === "number" ? this.#last % 2 === 0 : this.#wf.random() < 0.5;
+  }
+}
+
+async function interpret(wf: WorkflowContext, program: Program): Promise<unknown> {
+  const interpreter = new Interpreter(wf);
+  await interpreter.run(program);
+  return interpreter.log;
+}
+
+export const WORKFLOWS: readonly AnyWorkflow[] = [workflow("alpha", interpret), workflow("beta", interpret)];

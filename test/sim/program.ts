@@ -1,0 +1,141 @@
+/** Programs: seeded data that a workflow interprets, so that random workflows are deterministic code. */
+import type { Rng } from "./prng.ts";
+
+/** What one attempt of a call does, by attempt number and generation. */
+export interface Work {
+  readonly id: number;
+  /** Virtual time an attempt takes; 0 settles at once. */
+  readonly ms: number;
+  /** The first so many attempts fail. */
+  readonly fails: number;
+  /** Fails for good until its outcome was set aside this many times. */
+  readonly fatalFor: number;
+  readonly beats: number;
+  /** Stops when it is told to; otherwise it goes on regardless. */
+  readonly obeys: boolean;
+}
+
+export type Program =
+  | { readonly op: "all" | "settled" | "race" | "seq"; readonly parts: readonly Program[] }
+  | {
+      readonly op: "call";
+      readonly activity: "work" | "eager" | "steady" | "brief" | "patient";
+      readonly work: Work;
+      readonly maxAttempts?: number;
+    }
+  | { readonly op: "step"; readonly work: Work }
+  | { readonly op: "sleep"; readonly ms: number }
+  | { readonly op: "wait"; readonly signal: string; readonly timeoutMs?: number }
+  | { readonly op: "try"; readonly body: Program; readonly handler?: Program }
+  | { readonly op: "loop"; readonly times: number; readonly body: Program }
+  | { readonly op: "branch"; readonly then: Program; readonly otherwise: Program }
+  | { readonly op: "now" | "random" | "uuid" | "note" | "throw" };
+
+export const SIGNALS = ["go", "stop", "more"] as const;
+
+const DAY_MS = 86_400_000;
+
+class Author {
+  readonly #rng: Rng;
+  #ids = 0;
+  #left: number;
+
+  constructor(rng: Rng, size: number) {
+    this.#rng = rng;
+    this.#left = size;
+  }
+
+  program(): Program {
+    const parts: Program[] = [];
+    while (this.#left > 0) parts.push(this.#part(0));
+    return { op: "seq", parts };
+  }
+
+  #part(depth: number): Program {
+    this.#left--;
+    const roll = this.#rng.next();
+    if (roll < 0.3) return this.#call();
+    if (roll < 0.4) return { op: "step", work: this.#work(this.#rng.chance(0.6) ? 0 : this.#rng.span(1, 2000)) };
+    if (roll < 0.5) return { op: "sleep", ms: this.#sleepMs() };
+    if (roll < 0.63) return this.#wait();
+    if (roll < 0.72) return { op: this.#rng.pick(["now", "random", "uuid", "note"] as const) };
+    if (depth >= 3) return this.#call();
+    if (roll < 0.85) return { op: this.#rng.pick(["all", "race", "settled", "race"] as const), parts: this.#parts(depth, 2, 3) };
+    if (roll < 0.91) return this.#attempt(depth);
+    if (roll < 0.95) return { op: "loop", times: this.#rng.int(2, 3), body: this.#block(depth) };
+    if (roll < 0.985) return { op: "branch", then: this.#block(depth), otherwise: this.#block(depth) };
+    return { op: "throw" };
+  }
+
+  #attempt(depth: number): Program {
+    const body = this.#block(depth);
+    return this.#rng.chance(0.5) ? { op: "try", body } : { op: "try", body, handler: this.#part(depth + 1) };
+  }
+
+  #block(depth: number): Program {
+    return { op: "seq", parts: this.#parts(depth, 1, 2) };
+  }
+
+  #parts(depth: number, low: number, high: number): Program[] {
+    return Array.from({ length: this.#rng.int(low, high) }, () => this.#part(depth + 1));
+  }
+
+  #call(): Program {
+    const activity = this.#rng.pick(["work", "work", "work", "eager", "steady", "brief", "patient"] as const);
+    const work = this.#work(this.#rng.chance(0.3) ? 0 : this.#rng.span(1, 6000));
+    return this.#rng.chance(0.2) ? { op: "call", activity, work, maxAttempts: this.#rng.int(1, 5) } : { op: "call", activity, work };
+  }
+
+  #work(ms: number): Work {
+    return {
+      id: ++this.#ids,
+      ms,
+      fails: this.#rng.chance(0.2) ? this.#rng.int(1, 3) : 0,
+      fatalFor: this.#rng.chance(0.05) ? this.#rng.int(1, 2) : 0,
+      beats: this.#rng.chance(0.3) ? this.#rng.int(1, 4) : 0,
+      obeys: this.#rng.chance(0.5),
+    };
+  }
+
+  #sleepMs(): number {
+    const roll = this.#rng.next();
+    if (roll < 0.1) return 0;
+    if (roll < 0.6) return this.#rng.span(1, 4999);
+    if (roll < 0.7) return this.#rng.int(4990, 5010);
+    if (roll < 0.92) return this.#rng.span(5000, 30_000);
+    return this.#rng.int(1, 4) * DAY_MS;
+  }
+
+  #wait(): Program {
+    const signal = this.#rng.pick(SIGNALS);
+    const roll = this.#rng.next();
+    if (roll < 0.4) return { op: "wait", signal };
+    return { op: "wait", signal, timeoutMs: roll < 0.9 ? this.#sleepMs() : 2 * DAY_MS };
+  }
+}
+
+/** A random program of about `size` parts. */
+export function randomProgram(rng: Rng, size: number): Program {
+  return new Author(rng, size).program();
+}
+
+/** How many signals of each name release every wait of a program, however it branches. */
+export function waitsOf(program: Program): number {
+  switch (program.op) {
+    case "wait":
+      return 1;
+    case "try":
+      return waitsOf(program.body) + (program.handler === undefined ? 0 : waitsOf(program.handler));
+    case "loop":
+      return program.times * waitsOf(program.body);
+    case "branch":
+      return waitsOf(program.then) + waitsOf(program.otherwise);
+    case "all":
+    case "settled":
+    case "race":
+    case "seq":
+      return program.parts.reduce((sum, part) => sum + waitsOf(part), 0);
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,72 @@
+/** What clients do in one simulation: which runs they start, and what they tell them when. Pure data from the seed. */
+import { type Program, randomProgram, SIGNALS } from "./program.ts";
+import type { Rng } from "./prng.ts";
+
+/** Signals one sender sends to one run, each only after the one before was acknowledged. */
+export interface SenderScript {
+  readonly sender: string;
+  readonly signals: readonly { readonly at: number; readonly name: string }[];
+}
+
+/** Everything that is done to one run from outside. */
+export interface RunScript {
+  readonly id: string;
+  readonly workflow: string;
+  readonly program: Program;
+  /** When it is started; the second time it is attached to. */
+  readonly startAt: readonly number[];
+  readonly delayMs: number;
+  readonly timeoutMs: number | undefined;
+  readonly senders: readonly SenderScript[];
+  readonly cancelAt: number | undefined;
+  readonly terminateAt: number | undefined;
+  /** How often it is resumed when it failed, was cancelled or timed out, and how soon. */
+  readonly resumes: number;
+  readonly resumeAfterMs: number;
+}
+
+/** The clients' plan. */
+export interface Workload {
+  readonly engines: number;
+  /** Faults end here; until then clients start and send. */
+  readonly activeMs: number;
+  readonly runs: readonly RunScript[];
+}
+
+export function randomWorkload(rng: Rng): Workload {
+  const engines = rng.pick([1, 2, 2, 3, 3]);
+  const activeMs = rng.int(15_000, 50_000);
+  const count = rng.int(1, 6);
+  const runs = Array.from({ length: count }, (_, index) => randomRun(rng.stream(`run${index}`), `w${index}`, activeMs));
+  return { engines, activeMs, runs };
+}
+
+function randomRun(rng: Rng, id: string, activeMs: number): RunScript {
+  const startAt = [rng.int(200, activeMs * 0.7)];
+  if (rng.chance(0.25)) startAt.push(startAt[0]! + (rng.chance(0.5) ? 0 : rng.span(1, 5000)));
+  const from = startAt[0]!;
+  return {
+    id,
+    workflow: rng.pick(["alpha", "beta"]),
+    program: randomProgram(rng.stream("program"), rng.pick([1, 3, 6, 10, 16])),
+    startAt,
+    delayMs: rng.chance(0.15) ? rng.span(1, 20_000) : 0,
+    timeoutMs: rng.chance(0.08) ? rng.span(500, 40_000) : undefined,
+    senders: Array.from({ length: rng.pick([0, 1, 1, 2, 3]) }, (_, index) => randomSender(rng, `${id}/s${index}`, from, activeMs)),
+    cancelAt: rng.chance(0.15) ? rng.int(from, activeMs) : undefined,
+    terminateAt: rng.chance(0.1) ? rng.int(from, activeMs) : undefined,
+    resumes: rng.pick([0, 1, 2, 3]),
+    resumeAfterMs: rng.span(10, 8000),
+  };
+}
+
+function randomSender(rng: Rng, sender: string, from: number, activeMs: number): SenderScript {
+  const count = rng.int(1, 5);
+  const burst = rng.chance(0.3);
+  let at = rng.int(from, activeMs);
+  const signals = Array.from({ length: count }, () => {
+    at += burst ? 0 : rng.span(1, 6000);
+    return { at, name: rng.pick(SIGNALS) };
+  });
+  return { sender, signals };
+}
