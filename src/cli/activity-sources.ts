@@ -51,13 +51,19 @@ function isList(value: unknown): value is readonly string[] {
   return Array.isArray(value);
 }
 
-function inCode(groups: Readonly<Record<"agents" | "activities", unknown> | { activities: unknown }>, folder: string, file: string | undefined): Activities {
+function inCode(
+  groups: Readonly<Record<"agents" | "activities", unknown> | { activities: unknown }>,
+  folder: string,
+  file: string | undefined,
+): Activities {
   const set = new AgentSet();
   for (const [group, values] of Object.entries(groups) as ["agents" | "activities", unknown][]) {
     if (values === undefined) continue;
     if (typeof values !== "object" || values === null) throw usageError(`${file}: ${group} must be a record or a list`);
     for (const [key, value] of Object.entries(values)) {
-      const name = Array.isArray(values) ? String((value as AnyActivity).activityName ?? (value as { name?: string }).name ?? "") : key;
+      const name = Array.isArray(values)
+        ? String((value as AnyActivity).activityName ?? (value as { name?: string }).name ?? "")
+        : key;
       set.addValue(group, name, value, folder);
     }
   }
@@ -78,7 +84,8 @@ export async function activitiesFor(
   const given = await loadAgentFiles(agentFiles);
   const activities = { ...configured.activities, ...given };
   const files = [...configured.files, ...agentFiles.map((path) => resolve(path))];
-  if (definition === undefined || !lacksNames(definition, activities) || agentFiles.length > 0) return { activities, files };
+  if (definition === undefined || !lacksNames(definition, activities) || agentFiles.length > 0)
+    return { activities, files };
   const usual = [...new Set([folder, project.root, dirname(folder)])]
     .flatMap((at) => USUAL_FILES.map((name) => join(at, name)))
     .find((path) => existsSync(path));

@@ -1,7 +1,7 @@
 /** Reads what follows a command's name. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { type Command, GLOBAL_OPTIONS, type OptionSpecs } from "./command.ts";
 import { closest } from "../flow/suggestion.ts";
+import { type Command, GLOBAL_OPTIONS, type OptionSpecs } from "./command.ts";
 import { usageError } from "./usage-error.ts";
 
 type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
@@ -115,7 +115,10 @@ function better(error: NodeJS.ErrnoException, command: string, specs: OptionSpec
     const value = specs[name]?.value;
     return value === undefined
       ? usageError(`--${name} takes no value`, help)
-      : usageError(`--${name} needs a value: --${name} ${value}`, `a value that begins with - is written --${name}=VALUE`);
+      : usageError(
+          `--${name} needs a value: --${name} ${value}`,
+          `a value that begins with - is written --${name}=VALUE`,
+        );
   }
   return error;
 }

@@ -14,8 +14,16 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
     "Write",
     [
       entry("init", "write a small working example", async () => (await import("./commands/init.ts")).init),
-      entry("validate", "find all mistakes in flow files", async () => (await import("./commands/validate.ts")).validate),
-      entry("plan", "what a flow will do: levels, gates, branches", async () => (await import("./commands/plan.ts")).plan),
+      entry(
+        "validate",
+        "find all mistakes in flow files",
+        async () => (await import("./commands/validate.ts")).validate,
+      ),
+      entry(
+        "plan",
+        "what a flow will do: levels, gates, branches",
+        async () => (await import("./commands/plan.ts")).plan,
+      ),
       entry("graph", "draw a flow as Mermaid, SVG or DOT", async () => (await import("./commands/graph.ts")).graph),
     ],
   ],
@@ -24,14 +32,38 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
     "Look after runs",
     [
       entry("runs list", "newest runs first", async () => (await import("./commands/runs-list.ts")).runsList),
-      entry("runs show", "one run: its steps and what it waits for", async () => (await import("./commands/runs-show.ts")).runsShow),
-      entry("runs history", "everything that happened to a run", async () => (await import("./commands/runs-history.ts")).runsHistory),
-      entry("runs result", "wait for a run's result", async () => (await import("./commands/runs-result.ts")).runsResult),
+      entry(
+        "runs show",
+        "one run: its steps and what it waits for",
+        async () => (await import("./commands/runs-show.ts")).runsShow,
+      ),
+      entry(
+        "runs history",
+        "everything that happened to a run",
+        async () => (await import("./commands/runs-history.ts")).runsHistory,
+      ),
+      entry(
+        "runs result",
+        "wait for a run's result",
+        async () => (await import("./commands/runs-result.ts")).runsResult,
+      ),
       entry("runs signal", "answer a waiting run", async () => (await import("./commands/runs-signal.ts")).runsSignal),
-      entry("runs resume", "go on with a run that stopped", async () => (await import("./commands/runs-resume.ts")).runsResume),
+      entry(
+        "runs resume",
+        "go on with a run that stopped",
+        async () => (await import("./commands/runs-resume.ts")).runsResume,
+      ),
       entry("runs cancel", "ask a run to stop", async () => (await import("./commands/runs-cancel.ts")).runsCancel),
-      entry("runs terminate", "end a run at once", async () => (await import("./commands/runs-terminate.ts")).runsTerminate),
-      entry("runs delete", "delete a run with its history", async () => (await import("./commands/runs-delete.ts")).runsDelete),
+      entry(
+        "runs terminate",
+        "end a run at once",
+        async () => (await import("./commands/runs-terminate.ts")).runsTerminate,
+      ),
+      entry(
+        "runs delete",
+        "delete a run with its history",
+        async () => (await import("./commands/runs-delete.ts")).runsDelete,
+      ),
     ],
   ],
   [

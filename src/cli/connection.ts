@@ -60,9 +60,13 @@ export async function findRun({ store, runs }: Pick<Connection, "store" | "runs"
     if (found.length === 0) throw notFound(prefix);
     const list = found.slice(0, SHOWN).map((row) => `  ${named(row)}  ${row.workflowId} (${row.status})`);
     const more = found.length > SHOWN ? [`  … ${found.length - SHOWN} more`] : [];
-    throw new PerdureError("INVALID_ARGUMENT", `${found.length} runs begin with ${JSON.stringify(prefix)}:\n${[...list, ...more].join("\n")}`, {
-      details: { hint: "type more of the one you mean" },
-    });
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `${found.length} runs begin with ${JSON.stringify(prefix)}:\n${[...list, ...more].join("\n")}`,
+      {
+        details: { hint: "type more of the one you mean" },
+      },
+    );
   }
 
   async function rowOf(found: RunHandle): Promise<RunRow> {

@@ -9,7 +9,7 @@ export function reportFailure(error: unknown, terminal: Terminal, json: boolean)
   const exitCode = isPerdureError(error) ? error.exitCode : EXIT.failed;
   if (json) terminal.line(JSON.stringify({ error: jsonError(error) }));
   else printError(error, terminal);
-  if (process.env["PERDURE_DEBUG"] === "1") terminal.error(stackOf(error));
+  if (process.env.PERDURE_DEBUG === "1") terminal.error(stackOf(error));
   return exitCode;
 }
 
@@ -39,7 +39,9 @@ function hintOf(error: unknown): string | undefined {
   if (isPerdureError(error)) {
     const { hint } = error.details;
     if (typeof hint === "string") return hint;
-    return error.code === "INTERNAL" ? "this is a defect of perdure; PERDURE_DEBUG=1 shows where it happened" : undefined;
+    return error.code === "INTERNAL"
+      ? "this is a defect of perdure; PERDURE_DEBUG=1 shows where it happened"
+      : undefined;
   }
   return "PERDURE_DEBUG=1 shows where it happened";
 }

@@ -4,8 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/reader.ts";
+import { didYouMean } from "../flow/suggestion.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { findUpward, type Project } from "./project.ts";
+import { usageError } from "./usage-error.ts";
 
 const FLOW_FILE: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"]);
 const FOLDERS = ["flows", join(".parac", "workflows")];
@@ -32,6 +34,24 @@ export async function namedFlows(project: Project): Promise<Named[]> {
 /** The flow of a name, or of a file called like it. */
 export function named(name: string, among: readonly Named[]): Named | undefined {
   return among.find((one) => one.name === name) ?? among.find((one) => "file" in one && stem(one.file) === name);
+}
+
+/** The file or workflow that a command's argument means. @throws PerdureError `INVALID_ARGUMENT` when there is none. */
+export async function locate(project: Project, target: string): Promise<Named> {
+  if (existsSync(target)) {
+    if (statSync(target).isDirectory()) throw usageError(`${target} is a folder`, "name one of its files");
+    return { file: target, name: target };
+  }
+  if (/[\\/]|\.(ya?ml|json|[cm]?[jt]s)$/.test(target)) throw usageError(`there is no file ${target}`);
+  const known = await namedFlows(project);
+  const found = named(target, known);
+  if (found !== undefined) return found;
+  const names = [...new Set(known.map(({ name }) => name))];
+  const hint =
+    names.length === 0
+      ? `flows are looked for in ${FOLDERS.join(", ")} and perdure.config.ts`
+      : `there is ${names.join(", ")}`;
+  throw usageError(`there is no file and no flow ${JSON.stringify(target)}`, didYouMean(target, names) ?? hint);
 }
 
 async function flowFiles({ cwd, root, config }: Project): Promise<string[]> {

@@ -1,5 +1,4 @@
 /** Flows for commands that only look at them: no agents are needed, nothing runs. */
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PerdureError } from "../core/errors.ts";
@@ -7,9 +6,8 @@ import { type Flow, flowOf, isFlow } from "../flow/flow.ts";
 import type { Problem } from "../flow/model.ts";
 import { hasErrors } from "../flow/problem.ts";
 import { readFlow } from "../flow/reader.ts";
-import { didYouMean } from "../flow/suggestion.ts";
 import type { KnownNames } from "../flow/validation.ts";
-import { isFlowFile, named, namedFlows } from "./flow-files.ts";
+import { isFlowFile, locate } from "./flow-files.ts";
 import { chosenWorkflow, loadWorkflows } from "./module-workflows.ts";
 import type { Project } from "./project.ts";
 import { usageError } from "./usage-error.ts";
@@ -27,15 +25,7 @@ export async function findFlow(
   target: string,
   options: { readonly workflow?: string | undefined; readonly known?: KnownNames } = {},
 ): Promise<FoundFlow> {
-  if (existsSync(target)) return flowOfFile(target, options);
-  if (/[\\/]|\.(ya?ml|json|[cm]?[jt]s)$/.test(target)) throw usageError(`there is no file ${target}`);
-  const flows = await namedFlows(project);
-  const found = named(target, flows);
-  if (found === undefined) {
-    const names = flows.map(({ name }) => name);
-    const hint = names.length === 0 ? "flows are looked for in flows/, .parac/workflows/ and perdure.config.ts" : `there is ${[...new Set(names)].join(", ")}`;
-    throw usageError(`there is no file and no flow ${JSON.stringify(target)}`, didYouMean(target, names) ?? hint);
-  }
+  const found = await locate(project, target);
   if ("file" in found) return flowOfFile(found.file, options);
   return checked(asFlow(found.workflow, project.configFile ?? target), project.configFile, options.known);
 }

@@ -6,7 +6,11 @@ import type { Styles } from "./terminal.ts";
 /** The page of `perdure --help`. */
 export function overview(styles: Styles, version: string): string {
   const width = Math.max(...CATALOGUE.flatMap(([, entries]) => entries.map(({ name }) => name.length)));
-  const groups = CATALOGUE.flatMap(([title, entries]) => ["", styles.bold(title), ...entries.map((of) => row(of, width, styles))]);
+  const groups = CATALOGUE.flatMap(([title, entries]) => [
+    "",
+    styles.bold(title),
+    ...entries.map((of) => row(of, width, styles)),
+  ]);
   return [
     `${styles.bold("perdure")} ${version}: workflows that survive crashes, deploys and weeks of waiting`,
     "",

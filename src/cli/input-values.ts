@@ -50,7 +50,9 @@ async function document(option: string, name: string, text: string): Promise<unk
     if (/\.ya?ml$/.test(name)) return (await import("yaml")).parse(text);
     return JSON.parse(text);
   } catch (error) {
-    throw usageError(`--${option}: ${name} is not readable as ${/\.ya?ml$/.test(name) ? "YAML" : "JSON"}: ${(error as Error).message}`);
+    throw usageError(
+      `--${option}: ${name} is not readable as ${/\.ya?ml$/.test(name) ? "YAML" : "JSON"}: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -59,7 +61,10 @@ function pair(text: string): Record<string, unknown> {
   const at = text.indexOf("=");
   const keys = text.slice(0, at).split(".");
   if (keys.includes("__proto__")) throw usageError(`${JSON.stringify(text)}: __proto__ cannot be a key`);
-  return keys.reduceRight<unknown>((value, key) => ({ [key]: value }), scalar(text.slice(at + 1))) as Record<string, unknown>;
+  return keys.reduceRight<unknown>((value, key) => ({ [key]: value }), scalar(text.slice(at + 1))) as Record<
+    string,
+    unknown
+  >;
 }
 
 /** JSON when it is JSON and nothing would be lost, otherwise the text. */

@@ -81,14 +81,21 @@ async function unknownCommand(words: readonly string[], group: readonly Entry[])
   const [first = "", second = ""] = words;
   const names = ENTRIES.map(({ name }) => name);
   if (group.length > 0) {
-    const near = closest(second, group.map(({ name }) => name.slice(first.length + 1)));
+    const near = closest(
+      second,
+      group.map(({ name }) => name.slice(first.length + 1)),
+    );
     return usageError(
       `perdure ${first} has no command ${JSON.stringify(second)}`,
-      near === undefined ? `it has ${group.map(({ name }) => name.slice(first.length + 1)).join(", ")}` : `did you mean perdure ${first} ${near}?`,
+      near === undefined
+        ? `it has ${group.map(({ name }) => name.slice(first.length + 1)).join(", ")}`
+        : `did you mean perdure ${first} ${near}?`,
     );
   }
   const near =
-    names.find((name) => name.split(" ")[1] === first) ?? closest(words.join(" "), names) ?? closest(first, [...names, "runs"]);
+    names.find((name) => name.split(" ")[1] === first) ??
+    closest(words.join(" "), names) ??
+    closest(first, [...names, "runs"]);
   return usageError(
     `perdure has no command ${JSON.stringify(first)}`,
     near === undefined ? "perdure --help lists the commands" : `did you mean perdure ${near}?`,

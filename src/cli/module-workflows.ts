@@ -32,7 +32,9 @@ function inside(value: unknown): unknown[] {
 
 function moduleActivities(named: Readonly<Record<string, unknown>>, main: unknown, folder: string): Activities {
   const set = new AgentSet();
-  const groups = Object.entries(named).filter(([name, value]) => isActivity(value) || name === "agents" || name === "activities");
+  const groups = Object.entries(named).filter(
+    ([name, value]) => isActivity(value) || name === "agents" || name === "activities",
+  );
   if (groups.length > 0) addExports(set, Object.fromEntries(groups), folder);
   if (typeof main === "object" && main !== null && ("agents" in main || "activities" in main) && !isWorkflow(main))
     addExports(set, { default: main }, folder);
@@ -43,13 +45,20 @@ function moduleActivities(named: Readonly<Record<string, unknown>>, main: unknow
 export function chosenWorkflow(file: string, workflows: readonly AnyWorkflow[], name: string | undefined): AnyWorkflow {
   const names = workflows.map((workflow) => workflow.name);
   if (workflows.length === 0)
-    throw usageError(`${file} exports no workflow`, 'write: export const hello = workflow("hello", async (wf, input) => …)');
+    throw usageError(
+      `${file} exports no workflow`,
+      'write: export const hello = workflow("hello", async (wf, input) => …)',
+    );
   if (name !== undefined) {
     const found = workflows.find((workflow) => workflow.name === name);
-    if (found === undefined) throw usageError(`${file} exports no workflow ${JSON.stringify(name)}`, `it exports ${names.join(", ")}`);
+    if (found === undefined)
+      throw usageError(`${file} exports no workflow ${JSON.stringify(name)}`, `it exports ${names.join(", ")}`);
     return found;
   }
   if (workflows.length > 1)
-    throw usageError(`${file} exports ${workflows.length} workflows: ${names.join(", ")}`, `say which one: --workflow ${names[0]}`);
+    throw usageError(
+      `${file} exports ${workflows.length} workflows: ${names.join(", ")}`,
+      `say which one: --workflow ${names[0]}`,
+    );
   return workflows[0]!;
 }

@@ -23,10 +23,17 @@ export function problemLines(problems: readonly Problem[], look: ProblemLook): s
   return problems.flatMap((problem) => oneProblem(problem, look, sourceOf));
 }
 
-function oneProblem(problem: Problem, { styles, frames }: ProblemLook, sourceOf: (file: string) => string | undefined): string[] {
+function oneProblem(
+  problem: Problem,
+  { styles, frames }: ProblemLook,
+  sourceOf: (file: string) => string | undefined,
+): string[] {
   const { file, line, column, path, message, hint, severity } = problem;
   const place = [file, line, column].filter((part) => part !== undefined).join(":");
-  const where = place === "" || (line === undefined && path !== "") ? [place, path].filter((part) => part !== "").join(": ") : place;
+  const where =
+    place === "" || (line === undefined && path !== "")
+      ? [place, path].filter((part) => part !== "").join(": ")
+      : place;
   const kind = severity === "warning" ? styles.yellow("warning: ") : "";
   const lines = [`${styles.bold(where)}${where === "" ? "" : ": "}${kind}${plainText(message)}`];
   const source = frames && file !== undefined && line !== undefined ? sourceOf(file) : undefined;

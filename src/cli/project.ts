@@ -38,7 +38,7 @@ function storeOf(
   configFile: string | undefined,
 ): { store: string; storeFrom: string } {
   if (flag !== undefined) return { store: flag, storeFrom: "--store" };
-  const variable = process.env["PERDURE_STORE"];
+  const variable = process.env.PERDURE_STORE;
   if (variable !== undefined && variable !== "") return { store: variable, storeFrom: "PERDURE_STORE" };
   if (config.store !== undefined && configFile !== undefined)
     return { store: rooted(config.store, root), storeFrom: configFile };
@@ -81,7 +81,11 @@ async function readConfig(file: string): Promise<PerdureConfig> {
   for (const key of Object.keys(config)) {
     if (CONFIG_KEYS.includes(key)) continue;
     const near = closest(key, CONFIG_KEYS);
-    throw configError(file, `has an unknown key ${JSON.stringify(key)}`, near === undefined ? `it may have ${CONFIG_KEYS.join(", ")}` : `did you mean ${near}?`);
+    throw configError(
+      file,
+      `has an unknown key ${JSON.stringify(key)}`,
+      near === undefined ? `it may have ${CONFIG_KEYS.join(", ")}` : `did you mean ${near}?`,
+    );
   }
   return config as PerdureConfig;
 }

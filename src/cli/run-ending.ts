@@ -42,7 +42,7 @@ export async function endingOf(handle: RunHandle): Promise<RunEnding> {
   try {
     return { ...same, output: await handle.result() };
   } catch (error) {
-    if (!isPerdureError(error) || error.details["runId"] === undefined) throw error;
+    if (!isPerdureError(error) || error.details.runId === undefined) throw error;
     return { ...same, error: endingError(description, error.code, error.message) };
   }
 }

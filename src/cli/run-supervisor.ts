@@ -67,7 +67,7 @@ async function watched(
   const done = handle.result().then(
     () => true,
     (error: unknown) => {
-      if (isPerdureError(error) && error.details["runId"] !== undefined) return true;
+      if (isPerdureError(error) && error.details.runId !== undefined) return true;
       throw error;
     },
   );

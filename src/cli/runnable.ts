@@ -1,17 +1,15 @@
 /** What can be run: a workflow with everything its steps call, and where it came from. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { PerdureError } from "../core/errors.ts";
 import { type Flow, flowOf, isFlow } from "../flow/flow.ts";
 import type { FlowDefinition, Problem } from "../flow/model.ts";
 import { hasErrors } from "../flow/problem.ts";
 import { flowFromJSON, readFlow } from "../flow/reader.ts";
-import { didYouMean } from "../flow/suggestion.ts";
 import type { Store } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { type Activities, activitiesFor, knownNames } from "./activity-sources.ts";
-import { isFlowFile, named, namedFlows } from "./flow-files.ts";
+import { isFlowFile, locate, named, namedFlows } from "./flow-files.ts";
+import { flowErrors, readText } from "./flow-target.ts";
 import { chosenWorkflow, loadWorkflows } from "./module-workflows.ts";
 import type { Project } from "./project.ts";
 import { usageError } from "./usage-error.ts";
@@ -47,18 +45,9 @@ export interface Wanted {
 /** Finds, reads and checks what is to be run. @throws PerdureError `INVALID_ARGUMENT` with all problems. */
 export async function loadRunnable(project: Project, wanted: Wanted): Promise<Runnable> {
   const { target, agents } = wanted;
-  if (existsSync(target)) return fromFile(project, target, wanted);
-  if (/[\\/]|\.(ya?ml|json|[cm]?[jt]s)$/.test(target)) throw usageError(`there is no file ${target}`);
-  const known = await namedFlows(project);
-  const found = named(target, known);
-  if (found === undefined) throw unknownName(target, known.map(({ name }) => name));
+  const found = await locate(project, target);
   if ("file" in found) return fromFile(project, found.file, wanted);
   return fromWorkflow(project, found.workflow, project.configFile, agents, {});
-}
-
-function unknownName(target: string, names: readonly string[]): PerdureError {
-  const hint = names.length === 0 ? "flows are looked for in flows/, .parac/workflows/ and perdure.config.ts" : `there is ${[...new Set(names)].join(", ")}`;
-  return usageError(`there is no file and no flow ${JSON.stringify(target)}`, didYouMean(target, names) ?? hint);
 }
 
 async function fromFile(project: Project, file: string, { workflow: name, agents }: Wanted): Promise<Runnable> {
@@ -69,13 +58,11 @@ async function fromFile(project: Project, file: string, { workflow: name, agents
 
 /** Reads a flow file; its problems are an error that lists all of them. */
 async function fromFlowFile(project: Project, file: string, agents: readonly string[]): Promise<Runnable> {
-  const text = await readFile(file, "utf8").catch((error: Error) => {
-    throw usageError(`${file} cannot be read: ${error.message}`);
-  });
+  const text = await readText(file);
   const first = readFlow(text, { file });
   const loaded = await activitiesFor(project, { definition: first.definition, file }, agents);
   const { definition, problems } = readFlow(text, { file, ...knownNames(loaded.activities) });
-  if (definition === undefined || hasErrors(problems)) throw invalid(file, problems);
+  if (definition === undefined || hasErrors(problems)) throw flowErrors(file, problems);
   return runnable(project, flowOf(definition, { baseDir: dirname(file) }), loaded, file, problems);
 }
 
@@ -93,7 +80,7 @@ async function fromWorkflow(
     const names = knownNames(activities);
     const own = workflow.activities.map(({ activityName }) => activityName);
     const problems = workflow.validate({ ...names, activities: [...names.activities, ...own] });
-    if (hasErrors(problems)) throw invalid(file ?? workflow.name, problems);
+    if (hasErrors(problems)) throw flowErrors(file ?? workflow.name, problems);
     return runnable(project, workflow, { activities, files: loaded.files }, file, problems);
   }
   return runnable(project, workflow, { activities, files: loaded.files }, file, []);
@@ -111,16 +98,13 @@ function runnable(
     workflow,
     definition: isFlow(workflow) ? workflow.model : undefined,
     activities: loaded.activities,
-    origin: { ...(file !== undefined && { file: resolve(file) }), ...(agents.length > 0 && { agents }), cwd: project.cwd },
+    origin: {
+      ...(file !== undefined && { file: resolve(file) }),
+      ...(agents.length > 0 && { agents }),
+      cwd: project.cwd,
+    },
     warnings: problems,
   };
-}
-
-function invalid(file: string, problems: readonly Problem[]): PerdureError {
-  const errors = problems.filter(({ severity }) => severity === "error").length;
-  return new PerdureError("INVALID_ARGUMENT", `${file} has ${errors === 1 ? "an error" : `${errors} errors`}`, {
-    details: { problems: [...problems] },
-  });
 }
 
 /** What a run was started from: flows come from the store by the hash the run is pinned to, modules from their file. */
@@ -137,7 +121,10 @@ export async function loadOrigin(
     const flow = flowFromJSON(stored.body, origin.file === undefined ? {} : { baseDir: dirname(origin.file) });
     const from = { definition: flow.model, file: origin.file };
     const loaded = await activitiesFor(project, from, agentFiles);
-    const exported = origin.file !== undefined && !isFlowFile(origin.file) && existsSync(origin.file) ? await moduleActivities(origin.file) : {};
+    const exported =
+      origin.file !== undefined && !isFlowFile(origin.file) && existsSync(origin.file)
+        ? await moduleActivities(origin.file)
+        : {};
     const all = { activities: { ...exported, ...loaded.activities }, files: loaded.files };
     assertNames(flow, all.activities);
     return { ...runnable(project, flow, all, origin.file, []), origin };
@@ -145,7 +132,8 @@ export async function loadOrigin(
   if (origin.file !== undefined && existsSync(origin.file))
     return fromFile(project, origin.file, { target: origin.file, workflow: run.workflow, agents: agentFiles });
   const found = named(run.workflow, await namedFlows(project));
-  if (found !== undefined && "workflow" in found) return fromWorkflow(project, found.workflow, project.configFile, agentFiles, {});
+  if (found !== undefined && "workflow" in found)
+    return fromWorkflow(project, found.workflow, project.configFile, agentFiles, {});
   throw usageError(
     origin.file === undefined
       ? `nothing says where the workflow ${JSON.stringify(run.workflow)} is defined`
@@ -164,7 +152,10 @@ function assertNames(flow: Flow, activities: Activities): void {
   const problems = flow.validate(knownNames(activities));
   if (!hasErrors(problems)) return;
   const missing = problems.filter(({ severity }) => severity === "error").map(({ message }) => `  ${message}`);
-  throw usageError(`the run of ${flow.name} cannot go on here:\n${missing.join("\n")}`, "name the files that define them: --agents FILE");
+  throw usageError(
+    `the run of ${flow.name} cannot go on here:\n${missing.join("\n")}`,
+    "name the files that define them: --agents FILE",
+  );
 }
 
 function presentFiles(files: readonly string[]): string[] {

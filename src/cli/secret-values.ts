@@ -8,9 +8,13 @@ export function readSecrets(given: readonly string[]): Record<string, string> {
     const at = item.indexOf("=");
     const name = at < 0 ? item : item.slice(0, at);
     const value = at < 0 ? process.env[name] : item.slice(at + 1);
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw usageError(`--secret: ${JSON.stringify(name)} is no name`, "write --secret NAME or --secret NAME=VALUE");
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw usageError(`--secret: ${JSON.stringify(name)} is no name`, "write --secret NAME or --secret NAME=VALUE");
     if (value === undefined)
-      throw usageError(`--secret ${name}: the environment has no variable ${name}`, `set it, or write --secret ${name}=VALUE`);
+      throw usageError(
+        `--secret ${name}: the environment has no variable ${name}`,
+        `set it, or write --secret ${name}=VALUE`,
+      );
     secrets[name] = value;
   }
   return secrets;

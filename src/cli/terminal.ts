@@ -47,7 +47,7 @@ export function processTerminal(options: { readonly color: boolean }): Terminal 
   const write = (text: string): void => {
     if (!closed) stdout.write(text);
   };
-  const dumb = process.env["TERM"] === "dumb";
+  const dumb = process.env.TERM === "dumb";
   const wanted = options.color && !set("NO_COLOR") && !dumb;
   return {
     styles: createColors(wanted && (stdout.isTTY === true || set("FORCE_COLOR"))),

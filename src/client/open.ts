@@ -11,7 +11,7 @@ import { Engine } from "../engine/engine.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
-import { openStore } from "../store/open.ts";
+import { DEFAULT_STORE, openStore } from "../store/open.ts";
 import { createSealer } from "../store/sealing.ts";
 import type { EventRow, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/context.ts";
@@ -77,7 +77,8 @@ export interface ListOptions {
   readonly before?: string;
 }
 
-const DEFAULT_STORE = "sqlite:.perdure/store.db";
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
  * Opens the store and starts an engine on it.
@@ -93,10 +94,10 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const workflows = options.workflows ?? [];
   const registry = new Registry(workflows, options.activities ?? []);
   for (const workflow of workflows) workflow.check?.(registry);
-  const target = options.store ?? process.env["PERDURE_STORE"] ?? DEFAULT_STORE;
+  const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
-  const sealer = createSealer(typeof target === "string" ? target : undefined);
+  const sealer = createSealer(target);
   const engine = new Engine({
     store,
     registry,
@@ -193,8 +194,11 @@ export class Perdure implements AsyncDisposable {
       );
     }
     const workflowId = options.id ?? options.idempotencyKey ?? randomUUID();
-    if (workflowId === "" || workflowId.length > MAX_NAME)
-      throw new PerdureError("INVALID_ARGUMENT", `a workflow id must have 1 to ${MAX_NAME} characters`);
+    if (workflowId === "" || workflowId.length > MAX_NAME || CONTROL.test(workflowId))
+      throw new PerdureError(
+        "INVALID_ARGUMENT",
+        `a workflow id must have 1 to ${MAX_NAME} characters, none of them control characters`,
+      );
     return this.#start(definition, workflowId, input, options) as Promise<RunHandle<O>>;
   }
 

@@ -112,9 +112,9 @@ export class Machine<Spec = unknown> {
     return this.#open;
   }
 
-  /** Whether somebody waits for this signal. */
-  awaits(signal: string): boolean {
-    return (this.#waiters.get(signal)?.length ?? 0) > 0;
+  /** Commands that wait for this signal, in the order in which they will get it. */
+  waiting(signal: string): readonly number[] {
+    return this.#waiters.get(signal)?.map(({ id }) => id) ?? NONE;
   }
 
   openTurn(): void {
@@ -328,6 +328,11 @@ export class Machine<Spec = unknown> {
       return;
     }
     this.ending = ending;
+  }
+
+  /** Ends the function from outside of it. */
+  fail(error: unknown): void {
+    if (!this.#dead && this.blockage === undefined) this.ending ??= { ok: false, error };
   }
 
   #receive(name: string, value: unknown): void {

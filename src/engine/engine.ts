@@ -3,10 +3,9 @@
  * (core does) and nothing about rows (the store does).
  */
 import { isPerdureError, PerdureError } from "../core/errors.ts";
-import { newEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import { Machine } from "../core/machine.ts";
-import { encodePayload, type PayloadCodec } from "../core/payload.ts";
+import type { PayloadCodec } from "../core/payload.ts";
 import type { EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/context.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -16,11 +15,14 @@ import type { Clock } from "./clock.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { Committer, type CommitterHost, type Committing } from "./committer.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
+import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
 import { type Observer, Observers } from "./observers.ts";
 import type { Registry } from "./registry.ts";
-import { RunActor, type RunHost } from "./run-actor.ts";
+import { RunActor } from "./run-actor.ts";
 import type { RunFacts } from "./run-facts.ts";
-import { assertNoSecret, type Secrets } from "./secrets.ts";
+import type { RunHost } from "./run-host.ts";
+import { attributeRejections, runInScope } from "./run-scope.ts";
+import type { Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
 import { Turns } from "./turns.ts";
@@ -45,23 +47,10 @@ export interface EngineConfig {
   readonly unseal: (text: string) => string;
 }
 
-/** What a run is started with, complete. */
-export interface StartSpec {
-  readonly workflow: AnyWorkflow;
-  readonly workflowId: string;
-  readonly input: unknown;
-  readonly delayMs: number;
-  readonly timeoutMs: number | undefined;
-  readonly secrets: Secrets;
-  readonly meta: string | null;
-  readonly request: string | null;
-  readonly supersedes: number | null;
-}
-
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
 
-export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, TakeoverHost {
+export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, ClaimHost, TakeoverHost {
   readonly #config: EngineConfig;
   readonly store: Store;
   readonly clock: Clock;
@@ -82,6 +71,7 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
   /** Runs the store says are ours that were not in memory at the last audit. */
   #missing = new Set<number>();
   #definitions = new Set<string>();
+  #unattribute = (): void => {};
   #closed = false;
 
   constructor(config: EngineConfig) {
@@ -127,6 +117,7 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
   }
 
   async open(): Promise<void> {
+    this.#unattribute = attributeRejections();
     await this.#keeper.start();
     this.#claimer.start();
   }
@@ -149,42 +140,13 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
     if (this.#closed) throw new PerdureError("UNAVAILABLE", "this engine is closed");
     const { workflow } = spec;
     await this.#keepDefinition(workflow);
-    const run = this.#newRun(spec);
+    const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal);
     const { result, fresh } = await this.committer.start(run);
     if ("run" in result && run.owned) {
       if (fresh) this.#begin(result.run, spec, run);
       else await this.#loadOwned([result.run]).catch(() => {});
     }
     return result;
-  }
-
-  #newRun(spec: StartSpec): NewRun {
-    const { workflow, workflowId, secrets } = spec;
-    const createdAt = this.clock.now();
-    const owned = spec.delayMs === 0;
-    const input = encodePayload(spec.input, this.codec);
-    assertNoSecret(secrets, input, "the input");
-    const deadline = deadlineOf(spec, createdAt);
-    const { type, at, body } = newEvent.runStarted(createdAt + spec.delayMs, {
-      workflow: workflow.name,
-      version: workflow.version,
-      workflowId,
-      input,
-      deadline,
-    });
-    return {
-      workflowId,
-      workflow: workflow.name,
-      version: workflow.version ?? null,
-      createdAt,
-      owned,
-      wakeAt: owned ? null : createdAt + spec.delayMs,
-      first: { type, at, data: `{${body}}` },
-      meta: spec.meta,
-      request: spec.request,
-      secrets: hasAny(secrets) ? this.#config.seal(JSON.stringify(secrets)) : null,
-      supersedes: spec.supersedes,
-    };
   }
 
   async #keepDefinition({ name, version, definition }: AnyWorkflow): Promise<void> {
@@ -232,7 +194,8 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
         generation,
         start: (self, input) => {
           context = new RunContext(self, { activity: (name) => this.#config.registry.activity(name), log }, info);
-          return definition.run(context, input);
+          const live = context;
+          return runInScope(actor, () => definition.run(live, input));
         },
         onBlocked: () => actor.onBlocked(),
         onCancelled: (reason) => context?.cancelled(reason),
@@ -395,21 +358,6 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
     actor.abandon("read again from the store");
   }
 
-  recovered(actor: RunActor): void {
-    const { workflow, workflowId, runId } = actor.facts;
-    const { seq, crashes } = actor;
-    this.log.debug({ workflow, workflowId, runId, events: seq, crashes }, "run taken over");
-    this.observers.tell({
-      type: "run.recovered",
-      workflow,
-      workflowId,
-      runId,
-      at: this.clock.now(),
-      events: seq,
-      crashes,
-    });
-  }
-
   progressed(actor: RunActor): void {
     this.#takeover.done(actor.facts.run);
   }
@@ -493,16 +441,8 @@ export class Engine implements RunHost, CommitterHost, LeaseHost, ClaimHost, Tak
       this.log.warn({ error: error.message }, "leaving the store failed; its runs are freed when the lease ends");
     }
     this.observers.flush();
+    this.#unattribute();
   }
 }
 
 const NO_GENERATION = (): number => 0;
-
-function hasAny(record: Readonly<Record<string, unknown>>): boolean {
-  for (const _ in record) return true;
-  return false;
-}
-
-function deadlineOf(spec: StartSpec, createdAt: number): number | undefined {
-  return spec.timeoutMs === undefined ? undefined : createdAt + spec.delayMs + spec.timeoutMs;
-}

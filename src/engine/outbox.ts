@@ -104,13 +104,16 @@ export class Outbox {
     for (const row of rows) this.#rows.add(row.command);
   }
 
-  hasRow(command: number): boolean {
-    return this.#rows.has(command);
-  }
-
   /** Keeps the row of a command in flight. */
   keepRow(row: AttemptRow): void {
     this.#dirty.set(row.command, row);
+  }
+
+  /** Keeps the row of a timer or wait that lasts, unless it is kept already. */
+  keepWaitRow({ id, kind, name, label, issuedAt }: Command, due: number | undefined): void {
+    if (this.#rows.has(id)) return;
+    const row = { command: id, kind, name: label ?? name, firstAt: issuedAt, nextAt: due ?? null };
+    this.keepRow({ ...row, attempt: 0, startedAt: null, error: null, details: null });
   }
 
   /** The command is settled: its row goes. */
@@ -150,10 +153,12 @@ export class Outbox {
     this.#arrivals = [];
     if (arrivals.length > 1) arrivals.sort((a, b) => a.at - b.at || a.command.id - b.command.id);
     let next = 0;
+    const answered = new Set<number>();
     for (const message of messages) {
       while (next < arrivals.length && arrivals[next]!.at < message.at)
         this.#outcome(arrivals[next++]!, messages, events);
       events.push(this.#signal(message));
+      this.#answer(message.name, answered);
     }
     while (next < arrivals.length) this.#outcome(arrivals[next++]!, messages, events);
     return events;
@@ -163,9 +168,22 @@ export class Outbox {
     const { command, event } = arrival;
     if (!this.#machine.open.has(command.id)) return;
     if (event !== undefined) events.push({ type: event.type, at: this.#stamp(event.at), body: event.body });
-    else if (command.kind === "timer") events.push(newEvent.timerFired(command, this.#stamp(this.#now())));
-    else if (messages.some((message) => message.name === command.name)) this.#arrivals.push(arrival);
-    else events.push(newEvent.waitTimedOut(command, this.#stamp(this.#now())));
+    else if (command.kind === "timer") {
+      events.push(newEvent.timerFired(command, this.#stamp(this.#now())));
+      this.settleRow(command.id);
+    } else if (messages.some((message) => message.name === command.name)) this.#arrivals.push(arrival);
+    else {
+      events.push(newEvent.waitTimedOut(command, this.#stamp(this.#now())));
+      this.settleRow(command.id);
+    }
+  }
+
+  /** The row of the wait that takes this signal goes with it: a wait that gets its signal has no outcome of its own. */
+  #answer(signal: string, answered: Set<number>): void {
+    const command = this.#machine.waiting(signal).find((id) => !answered.has(id));
+    if (command === undefined) return;
+    answered.add(command);
+    this.settleRow(command);
   }
 
   #signal({ name, data, number }: MessageRow): NewEvent {

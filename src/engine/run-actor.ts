@@ -11,87 +11,43 @@
  * - rule 2: after a replay, a row in flight that no command matches blocks the run before any effect starts.
  * - rule 23: after a replay the inbox is applied before any re-issued effect starts.
  */
-import { type Check, type NewEvent, type Note, newEvent } from "../core/events.ts";
-import { type Failure, failureText, toFailure } from "../core/failure.ts";
+import { type NewEvent, type Note, newEvent } from "../core/events.ts";
+import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
-import type { AttemptRow, EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
+import type { EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/context.ts";
-import type { Alarm, AlarmEntry } from "./alarm.ts";
-import { type Announcement, announcementOf, stepIdentity } from "./announce.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { type CommandSpec, isStep, type StepSpec } from "./command-spec.ts";
-import type { Observers } from "./observers.ts";
+import { DueTimes } from "./due-times.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
+import { QuietWatch } from "./quiet-watch.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
-import { redactFailure } from "./secrets.ts";
+import type { RunHost, TakenOver } from "./run-host.ts";
+import { RunReporter } from "./run-reporter.ts";
+import type { ScopeOwner } from "./run-scope.ts";
 import { prepareStep } from "./step-context.ts";
 import { type StepHost, StepRun } from "./step-run.ts";
-import type { Turns, TurnTaker } from "./turns.ts";
-
-/** What a run needs from its engine. */
-export interface RunHost {
-  readonly clock: Clock;
-  readonly alarm: Alarm;
-  readonly turns: Turns;
-  readonly observers: Observers;
-  readonly log: Logger;
-  readonly codec: PayloadCodec | undefined;
-  readonly deps: unknown;
-  readonly parkAfterMs: number;
-  /** Asks for a place in the next batch: `takeTransition` is called then. */
-  ready(actor: RunActor): void;
-  /** False when the lease may be lost (rule 20); the step is begun again once it is proved. */
-  mayStart(step: StepRun): boolean;
-  /** Calls `linger` in the next pass of the event loop. */
-  watch(step: StepRun): void;
-  /** The run has ended, or is blocked (no last event). */
-  closed(actor: RunActor, last: EventRow | undefined): void;
-  parked(actor: RunActor, wakeAt: number | null): void;
-  /** Fetches the inbox anew and calls `refetched`. */
-  refetch(actor: RunActor): void;
-  /** The memory of this run is wrong: forget it and load it again. */
-  reload(actor: RunActor): void;
-  /** The memory of this run may be wrong: forget it. */
-  forget(actor: RunActor): void;
-  /** The history has been replayed, the run goes on. */
-  recovered(actor: RunActor): void;
-  /** A run that had crashed engines made progress. */
-  progressed(actor: RunActor): void;
-}
-
-/** Where a run stood when an earlier engine left it. */
-export interface TakenOver {
-  /** Length of the history, what was set aside included. */
-  readonly length: number;
-  readonly attempts: readonly AttemptRow[];
-  readonly messages: readonly MessageRow[];
-  /** Number the inbox stands at. */
-  readonly inbox: number;
-  /** Commands issued when it was parked, if nothing happened since. */
-  readonly check: Check | undefined;
-  readonly crashes: number;
-}
+import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */
 type Phase = "replaying" | "live" | "parked" | "gone";
 
-/** How long nothing of ours may be pending before the run is said to await something foreign (rule 11). */
-const QUIET_GRACE_MS = 5000;
 /** Waits that last this long get a row, so that people see them. */
 const JOURNAL_AFTER_MS = 1000;
 const MAX_WAITS_SHOWN = 100;
 /** From this many crashes on, attempts are written down before they start (rule 18). */
 const CAREFUL_CRASHES = 2;
 
-export class RunActor implements TurnTaker, StepHost, OutboxHost {
+export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   readonly facts: RunFacts;
   readonly machine: Machine<CommandSpec>;
-  readonly #engine: RunHost;
+  readonly #engine: RunHost<RunActor>;
   readonly #outbox: Outbox;
+  readonly #reporter: RunReporter;
   phase: Phase = "live";
 
   #pending: readonly (EventRow & { readonly verify?: boolean })[] = NONE;
@@ -101,9 +57,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   #inFlight: Transition | undefined;
   readonly #steps = new Map<number, StepRun>();
   /** When waiting commands are due: timers, waits with a timeout, steps between two attempts. */
-  readonly #due = new Map<number, number>();
-  #alarm: AlarmEntry | undefined;
-  #quiet: CancelTimer | undefined;
+  readonly #due: DueTimes;
+  readonly #quiet: QuietWatch;
   #journal: CancelTimer | undefined;
   /** Steps that start once their row is durable. */
   #careful: StepRun[] = [];
@@ -113,9 +68,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   #timedOut = false;
   #releasing = false;
 
-  constructor(engine: RunHost, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
+  constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
     this.#engine = engine;
     this.facts = facts;
+    this.#reporter = new RunReporter(engine, facts);
+    this.#quiet = new QuietWatch(engine.clock);
+    this.#due = new DueTimes(engine.alarm, facts.deadline);
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
   }
@@ -250,7 +208,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
     if (this.phase === "replaying") this.machine.takeNotes();
     this.machine.openTurn();
     this.machine.apply(row, row.verify ?? true);
-    if (this.phase === "live" && this.#engine.observers.any) this.#tell(announcementOf(row));
+    if (this.phase === "live") this.#reporter.event(row);
   }
 
   endTurn(): boolean {
@@ -279,7 +237,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
     if (check !== undefined) this.machine.verifyCheck(check);
     for (const row of attempts) this.machine.verifyInFlight(row);
     this.machine.trace(false);
-    this.#engine.recovered(this);
+    this.#reporter.recovered(this.seq, this.crashes);
   }
 
   /** The run was let go: it has ended, is blocked, or is parked. */
@@ -287,19 +245,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
     if (image.status === "running") {
       this.phase = "parked";
       this.#stopClocks();
-      this.#tell({ type: "run.parked", wakeAt: image.wakeAt });
+      this.#reporter.parked(image.wakeAt);
       this.#engine.parked(this, image.wakeAt);
       return;
     }
-    if (isClosed(image.status)) {
-      const ending = this.machine.ending;
-      const error = ending !== undefined && !ending.ok ? this.#clean(toFailure(ending.error)) : undefined;
-      this.#tell({ type: "run.closed", status: image.status, error });
-    } else {
-      const { reason, message } = this.machine.blockage!;
-      this.log.error({ ...this.#identity(), reason }, `run blocked: ${message}`);
-      this.#tell({ type: "run.blocked", reason, message });
-    }
+    if (isClosed(image.status)) this.#reporter.closed(image.status, this.machine.ending);
+    else this.#reporter.blocked(this.machine.blockage!);
     this.#end();
     this.#engine.closed(this, last);
   }
@@ -329,7 +280,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   #startWait(command: Command<CommandSpec>): void {
     const due = isStep(command.spec) ? undefined : command.spec.due;
     if (due !== undefined) this.#due.set(command.id, due);
-    if (this.#engine.observers.any) this.#tell({ type: "step.waiting", ...stepIdentity(command), due });
+    this.#reporter.waiting(command, due);
   }
 
   #startStep(command: Command<StepSpec>): void {
@@ -359,9 +310,13 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
       for (const step of steps) step.begin();
       if (this.#outbox.hasNews) return;
     }
-    if (this.machine.open.size === 0) this.#watchQuiet();
-    else if (this.#steps.size < this.machine.open.size || this.#due.size > 0 || this.facts.deadline !== undefined)
-      this.#wait();
+    if (this.machine.open.size === 0)
+      this.#quiet.start(
+        this.facts.workflow,
+        () => this.#isQuiet(),
+        (found) => this.machine.block(found),
+      );
+    else if (this.#steps.size < this.machine.open.size || this.#due.any) this.#wait();
   }
 
   #wait(): void {
@@ -369,14 +324,14 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
       this.#ready();
       return;
     }
-    this.#setAlarm();
+    this.#arm();
     this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
   }
 
   parkUntil(): number | undefined {
     if (this.machine.open.size === 0 || this.machine.ending !== undefined) return undefined;
-    for (const step of this.#steps.values()) if (!this.#due.has(step.command.id)) return undefined;
-    const nearest = this.#nearest();
+    for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
+    const nearest = this.#due.nearest();
     return nearest - this.clock.now() > this.#engine.parkAfterMs ? nearest : undefined;
   }
 
@@ -393,73 +348,46 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   #journalWaits(): void {
     this.#journal = undefined;
     if (this.phase !== "live" || this.machine.ending !== undefined) return;
-    for (const { id, kind, name, label, issuedAt, spec } of this.machine.open.values()) {
-      if (isStep(spec) || this.#outbox.hasRow(id)) continue;
-      const row = { command: id, kind, name: label ?? name, firstAt: issuedAt, nextAt: spec.due ?? null };
-      this.#outbox.keepRow({ ...row, attempt: 0, startedAt: null, error: null, details: null });
+    for (const command of this.machine.open.values()) {
+      if (!isStep(command.spec)) this.#outbox.keepWaitRow(command, command.spec.due);
     }
     if (this.#outbox.hasRows) this.#ready();
   }
 
-  #watchQuiet(): void {
-    this.#quiet ??= this.clock.after(QUIET_GRACE_MS, () => {
-      this.#quiet = undefined;
-      const busy = this.#inFlight !== undefined || this.#applying || this.#outbox.hasNews;
-      if (this.phase !== "live" || busy || this.machine.open.size > 0 || this.machine.ending !== undefined) return;
-      this.machine.block({
-        reason: "nondurable_await",
-        message: `workflow ${JSON.stringify(this.facts.workflow)} waits for something that is not from wf (a fetch, a timer, a promise nobody settles): nothing of the engine's is pending and the function has not returned. Move that work into an activity or wf.step(…).`,
-      });
-    });
+  #isQuiet(): boolean {
+    const busy = this.#inFlight !== undefined || this.#applying || this.#outbox.hasNews;
+    return this.phase === "live" && !busy && this.machine.open.size === 0 && this.machine.ending === undefined;
   }
 
   // ---- time ------------------------------------------------------------------------------------------------------------
 
   #ring(): void {
-    this.#clearAlarm();
+    this.#due.disarm();
     if (this.phase !== "live") return;
     const now = this.clock.now();
-    if (this.facts.deadline !== undefined && now >= this.facts.deadline && this.machine.ending === undefined) {
+    if (this.#due.expired(now) && this.machine.ending === undefined) {
       this.#timedOut = true;
       this.#ready();
       return;
     }
-    for (const [id, due] of this.#due) {
-      if (due > now) continue;
-      this.#due.delete(id);
+    for (const [id, due] of this.#due.take(now)) {
       const step = this.#steps.get(id);
       const command = this.machine.open.get(id);
       if (step !== undefined) step.begin();
       else if (command !== undefined) this.#outbox.arrive({ at: due, command, event: undefined });
     }
     if (this.#outbox.hasNews) this.#ready();
-    this.#setAlarm();
+    this.#arm();
   }
 
-  #setAlarm(): void {
-    const nearest = this.#nearest();
-    if (this.#alarm !== undefined && this.#alarm.due <= nearest) return;
-    this.#clearAlarm();
-    if (Number.isFinite(nearest)) this.#alarm = this.#engine.alarm.set(nearest, () => this.#ring());
-  }
-
-  #clearAlarm(): void {
-    if (this.#alarm !== undefined) this.#engine.alarm.cancel(this.#alarm);
-    this.#alarm = undefined;
-  }
-
-  /** When the clock alone gives this run something to do. */
-  #nearest(): number {
-    let nearest = this.facts.deadline ?? Number.POSITIVE_INFINITY;
-    for (const due of this.#due.values()) if (due < nearest) nearest = due;
-    return nearest;
+  #arm(): void {
+    this.#due.arm(() => this.#ring());
   }
 
   #stopClocks(): void {
-    this.#clearAlarm();
-    this.#quiet?.();
+    this.#due.disarm();
+    this.#quiet.stop();
     this.#journal?.();
-    this.#quiet = undefined;
     this.#journal = undefined;
   }
 
@@ -474,12 +402,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   }
 
   prepare(step: StepRun): { input: unknown; context: ActivityContext } {
-    const { command } = step;
-    if (this.#engine.observers.any)
-      this.#tell({ type: "step.started", ...stepIdentity(command), attempt: step.attempt });
-    const name = command.label ?? command.name;
+    this.#reporter.started(step.command, step.attempt);
     return prepareStep(step, this.facts, this.#engine, (level, message) =>
-      this.#tell({ type: "step.log", step: name, level, message }),
+      this.#reporter.line(step.command, level, message),
     );
   }
 
@@ -501,14 +426,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   }
 
   onFailed(step: StepRun, thrown: Failure): void {
-    const failure = this.#clean(thrown);
+    const failure = this.#reporter.clean(thrown);
     const ran = { at: this.clock.now(), startedAt: step.startedAt, attempts: step.attempt };
-    const name = step.command.label ?? step.command.name;
-    const text = failureText(failure);
-    this.log.warn(
-      { ...this.#identity(), step: name, error: text },
-      `step ${name} failed after ${step.attempt} attempt(s): ${text}`,
-    );
+    this.#reporter.gaveUp(step.command, step.attempt, failure);
     this.#settle(step, newEvent.stepFailed(step.command, ran, failure));
   }
 
@@ -521,26 +441,16 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
   }
 
   onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void {
-    if (step.lastFailure !== undefined) step.lastFailure = this.#clean(step.lastFailure);
+    if (step.lastFailure !== undefined) step.lastFailure = this.#reporter.clean(step.lastFailure);
     step.hasRow = true;
     this.#outbox.keepRow(step.row());
-    if (why === "retry") this.#announceRetry(step, step.lastFailure!, step.nextAt!);
+    if (why === "retry") this.#reporter.retrying(step.command, step.attempt - 1, step.lastFailure!, step.nextAt!);
     this.#ready();
-  }
-
-  #announceRetry(step: StepRun, error: Failure, nextAt: number): void {
-    const name = step.command.label ?? step.command.name;
-    const attempt = step.attempt - 1;
-    const inMs = Math.max(0, nextAt - this.clock.now());
-    const text = failureText(error);
-    const fields = { ...this.#identity(), step: name, attempt, nextAt, error: text };
-    this.log.warn(fields, `attempt ${attempt} of ${name} failed, next in ${inMs} ms: ${text}`);
-    this.#tell({ type: "step.retrying", ...stepIdentity(step.command), attempt, error, nextAt });
   }
 
   onWaiting(step: StepRun, due: number): void {
     this.#due.set(step.command.id, due);
-    this.#setAlarm();
+    this.#arm();
   }
 
   // ---- OutboxHost ------------------------------------------------------------------------------------------------------
@@ -598,23 +508,17 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost {
     if (this.phase === "live") this.#ready();
   }
 
+  /** The workflow code left a rejected promise alone: that fails the run, not the process. */
+  rejected(error: unknown): void {
+    if (this.phase === "gone") return;
+    this.#reporter.rejection(error);
+    this.machine.fail(error);
+    this.#ready();
+  }
+
   /** A note was made. */
   onNote(note: Note): void {
-    if (this.phase === "live") this.#tell({ type: "note", kind: note.kind, data: note.data });
-  }
-
-  #clean(failure: Failure): Failure {
-    return redactFailure(this.facts.secrets, failure);
-  }
-
-  #identity(): { workflow: string; workflowId: string; runId: string } {
-    const { workflow, workflowId, runId } = this.facts;
-    return { workflow, workflowId, runId };
-  }
-
-  #tell(event: Announcement | undefined): void {
-    if (event === undefined || !this.#engine.observers.any) return;
-    this.#engine.observers.tell({ ...this.#identity(), at: this.clock.now(), ...event } as never);
+    if (this.phase === "live") this.#reporter.note(note.kind, note.data);
   }
 }
 

@@ -117,7 +117,7 @@ export interface Transition {
   readonly image: RunImage | null;
 }
 
-/** Why a transition was left out of a commit: the inbox moved, or the history is not as long as it assumed. */
+/** Why a transition was left out of a commit: the inbox moved; the history is not as long as it assumed, or the run is not its engine's. */
 export type Refusal = "inbox" | "history";
 
 /** One fenced commit: the transitions of many runs. */

@@ -193,6 +193,30 @@ describe("a run that kills its engines", () => {
   });
 });
 
+describe("a rejection nobody handles", () => {
+  it("inside workflow code fails its run and leaves the process and other runs alone", async () => {
+    const { engine, finish, clock } = bench();
+    const careless = workflow("careless", async (wf) => {
+      void (async () => {
+        await wf.call(a, 1);
+        throw new RangeError("forgotten");
+      })();
+      await wf.sleep("1h");
+    });
+    const careful = workflow("careful", async (wf) => {
+      await wf.sleep("10s");
+      return wf.call(a, 2);
+    });
+    const e = await engine({ workflows: [careless, careful] });
+    const [bad, good] = [await e.start(careless), await e.start(careful)];
+    await clock.advance(100);
+    expect(await bad.status()).toBe("failed");
+    expect((await bad.describe()).error).toMatchObject({ name: "RangeError", message: "forgotten" });
+    expect(await finish(good)).toBe(2);
+    await e.close();
+  });
+});
+
 describe("secrets", () => {
   it("reach activities, and never a history, an error or a log", async () => {
     const { engine, finish, store } = bench();

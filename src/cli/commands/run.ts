@@ -14,8 +14,8 @@ import { isPair, readValue } from "../input-values.ts";
 import { shellWord } from "../progress/run-display.ts";
 import { loadProject, type Project, storePath } from "../project.ts";
 import { endingOf, exitCodeOf, printEnding } from "../run-ending.ts";
-import { loadOrigin, loadRunnable, type Runnable } from "../runnable.ts";
 import { superviseRun } from "../run-supervisor.ts";
+import { loadOrigin, loadRunnable, type Runnable } from "../runnable.ts";
 import { readSecrets } from "../secret-values.ts";
 import { usageError } from "../usage-error.ts";
 
@@ -31,9 +31,18 @@ ctrl-C cancels the run; ctrl-C twice, or ctrl-\\ once, leaves it to be gone on w
   options: {
     id: { value: "ID", help: "the run's workflow id; calling again with it is the same run (default: a UUID)" },
     input: { short: "i", value: "VALUE", multiple: true, help: "key=value, JSON, @FILE or - (standard input)" },
-    agents: { short: "a", value: "FILE", multiple: true, help: "file of agents and activities: YAML, JSON, TypeScript, JavaScript" },
+    agents: {
+      short: "a",
+      value: "FILE",
+      multiple: true,
+      help: "file of agents and activities: YAML, JSON, TypeScript, JavaScript",
+    },
     workflow: { short: "w", value: "NAME", help: "which workflow of a module that exports several" },
-    secret: { value: "NAME[=VALUE]", multiple: true, help: "a secret for the steps; without VALUE from the environment" },
+    secret: {
+      value: "NAME[=VALUE]",
+      multiple: true,
+      help: "a secret for the steps; without VALUE from the environment",
+    },
     timeout: { value: "DURATION", help: "longest life of the run, waits included: 90s, 2h, 3d" },
     durability: { value: "LEVEL", help: "full (default) or relaxed: faster, but a power cut may lose the last steps" },
   },
@@ -51,13 +60,18 @@ async function runCommand(invocation: Invocation): Promise<number> {
   const target = args.at(0, "FILE");
   const pairs = args.positionals.slice(1);
   const stray = pairs.find((text) => !isPair(text));
-  if (stray !== undefined) throw usageError(`run: one argument too many: ${JSON.stringify(stray)}`, "inputs are written key=value");
+  if (stray !== undefined)
+    throw usageError(`run: one argument too many: ${JSON.stringify(stray)}`, "inputs are written key=value");
   const input = await readValue("input", [...args.list("input"), ...pairs]);
   const secrets = readSecrets(args.list("secret"));
   const timeout = timeoutOf(args.text("timeout"));
   const durability = durabilityOf(args.text("durability"));
   const project = await loadProject(invocation);
-  const runnable = await loadRunnable(project, { target, workflow: args.text("workflow"), agents: args.list("agents") });
+  const runnable = await loadRunnable(project, {
+    target,
+    workflow: args.text("workflow"),
+    agents: args.list("agents"),
+  });
   assertSecrets(runnable, secrets);
   const id = args.text("id");
   const before = id === undefined ? undefined : await earlierRun(project, id);
@@ -75,7 +89,12 @@ async function start(
   options: { id?: string; timeout?: Duration; secrets: Record<string, string> },
 ): Promise<RunHandle> {
   try {
-    return await engine.start<unknown>(workflow.name, input, { ...options, meta: { ...origin }, reuse: "reject", conflict: "attach" });
+    return await engine.start<unknown>(workflow.name, input, {
+      ...options,
+      meta: { ...origin },
+      reuse: "reject",
+      conflict: "attach",
+    });
   } catch (error) {
     if (isPerdureError(error, "ALREADY_EXISTS") && options.id !== undefined) return engine.handle(options.id);
     throw error;
@@ -97,12 +116,17 @@ function assertSecrets({ workflow }: Runnable, secrets: Readonly<Record<string, 
   const missing = isFlow(workflow) ? workflow.secrets.filter((name) => !(name in secrets)) : [];
   if (missing.length === 0) return;
   const options = missing.map((name) => `--secret ${name}`).join(" ");
-  throw usageError(`${workflow.name} asks for ${missing.length === 1 ? "the secret" : "the secrets"} ${missing.join(", ")}`, `give them with ${options} (taken from the environment)`);
+  throw usageError(
+    `${workflow.name} asks for ${missing.length === 1 ? "the secret" : "the secrets"} ${missing.join(", ")}`,
+    `give them with ${options} (taken from the environment)`,
+  );
 }
 
 function warn({ terminal }: Invocation, { warnings }: Runnable): void {
   for (const { file, line, message } of warnings)
-    terminal.error(`${terminal.errorStyles.yellow("warning")} ${[file, line].filter((part) => part !== undefined).join(":")}: ${message}`);
+    terminal.error(
+      `${terminal.errorStyles.yellow("warning")} ${[file, line].filter((part) => part !== undefined).join(":")}: ${message}`,
+    );
 }
 
 /** A run that has the id already. */
@@ -151,7 +175,8 @@ async function tell({ terminal, json }: Invocation, { store }: Project, row: Run
 function earlier({ workflowId, status }: RunRow): string {
   if (status === "completed")
     return `${workflowId} has completed before; this is its result. Another --id starts it anew.`;
-  const how = status === "blocked" || status === "paused" ? `is ${status}` : `has ended before: ${status.replaceAll("_", " ")}`;
+  const how =
+    status === "blocked" || status === "paused" ? `is ${status}` : `has ended before: ${status.replaceAll("_", " ")}`;
   const resume = RESUMABLE.has(status) ? `perdure runs resume ${shellWord(workflowId)} goes on with it; ` : "";
   return `${workflowId} ${how}. ${resume}another --id starts it anew.`;
 }
@@ -163,7 +188,11 @@ function warnChanged({ terminal }: Invocation, { origin, workflow }: Runnable, i
   );
 }
 
-async function pinnedRunnable({ store, ...project }: Project, row: RunRow, agents: readonly string[]): Promise<Runnable> {
+async function pinnedRunnable(
+  { store, ...project }: Project,
+  row: RunRow,
+  agents: readonly string[],
+): Promise<Runnable> {
   await using connection = await connect({ store });
   return await loadOrigin({ store, ...project }, connection.store, row, agents);
 }

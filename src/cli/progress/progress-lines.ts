@@ -50,16 +50,22 @@ function chosen(steps: readonly StepProgress[], maxLines: number): number[] {
   if (steps.length <= maxLines) return all;
   const moving = all.filter((i) => !isSettled(steps[i]!) && steps[i]!.state !== "pending");
   const failed = all.filter((i) => steps[i]!.state === "failed");
-  const settled = all.filter((i) => isSettled(steps[i]!)).sort((a, b) => (steps[b]!.settledAt ?? 0) - (steps[a]!.settledAt ?? 0));
+  const settled = all
+    .filter((i) => isSettled(steps[i]!))
+    .sort((a, b) => (steps[b]!.settledAt ?? 0) - (steps[a]!.settledAt ?? 0));
   const pending = all.filter((i) => steps[i]!.state === "pending");
   const room = Math.max(1, maxLines - 3);
-  return [...new Set([...failed, ...moving, ...settled.slice(0, room / 2), ...pending, ...settled])].slice(0, room).sort((a, b) => a - b);
+  return [...new Set([...failed, ...moving, ...settled.slice(0, room / 2), ...pending, ...settled])]
+    .slice(0, room)
+    .sort((a, b) => a - b);
 }
 
 function gapLine(hidden: readonly StepProgress[]): StyledLine {
   const counts = new Map<string, number>();
   for (const { state } of hidden) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const words = [...counts].map(([state, count]) => `${count} ${state === "pending" ? "to come" : state.replace("_", " ")}`);
+  const words = [...counts].map(
+    ([state, count]) => `${count} ${state === "pending" ? "to come" : state.replace("_", " ")}`,
+  );
   return ["  ", ["dim", `… ${words.join(", ")}`]];
 }
 
@@ -82,23 +88,37 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
     case "pending":
       return [];
     case "running": {
-      const parts = [since === undefined ? "running" : spanText(now - since), ...(attempts > 1 ? [`attempt ${attempts}`] : [])];
-      return [["cyan", parts.join(" · ")], ...(step.log === undefined ? [] : [["dim", `  ${plainLine(step.log)}`] as const])];
+      const parts = [
+        since === undefined ? "running" : spanText(now - since),
+        ...(attempts > 1 ? [`attempt ${attempts}`] : []),
+      ];
+      return [
+        ["cyan", parts.join(" · ")],
+        ...(step.log === undefined ? [] : [["dim", `  ${plainLine(step.log)}`] as const]),
+      ];
     }
     case "retrying":
       return [["yellow", `attempt ${attempts} failed, next ${inText(step.due, now)}: `], message];
     case "waiting":
       return waitDetails(step, now);
     case "completed":
-      return [["dim", [took, ...(attempts > 1 ? [`${attempts} attempts`] : [])].filter((part) => part !== "").join(" · ")]];
+      return [
+        ["dim", [took, ...(attempts > 1 ? [`${attempts} attempts`] : [])].filter((part) => part !== "").join(" · ")],
+      ];
     case "failed":
       return [["red", `failed${attempts > 1 ? ` after ${attempts} attempts` : ""}: `], message];
     case "continued":
-      return [["yellow", `failed, ${step.target === undefined ? "the flow goes on" : `goes on with ${step.target}`}: `], message];
+      return [
+        ["yellow", `failed, ${step.target === undefined ? "the flow goes on" : `goes on with ${step.target}`}: `],
+        message,
+      ];
     case "skipped":
       return [["dim", `skipped: ${step.reason ?? ""}`]];
     case "timed_out":
-      return [["yellow", `timed out${took === "" ? "" : ` after ${took}`}`], ...(step.target === undefined ? [] : [` → ${step.target}`])];
+      return [
+        ["yellow", `timed out${took === "" ? "" : ` after ${took}`}`],
+        ...(step.target === undefined ? [] : [` → ${step.target}`]),
+      ];
     case "cancelled":
       return [["dim", "cancelled"]];
   }
@@ -107,8 +127,17 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
 function waitDetails({ signal, due }: StepProgress, now: number): Part[] {
   const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
   const left = due === undefined ? "" : ` (${spanText(due - now)})`;
-  if (signal === undefined) return [["yellow", `waits${until}`], ["dim", left]];
-  return [["yellow", "waits for signal "], ["bold", plainLine(signal)], ["yellow", until], ["dim", left]];
+  if (signal === undefined)
+    return [
+      ["yellow", `waits${until}`],
+      ["dim", left],
+    ];
+  return [
+    ["yellow", "waits for signal "],
+    ["bold", plainLine(signal)],
+    ["yellow", until],
+    ["dim", left],
+  ];
 }
 
 function inText(due: number | undefined, now: number): string {

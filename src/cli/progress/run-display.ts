@@ -102,10 +102,12 @@ class LiveDisplay implements RunDisplay {
   #hints(now: number): StyledLine[] {
     if (this.#closing || now - this.#openedAt < HINT_AFTER_MS) return [];
     const { workflowId } = this.#run!;
-    const answers = awaitedSignals(this.progress).map((signal): StyledLine => [
-      ["dim", "answer it with  "],
-      `perdure runs signal ${shellWord(workflowId)} ${shellWord(signal)}`,
-    ]);
+    const answers = awaitedSignals(this.progress).map(
+      (signal): StyledLine => [
+        ["dim", "answer it with  "],
+        `perdure runs signal ${shellWord(workflowId)} ${shellWord(signal)}`,
+      ],
+    );
     return [[], ...answers, [["dim", "ctrl-C cancels the run, ctrl-\\ leaves it to be gone on with later"]]];
   }
 }
@@ -122,7 +124,9 @@ class LineDisplay implements RunDisplay {
   }
 
   open({ workflow, workflowId, runId }: ShownRun): void {
-    this.#terminal.line(renderLine([["bold", workflow], `  ${workflowId}`, ["dim", `  ${runId}`]], this.#terminal.styles));
+    this.#terminal.line(
+      renderLine([["bold", workflow], `  ${workflowId}`, ["dim", `  ${runId}`]], this.#terminal.styles),
+    );
     this.#opened = true;
     for (const change of this.#changes) this.#print(change);
     this.#changes = [];
@@ -141,7 +145,13 @@ class LineDisplay implements RunDisplay {
       const started = step.state === "running";
       if (started && step.attempts > 1) this.say(`${step.name}: attempt ${step.attempts} started`);
       else if (started) this.say(`${step.name}: started`);
-      else this.#terminal.line(renderLine([`${step.name}: `, ...completedWord(step.state), ...stepDetails(step, Date.now())], this.#terminal.styles));
+      else
+        this.#terminal.line(
+          renderLine(
+            [`${step.name}: `, ...completedWord(step.state), ...stepDetails(step, Date.now())],
+            this.#terminal.styles,
+          ),
+        );
     }
   }
 

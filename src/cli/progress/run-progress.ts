@@ -227,7 +227,12 @@ export class RunProgress {
   }
 
   #open(open: OpenStep): void {
-    const step = this.#step({ command: open.command, kind: open.kind as StepIdentity["kind"], step: open.step, name: open.step });
+    const step = this.#step({
+      command: open.command,
+      kind: open.kind as StepIdentity["kind"],
+      step: open.step,
+      name: open.step,
+    });
     if (isSettled(step)) return;
     const fields = { since: open.since, due: open.due, attempts: open.attempt };
     const error = open.lastError === undefined ? undefined : failureText(open.lastError);
@@ -269,7 +274,12 @@ export class RunProgress {
     Object.assign(step, fields);
     step.state = state;
     step.due = undefined;
-    if (step.durationMs === undefined && step.since !== undefined && step.settledAt !== undefined && state !== "skipped")
+    if (
+      step.durationMs === undefined &&
+      step.since !== undefined &&
+      step.settledAt !== undefined &&
+      state !== "skipped"
+    )
       step.durationMs = Math.max(0, step.settledAt - step.since);
     if (state !== "skipped") this.#startedAfter(step);
     this.#onChange({ kind: "step", step });
@@ -313,14 +323,15 @@ export class RunProgress {
   }
 
   #note(kind: string, data: Readonly<Record<string, unknown>>, at: number): StepProgress | undefined {
-    const step = typeof data["step"] === "string" ? this.#byName.get(data["step"]) : undefined;
-    const error = typeof data["error"] === "string" ? { error: data["error"] } : {};
+    const step = typeof data.step === "string" ? this.#byName.get(data.step) : undefined;
+    const error = typeof data.error === "string" ? { error: data.error } : {};
     if (step !== undefined && kind === "step.skipped")
-      this.#settle(step, "skipped", { settledAt: at, reason: String(data["reason"]) });
-    else if (step !== undefined && kind === "step.continued") this.#settle(step, "continued", { settledAt: at, ...error });
+      this.#settle(step, "skipped", { settledAt: at, reason: String(data.reason) });
+    else if (step !== undefined && kind === "step.continued")
+      this.#settle(step, "continued", { settledAt: at, ...error });
     else if (step !== undefined && kind === "step.goto") {
-      const timeout = data["reason"] === "timeout";
-      step.target = String(data["target"]);
+      const timeout = data.reason === "timeout";
+      step.target = String(data.target);
       this.#settle(step, timeout ? "timed_out" : "continued", { settledAt: at, ...error });
     } else {
       const text = `${kind} ${JSON.stringify(data)}`;
@@ -363,5 +374,6 @@ const CLOSING: Readonly<Record<string, RunStatus>> = {
 function reset(step: StepProgress): void {
   step.state = "pending";
   step.attempts = 0;
-  for (const key of ["since", "due", "settledAt", "durationMs", "error", "reason", "target", "log"] as const) step[key] = undefined;
+  for (const key of ["since", "due", "settledAt", "durationMs", "error", "reason", "target", "log"] as const)
+    step[key] = undefined;
 }

@@ -2,7 +2,7 @@
 
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const NO_WIDTH = /[\u0300-\u036f\u200b-\u200f\ufe00-\ufe0f]/;
+const NO_WIDTH = /\p{Mn}|[\u200b-\u200f]/u;
 
 /** Columns of a text without control characters. */
 export function cellWidth(text: string): number {
@@ -37,7 +37,10 @@ const SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001
 
 /** Text from elsewhere on one line, without anything that would steer the terminal. */
 export function plainLine(text: string): string {
-  return plainText(text).replace(/\s*\n\s*/g, " ⏎ ").replace(/\t/g, " ").trim();
+  return plainText(text)
+    .replace(/\s*\n\s*/g, " ⏎ ")
+    .replace(/\t/g, " ")
+    .trim();
 }
 
 /** Text from elsewhere, lines kept, without anything that would steer the terminal. */

@@ -1,6 +1,7 @@
 /** The line of a file that a problem is about, with a caret under the place. */
-import type { StyledLine } from "./styled-line.ts";
+
 import { cellWidth } from "./cell-width.ts";
+import type { StyledLine } from "./styled-line.ts";
 
 const CONTEXT = 1;
 const TAB = "  ";
@@ -15,9 +16,7 @@ export function codeFrame(text: string, line: number, column: number): StyledLin
     const source = lines[number - 1]!;
     const gutter = `${String(number).padStart(digits)} │ `;
     frame.push(
-      number === line
-        ? [["red", "> "], ["dim", gutter], untab(source)]
-        : ["  ", ["dim", `${gutter}${untab(source)}`]],
+      number === line ? [["red", "> "], ["dim", gutter], untab(source)] : ["  ", ["dim", `${gutter}${untab(source)}`]],
     );
   }
   const before = cellWidth(untab((lines[line - 1] ?? "").slice(0, column - 1)));

@@ -10,7 +10,9 @@ export function tableLines(
   styles: Styles,
   columns: number,
 ): string[] {
-  const widths = header.map((title, i) => Math.max(cellWidth(title), ...rows.map((row) => cellWidth(textOf(row[i] ?? "")))));
+  const widths = header.map((title, i) =>
+    Math.max(cellWidth(title), ...rows.map((row) => cellWidth(textOf(row[i] ?? "")))),
+  );
   const line = (cells: readonly Part[]): string =>
     renderLine(
       cells.flatMap((cell, i): Part[] => {

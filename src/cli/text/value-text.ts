@@ -31,7 +31,5 @@ export function prettyValue(value: unknown, limits: { lines: number; columns: nu
 function compact(json: unknown, columns: number): string | undefined {
   const text = JSON.stringify(json);
   if (text.length > Math.min(72, columns)) return undefined;
-  return typeof json === "object" && json !== null
-    ? JSON.stringify(json, null, 1).replace(/\n\s*/g, " ")
-    : text;
+  return typeof json === "object" && json !== null ? JSON.stringify(json, null, 1).replace(/\n\s*/g, " ") : text;
 }

@@ -221,7 +221,8 @@ class MemoryStore implements Store {
   }
 
   #named(runs: readonly number[]): MemoryRun[] {
-    return runs.flatMap((number) => {
+    const inOrder = [...new Set(runs)].sort((a, b) => a - b);
+    return inOrder.flatMap((number) => {
       const run = this.#tables.runs.get(number);
       return run !== undefined && run.row.owner === null && isAdvancing(run.row) ? [run] : [];
     });

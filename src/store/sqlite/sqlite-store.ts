@@ -46,7 +46,10 @@ import { Thread } from "./thread.ts";
 
 /** Where and how to open a SQLite store. */
 export interface SqliteOptions {
-  /** File of the database, made with its folder if there is none. `:memory:` for a private one without a file. */
+  /**
+   * File of the database, made with its folder if there is none; on a local file system, as locks on others cannot be trusted.
+   * `:memory:` for a private one without a file.
+   */
   readonly path: string;
   /**
    * `full` (default): a commit survives a power cut. `relaxed`: it survives a crash of the process, and a power cut may take

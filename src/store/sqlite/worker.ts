@@ -29,10 +29,10 @@ function serve(port: MessagePort, input: WorkerInput): void {
     watching = undefined;
     const opened = service;
     if (!wanted || opened === undefined) return;
-    let seen = opened.version();
+    let seen = versionOf(opened);
     if (seen === null) return;
     watching = setInterval(() => {
-      const now = opened.version();
+      const now = versionOf(opened);
       if (now !== seen) port.postMessage([HINT]);
       seen = now;
     }, POLL_MS);
@@ -56,4 +56,13 @@ function serve(port: MessagePort, input: WorkerInput): void {
       port.postMessage([args[0], FAILED, ...describeFailure(error)]);
     }
   });
+}
+
+/** The version, or -1 when the database cannot be asked right now: a hint too many does no harm. */
+function versionOf(service: Service): number | null {
+  try {
+    return service.version();
+  } catch {
+    return -1;
+  }
 }

@@ -1,0 +1,215 @@
+/** `perdure doctor`: whether everything is in place. */
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { type Connection, connect } from "../../client/connect.ts";
+import type { RunDescription } from "../../client/run-handle.ts";
+import { isPerdureError } from "../../core/errors.ts";
+import { migrationStatus } from "../../store/sqlite/migration-status.ts";
+import { type Command, EXIT, type Invocation } from "../command.ts";
+import { namedFlows } from "../flow-files.ts";
+import { shellWord } from "../progress/run-display.ts";
+import { loadProject, type Project, storePath } from "../project.ts";
+import { plainLine } from "../text/cell-width.ts";
+import { agoText, clockText } from "../text/time-text.ts";
+import { packageVersion } from "../version.ts";
+
+export const doctor: Command = {
+  name: "doctor",
+  summary: "check that everything is in place",
+  usage: "",
+  description:
+    "Looks at Node, the configuration, the store, its engines and its open runs. The exit code is 1 when something is wrong.",
+  options: {},
+  examples: [
+    ["perdure doctor", "check"],
+    ["perdure doctor --json | jq '.checks[] | select(.ok | not)'", "what is wrong"],
+  ],
+  run: runDoctor,
+};
+
+/** One thing that was looked at. */
+interface Check {
+  readonly name: string;
+  /** `undefined`: worth knowing, neither good nor bad. */
+  readonly ok: boolean | undefined;
+  readonly message: string;
+  readonly hint?: string;
+  /** More lines under it. */
+  readonly details?: readonly string[];
+}
+
+async function runDoctor(invocation: Invocation): Promise<number> {
+  const { args, terminal, json } = invocation;
+  args.atMost(0);
+  const checks: Check[] = [versionCheck(), nodeCheck(), driverCheck()];
+  const project = await tried("configuration", checks, () => loadProject(invocation));
+  if (project !== undefined) {
+    checks.push(configCheck(project), await flowsCheck(project));
+    checks.push(...(await storeChecks(project)));
+  }
+  const wrong = checks.filter(({ ok }) => ok === false).length;
+  if (json) terminal.line(JSON.stringify({ ok: wrong === 0, checks }));
+  else for (const check of checks) print(check, invocation);
+  return wrong === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function print({ name, ok, message, hint, details = [] }: Check, { terminal }: Invocation): void {
+  const { green, red, dim, bold } = terminal.styles;
+  const icon = ok === undefined ? dim("·") : ok ? green("✔") : red("✖");
+  terminal.line(`${icon} ${bold(name.padEnd(NAME_WIDTH))} ${message}`);
+  for (const line of details) terminal.line(`${" ".repeat(NAME_WIDTH + 3)}${dim(line)}`);
+  if (hint !== undefined) terminal.line(`${" ".repeat(NAME_WIDTH + 3)}${dim(hint)}`);
+}
+
+const NAME_WIDTH = 13;
+
+/** Calls `look`; its error becomes a failed check. */
+async function tried<T>(name: string, checks: Check[], look: () => Promise<T> | T): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    const hint = isPerdureError(error) ? error.details.hint : undefined;
+    checks.push({ name, ok: false, message: (error as Error).message, ...(typeof hint === "string" && { hint }) });
+    return undefined;
+  }
+}
+
+function versionCheck(): Check {
+  return { name: "perdure", ok: undefined, message: packageVersion() };
+}
+
+const LEAST_NODE = [20, 19] as const;
+
+function nodeCheck(): Check {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const ok = major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1]);
+  const message = `${process.versions.node}, ${process.platform} ${process.arch}`;
+  return { name: "node", ok, message, ...(!ok && { hint: `perdure needs Node ${LEAST_NODE.join(".")} or newer` }) };
+}
+
+function driverCheck(): Check {
+  const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => unknown };
+  const builtin = getBuiltinModule?.("node:sqlite") !== undefined;
+  return { name: "sqlite", ok: true, message: builtin ? "node:sqlite" : "libsql (this Node has no node:sqlite)" };
+}
+
+function configCheck({ configFile }: Project): Check {
+  return {
+    name: "configuration",
+    ok: configFile === undefined ? undefined : true,
+    message: configFile ?? "no perdure.config.ts; defaults are used",
+  };
+}
+
+async function flowsCheck(project: Project): Promise<Check> {
+  const names = [...new Set((await namedFlows(project)).map(({ name }) => name))];
+  const message = names.length === 0 ? "none found by name" : names.join(", ");
+  return { name: "flows", ok: names.length === 0 ? undefined : true, message };
+}
+
+async function storeChecks(project: Project): Promise<Check[]> {
+  const { store, storeFrom } = project;
+  const from = storeFrom === "default" ? "" : ` (${storeFrom})`;
+  const path = storePath(store);
+  if (path !== undefined && !existsSync(path))
+    return [
+      { name: "store", ok: undefined, message: `${store}${from} does not exist yet`, hint: "the first run makes it" },
+    ];
+  const checks: Check[] = [];
+  if (path !== undefined && (await tried("schema", checks, () => checks.push(schemaCheck(path)))) === undefined)
+    return checks;
+  const connection = await tried("store", checks, () => connect({ store }));
+  if (connection === undefined) return checks;
+  try {
+    checks.unshift({ name: "store", ok: true, message: `${store}${from}, id ${connection.store.id}` });
+    checks.push({
+      name: "durability",
+      ok: true,
+      message: "every commit reaches the disk (unless --durability relaxed)",
+    });
+    checks.push(await enginesCheck(connection), ...(await runsChecks(connection)));
+    return checks;
+  } finally {
+    await connection.close();
+  }
+}
+
+function schemaCheck(path: string): Check {
+  const { applied, pending } = migrationStatus(path);
+  const newest = applied.at(-1);
+  const message = newest === undefined ? "empty" : `version ${newest.number} (${newest.name})`;
+  return pending.length === 0
+    ? { name: "schema", ok: true, message }
+    : {
+        name: "schema",
+        ok: false,
+        message: `${message}, ${pending.length} missing`,
+        hint: "perdure migrate applies them",
+      };
+}
+
+async function enginesCheck({ store }: Connection): Promise<Check> {
+  const engines = await store.engines();
+  const now = Date.now();
+  const details = engines.map(({ label, registeredAt, runs }) => {
+    const gone = isGone(label) ? ", process is gone: its runs are freed by the next engine" : "";
+    return `${label}, since ${agoText(registeredAt, now)}, ${runs} ${runs === 1 ? "run" : "runs"}${gone}`;
+  });
+  const message = engines.length === 0 ? "none running" : `${engines.length} registered`;
+  return { name: "engines", ok: engines.length === 0 ? undefined : true, message, details };
+}
+
+/** Whether an engine of this machine has no process any more. Labels are `host:pid`. */
+function isGone(label: string): boolean {
+  const pid = label.startsWith(`${hostname()}:`) ? Number(label.slice(hostname().length + 1)) : Number.NaN;
+  if (!Number.isSafeInteger(pid)) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
+
+const LISTED = 500;
+const SHOWN = 10;
+
+async function runsChecks(connection: Connection): Promise<Check[]> {
+  const open = await connection.runs.list({ status: ["pending", "running", "paused"], limit: LISTED });
+  const blocked = await connection.runs.list({ status: "blocked", limit: LISTED });
+  const waiting = await Promise.all(open.slice(0, SHOWN).map((run) => waitText(connection, run)));
+  const more = open.length > SHOWN ? [`… ${open.length - SHOWN} more`] : [];
+  const checks: Check[] = [
+    {
+      name: "open runs",
+      ok: open.length === 0 ? undefined : true,
+      message: count(open.length),
+      details: [...waiting, ...more],
+    },
+  ];
+  if (blocked.length > 0) {
+    const details = blocked
+      .slice(0, SHOWN)
+      .map(({ workflowId, blocked: why }) => `${workflowId}: ${plainLine(why?.message ?? "")}`);
+    const hint = `when the cause is gone: perdure runs resume ${shellWord(blocked[0]!.workflowId)}`;
+    checks.push({ name: "blocked runs", ok: false, message: count(blocked.length), details, hint });
+  }
+  return checks;
+}
+
+async function waitText(
+  connection: Connection,
+  { runId, workflowId, workflow, status }: RunDescription,
+): Promise<string> {
+  const { open } = await (await connection.handle(runId)).describe();
+  const now = Date.now();
+  const parts = open.map(({ step, kind, due, running }) => {
+    const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
+    return running ? `${step} runs` : `${kind === "wait" || kind === "timer" ? "waits at" : "retries"} ${step}${until}`;
+  });
+  return `${workflowId} (${workflow}): ${parts.length === 0 ? status : parts.join(", ")}`;
+}
+
+function count(number: number): string {
+  return number >= LISTED ? `${LISTED} or more` : number === 0 ? "none" : String(number);
+}

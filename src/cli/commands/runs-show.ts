@@ -1,0 +1,136 @@
+/** `perdure runs show`: one run with its steps. */
+import type { Connection } from "../../client/connect.ts";
+import type { HistoryEvent, RunDescription, RunHandle } from "../../client/run-handle.ts";
+import { failureText } from "../../core/failure.ts";
+import { isClosed, RESUMABLE } from "../../core/status.ts";
+import type { RunRow } from "../../store/store.ts";
+import { type Command, EXIT, type Invocation } from "../command.ts";
+import { findRun, withConnection } from "../connection.ts";
+import { pinnedDefinition } from "../pinned-definition.ts";
+import { activityOf, awaitedSignals, statusPart, stepLines } from "../progress/progress-lines.ts";
+import { shellWord } from "../progress/run-display.ts";
+import { RunProgress } from "../progress/run-progress.ts";
+import { revived, runDetails } from "../run-record.ts";
+import type { Terminal } from "../terminal.ts";
+import { plainText } from "../text/cell-width.ts";
+import { renderLine, type StyledLine } from "../text/styled-line.ts";
+import { clockText, spanText } from "../text/time-text.ts";
+import { jsonValue, prettyValue } from "../text/value-text.ts";
+
+export const runsShow: Command = {
+  name: "runs show",
+  summary: "one run: its steps and what it waits for",
+  usage: "ID",
+  description: "ID is a workflow id, a run id, or the unique beginning of one of them.",
+  options: {},
+  examples: [
+    ["perdure runs show order-42", "by workflow id"],
+    ["perdure runs show order-42 --json | jq '.steps[] | select(.status == \"failed\")'", "the steps that failed"],
+  ],
+  run: (invocation) => withConnection(invocation, (connection) => show(invocation, connection)),
+};
+
+async function show({ args, terminal, json }: Invocation, connection: Connection): Promise<number> {
+  const { handle, row } = await findRun(connection, args.only("ID"));
+  const progress = new RunProgress(await pinnedDefinition(connection.store, row));
+  const { first, last } = await readHistory(handle, progress);
+  const description = await handle.describe();
+  progress.applyDescription(description);
+  const input = first === undefined ? undefined : revived(first.data.p);
+  const output = last?.type === "RunCompleted" ? revived(last.data.p) : undefined;
+  if (json) {
+    const extra = { input: jsonValue(input), ...(last?.type === "RunCompleted" && { output: jsonValue(output) }) };
+    terminal.line(JSON.stringify(runDetails(description, progress, extra)));
+    return EXIT.ok;
+  }
+  const engines = await connection.store.engines();
+  const columns = terminal.live ? terminal.columns : Number.POSITIVE_INFINITY;
+  const lines = [...factLines(description, progress), ...stepsOf(progress)];
+  for (const line of lines) terminal.line(renderLine(line, terminal.styles, columns));
+  for (const line of valueLines(terminal, { input, output, description })) terminal.line(line);
+  for (const line of adviceLines(description, progress, row, engines.length))
+    terminal.line(renderLine(line, terminal.styles));
+  return EXIT.ok;
+}
+
+async function readHistory(
+  handle: RunHandle,
+  progress: RunProgress,
+): Promise<{ first: HistoryEvent | undefined; last: HistoryEvent | undefined }> {
+  let first: HistoryEvent | undefined;
+  let last: HistoryEvent | undefined;
+  for await (const event of handle.events()) {
+    first ??= event;
+    last = event;
+    progress.applyHistory(event);
+  }
+  return { first, last };
+}
+
+function factLines(description: RunDescription, progress: RunProgress): StyledLine[] {
+  const { workflow, workflowId, runId, version, createdAt, closedAt, crashes, meta } = description;
+  const now = Date.now();
+  const span = spanText((closedAt ?? now) - createdAt);
+  const facts: [string, string][] = [
+    ["started", clockText(createdAt, now)],
+    ...(closedAt === undefined ? [] : ([["ended", clockText(closedAt, now)]] as [string, string][])),
+    ...(version === undefined ? [] : ([["version", version.slice(0, 12)]] as [string, string][])),
+    ...(typeof meta.file === "string" ? ([["from", meta.file]] as [string, string][]) : []),
+    ...(crashes > 0 ? ([["crashes", `${crashes} since the last progress`]] as [string, string][]) : []),
+  ];
+  return [
+    [
+      ["bold", workflow],
+      "  ",
+      workflowId,
+      ["dim", `  ${runId}`],
+      "  ",
+      statusPart(activityOf(progress)),
+      ["dim", ` ${span}`],
+    ],
+    [["dim", facts.map(([name, value]) => `${name} ${value}`).join(" · ")]],
+    [],
+  ];
+}
+
+function stepsOf(progress: RunProgress): StyledLine[] {
+  const moment = { now: Date.now(), animated: false, maxLines: Number.POSITIVE_INFINITY };
+  return stepLines(progress, moment);
+}
+
+const VALUE_LINES = 20;
+
+function valueLines(
+  { styles, columns }: Terminal,
+  { input, output, description }: { input: unknown; output: unknown; description: RunDescription },
+): string[] {
+  const { status, error, blocked } = description;
+  const block = (title: string, lines: readonly string[]): string[] => {
+    const [first = "", ...rest] = lines;
+    return [`${title}  ${first}`, ...rest.map((line) => `        ${line}`)];
+  };
+  const limits = { lines: VALUE_LINES, columns: columns - 8 };
+  const lines = input === undefined ? [] : block(styles.dim("input "), prettyValue(input, limits));
+  if (status === "completed") lines.push(...block(styles.dim("output"), prettyValue(output, limits)));
+  if (error !== undefined)
+    lines.push(...block(styles.red("error "), plainText(failureText(error)).trimEnd().split("\n")));
+  if (blocked !== undefined) lines.push(...block(styles.red("blocked"), plainText(blocked.message).split("\n")));
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function adviceLines(
+  { status, workflowId }: RunDescription,
+  progress: RunProgress,
+  row: RunRow,
+  engines: number,
+): StyledLine[] {
+  const id = shellWord(workflowId);
+  const lines: StyledLine[] = awaitedSignals(progress).map((signal) => [
+    ["dim", "answer  "],
+    `perdure runs signal ${id} ${shellWord(signal)} [key=value ...]`,
+  ]);
+  if (RESUMABLE.has(status) && !row.superseded) lines.push([["dim", "go on   "], `perdure runs resume ${id}`]);
+  else if (!isClosed(status) && row.owner === null && engines === 0)
+    lines.push([["dim", "nobody advances it now; go on with  "], `perdure runs resume ${id}`]);
+  return lines.length === 0 ? [] : [[], ...lines];
+}

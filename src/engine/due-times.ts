@@ -1,0 +1,72 @@
+/** When the clock alone gives a run something to do: due times of its waiting commands and the end of its life. */
+import type { Alarm, AlarmEntry } from "./alarm.ts";
+
+export class DueTimes {
+  readonly #alarm: Alarm;
+  readonly #deadline: number;
+  readonly #due = new Map<number, number>();
+  #entry: AlarmEntry | undefined;
+
+  constructor(alarm: Alarm, deadline: number | undefined) {
+    this.#alarm = alarm;
+    this.#deadline = deadline ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether anything is due at some time. */
+  get any(): boolean {
+    return this.#due.size > 0 || Number.isFinite(this.#deadline);
+  }
+
+  set(command: number, due: number): void {
+    this.#due.set(command, due);
+  }
+
+  get(command: number): number | undefined {
+    return this.#due.get(command);
+  }
+
+  delete(command: number): void {
+    this.#due.delete(command);
+  }
+
+  clear(): void {
+    this.#due.clear();
+    this.disarm();
+  }
+
+  /** Whether the run has lived its time. */
+  expired(now: number): boolean {
+    return now >= this.#deadline;
+  }
+
+  /** The nearest time, or infinity. */
+  nearest(): number {
+    let nearest = this.#deadline;
+    for (const due of this.#due.values()) if (due < nearest) nearest = due;
+    return nearest;
+  }
+
+  /** Removes and returns the commands that are due. */
+  take(now: number): readonly (readonly [command: number, due: number])[] {
+    const taken: [number, number][] = [];
+    for (const [command, due] of this.#due) {
+      if (due > now) continue;
+      this.#due.delete(command);
+      taken.push([command, due]);
+    }
+    return taken;
+  }
+
+  /** Calls `ring` at the nearest time. */
+  arm(ring: () => void): void {
+    const nearest = this.nearest();
+    if (this.#entry !== undefined && this.#entry.due <= nearest) return;
+    this.disarm();
+    if (Number.isFinite(nearest)) this.#entry = this.#alarm.set(nearest, ring);
+  }
+
+  disarm(): void {
+    if (this.#entry !== undefined) this.#alarm.cancel(this.#entry);
+    this.#entry = undefined;
+  }
+}

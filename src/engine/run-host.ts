@@ -1,0 +1,52 @@
+/** The seam between a run in memory and its engine. */
+import type { Check } from "../core/events.ts";
+import type { PayloadCodec } from "../core/payload.ts";
+import type { AttemptRow, EventRow, MessageRow } from "../store/store.ts";
+import type { Logger } from "../workflow/context.ts";
+import type { Alarm } from "./alarm.ts";
+import type { Clock } from "./clock.ts";
+import type { Observers } from "./observers.ts";
+import type { StepRun } from "./step-run.ts";
+import type { Turns } from "./turns.ts";
+
+/** What a run needs from its engine. */
+export interface RunHost<A> {
+  readonly clock: Clock;
+  readonly alarm: Alarm;
+  readonly turns: Turns;
+  readonly observers: Observers;
+  readonly log: Logger;
+  readonly codec: PayloadCodec | undefined;
+  readonly deps: unknown;
+  readonly parkAfterMs: number;
+  /** Asks for a place in the next batch: `takeTransition` is called then. */
+  ready(actor: A): void;
+  /** False when the lease may be lost (rule 20); the step is begun again once it is proved. */
+  mayStart(step: StepRun): boolean;
+  /** Calls `linger` in the next pass of the event loop. */
+  watch(step: StepRun): void;
+  /** The run has ended, or is blocked (no last event). */
+  closed(actor: A, last: EventRow | undefined): void;
+  parked(actor: A, wakeAt: number | null): void;
+  /** Fetches the inbox anew and calls `refetched`. */
+  refetch(actor: A): void;
+  /** The memory of this run is wrong: forget it and load it again. */
+  reload(actor: A): void;
+  /** The memory of this run may be wrong: forget it. */
+  forget(actor: A): void;
+  /** A run that had crashed engines made progress. */
+  progressed(actor: A): void;
+}
+
+/** Where a run stood when an earlier engine left it. */
+export interface TakenOver {
+  /** Length of the history, what was set aside included. */
+  readonly length: number;
+  readonly attempts: readonly AttemptRow[];
+  readonly messages: readonly MessageRow[];
+  /** Number the inbox stands at. */
+  readonly inbox: number;
+  /** Commands issued when it was parked, if nothing happened since. */
+  readonly check: Check | undefined;
+  readonly crashes: number;
+}
