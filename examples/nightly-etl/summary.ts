@@ -70,7 +70,7 @@ const LATENESS = `count(*) AS flights, avg(arrival_delay >= 15) AS lateShare, av
 export function summarize(db: Database.Database): Summary {
   const all = <Row>(sql: string): Row[] => db.prepare(sql).all() as Row[];
   return {
-    totals: totals(db),
+    totals: all<Totals>(TOTALS)[0]!,
     byHour: all(`SELECT hour, ${LATENESS} FROM fact_flight GROUP BY hour ORDER BY hour`),
     byWeekdayHour: all(
       `SELECT weekday, hour, ${LATENESS} FROM fact_flight JOIN dim_date USING (date_key) GROUP BY weekday, hour ORDER BY 1, 2`,
@@ -108,16 +108,13 @@ FROM fact_flight JOIN dim_date USING (date_key)
 JOIN month ON month.station = weather_station AND month.month = dim_date.month
 GROUP BY station, dim_date.month ORDER BY station, dim_date.month`;
 
-function totals(db: Database.Database): Totals {
-  const sql = `
-    SELECT ${LATENESS}, sum(miles) AS miles, min(date) AS firstDay, max(date) AS lastDay,
-      (SELECT count(*) FROM (SELECT origin_key FROM fact_flight UNION SELECT destination_key FROM fact_flight)) AS airports,
-      count(DISTINCT min(origin_key, destination_key) || '-' || max(origin_key, destination_key)) AS routes,
-      (SELECT arrival_delay FROM fact_flight ORDER BY arrival_delay
-        LIMIT 1 OFFSET (SELECT count(*) / 2 FROM fact_flight)) AS medianDelay
-    FROM fact_flight JOIN dim_date USING (date_key)`;
-  return db.prepare(sql).get() as Totals;
-}
+const TOTALS = `
+SELECT ${LATENESS}, sum(miles) AS miles, min(date) AS firstDay, max(date) AS lastDay,
+  (SELECT count(*) FROM (SELECT origin_key FROM fact_flight UNION SELECT destination_key FROM fact_flight)) AS airports,
+  count(DISTINCT min(origin_key, destination_key) || '-' || max(origin_key, destination_key)) AS routes,
+  (SELECT arrival_delay FROM fact_flight ORDER BY arrival_delay
+    LIMIT 1 OFFSET (SELECT count(*) / 2 FROM fact_flight)) AS medianDelay
+FROM fact_flight JOIN dim_date USING (date_key)`;
 
 function byDelay(all: <Row>(sql: string) => Row[]): Summary["byDelay"] {
   const rows = all<{ delay: number; flights: number }>(

@@ -1,6 +1,6 @@
 /**
  * The warehouse: a star schema in SQLite. Loading is idempotent in two ways: a load that was already committed under its key is
- * answered from the books, and a flight that another load brought stays as it is.
+ * answered from the books, and a flight that another load brought is brought up to date.
  */
 import Database from "libsql";
 import { weekdayOf } from "./enrichment.ts";
@@ -91,11 +91,12 @@ function insertBatch(db: Database.Database, batch: Batch): LoadResult {
   const days = batch.weather.map((day) => day.date);
   insertDates(db, new Set([...batch.flights.map((flight) => flight.departedAt.slice(0, 10)), ...days]));
   const airportKeys = insertAirports(db, batch);
-  const inserted = insertFlights(db, batch, airportKeys);
+  const before = countFlights(db);
+  insertFlights(db, batch, airportKeys);
   insertWeather(db, batch.weather);
   insertRoutes(db, batch.routes, airportKeys);
-  const { total } = db.prepare("SELECT count(*) AS total FROM fact_flight").get() as { total: number };
-  const result = { inserted, known: batch.flights.length - inserted, total };
+  const total = countFlights(db);
+  const result = { inserted: total - before, known: batch.flights.length - (total - before), total };
   db.prepare("UPDATE load_batch SET result = ? WHERE batch_key = ?").run(JSON.stringify(result), batch.key);
   return result;
 }
@@ -129,13 +130,15 @@ function insertAirports(db: Database.Database, batch: Batch): Map<string, number
   return new Map(rows.map((row) => [row.iata, row.key]));
 }
 
-function insertFlights(db: Database.Database, batch: Batch, airportKeys: ReadonlyMap<string, number>): number {
+function insertFlights(db: Database.Database, batch: Batch, airportKeys: ReadonlyMap<string, number>): void {
   const insert = db.prepare(
-    "INSERT INTO fact_flight VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (flight_key) DO NOTHING",
+    `INSERT INTO fact_flight VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (flight_key) DO UPDATE SET delay_class = excluded.delay_class, miles = excluded.miles,
+       great_circle_miles = excluded.great_circle_miles, distance_band = excluded.distance_band,
+       weather_station = excluded.weather_station`,
   );
-  let inserted = 0;
   for (const flight of batch.flights) {
-    inserted += insert.run(
+    insert.run(
       flight.key,
       flight.dateKey,
       airportKeys.get(flight.origin.iata),
@@ -150,9 +153,12 @@ function insertFlights(db: Database.Database, batch: Batch, airportKeys: Readonl
       flight.climate?.station ?? null,
       flight.source,
       batch.key,
-    ).changes;
+    );
   }
-  return inserted;
+}
+
+function countFlights(db: Database.Database): number {
+  return (db.prepare("SELECT count(*) AS flights FROM fact_flight").get() as { flights: number }).flights;
 }
 
 function insertWeather(db: Database.Database, days: readonly WeatherDay[]): void {

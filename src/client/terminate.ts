@@ -1,6 +1,10 @@
 /** Ends a run that nobody advances, so that terminating needs no engine that knows its code. */
-import { newEvent } from "../core/events.ts";
-import type { RunRow, Store } from "../store/store.ts";
+import { eventData, type EventType, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
+import type { EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
+
+/** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */
+const MAX_TRIES = 5;
+const PAGE = 10_000;
 
 /** False when somebody else took the run meanwhile. */
 export async function terminateUnowned(store: Store, row: RunRow, reason: string, now: number): Promise<boolean> {
@@ -12,36 +16,64 @@ export async function terminateUnowned(store: Store, row: RunRow, reason: string
   try {
     const [claimed] = await store.claim(lease, { workflows: [], runs: [row.run], limit: 1, at: now });
     if (claimed === undefined) return false;
-    const [loaded] = await store.load([row.run], 0);
-    const base = await historyLength(store, row.run);
-    const { type, at, body } = newEvent.runTerminated(now, reason);
-    const image = {
-      status: "terminated",
-      owned: false,
-      wakeAt: null,
-      closedAt: at,
-      crashes: 0,
-      detail: null,
-      ifInbox: null,
-      forget: true,
-    } as const;
-    const transition = {
-      run: row.run,
-      base,
-      events: [{ type, at, data: `{${body}}` }],
-      consumed: loaded?.messages.map((message) => message.number) ?? [],
-      attempts: [],
-      settled: loaded?.attempts.map((attempt) => attempt.command) ?? [],
-      image,
-    };
-    const { refused } = await store.commit(lease, { number: 1, starts: [], transitions: [transition] });
-    return refused.size === 0;
+    for (let number = 1; number <= MAX_TRIES; number++) {
+      if (await tryToEnd(store, lease, number, row.run, reason, now)) return true;
+    }
+    return false;
   } finally {
     await store.release(lease, now);
   }
 }
 
-const PAGE = 10_000;
+/** Commits the end together with the messages nobody asked for (I4); false when more of them came meanwhile. */
+async function tryToEnd(
+  store: Store,
+  lease: Lease,
+  number: number,
+  run: number,
+  reason: string,
+  now: number,
+): Promise<boolean> {
+  const [loaded] = await store.load([run], 0);
+  if (loaded === undefined) return false;
+  const base = await historyLength(store, run);
+  const last = await store.lastEvent(run);
+  const at = Math.max(now, last?.at ?? 0);
+  const events = [...resumed(last, base, at), ...leftovers(loaded, at), newEvent.runTerminated(at, reason)];
+  const transition = {
+    run,
+    base,
+    events: events.map(({ type, body }) => ({ type, at, data: eventData(body, undefined, undefined) })),
+    consumed: loaded.messages.map((message) => message.number),
+    attempts: [],
+    settled: loaded.attempts.map((attempt) => attempt.command),
+    image: { ...TERMINATED, closedAt: at, ifInbox: loaded.row.inbox },
+  };
+  const { refused } = await store.commit(lease, { number, starts: [], transitions: [transition] });
+  return refused.size === 0;
+}
+
+const TERMINATED: Omit<RunImage, "closedAt" | "ifInbox"> = {
+  status: "terminated",
+  owned: false,
+  wakeAt: null,
+  crashes: 0,
+  detail: null,
+  forget: true,
+};
+
+/** A run that had ended and was about to be resumed: its end is set aside first, as nothing follows an end but that. */
+function resumed(last: EventRow | undefined, base: number, at: number): NewEvent[] {
+  return last !== undefined && TERMINAL.has(last.type as EventType)
+    ? [newEvent.resumed(at, [base], Number.MAX_SAFE_INTEGER)]
+    : [];
+}
+
+function leftovers({ messages }: LoadedRun, at: number): NewEvent[] {
+  return messages
+    .filter((message) => message.kind === "signal")
+    .map(({ name, data, number }) => newEvent.signalReceived(at, name, data, number));
+}
 
 async function historyLength(store: Store, run: number): Promise<number> {
   let length = 0;

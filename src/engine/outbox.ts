@@ -52,6 +52,7 @@ export class Outbox {
   #dirty = new Map<number, AttemptRow>();
   #settled: number[] = [];
   #notesTaken: readonly Note[] = NONE;
+  #messagesTaken: readonly MessageRow[] = NONE;
   /** Commands that have a row in the store. */
   readonly #rows = new Set<number>();
   #lastAt = 0;
@@ -90,13 +91,6 @@ export class Outbox {
       this.#messages.push(message);
     }
     if (inbox > this.#inboxSeen) this.#inboxSeen = inbox;
-  }
-
-  /** The inbox as a whole, after a refusal. */
-  redeliver(messages: readonly MessageRow[], inbox: number): void {
-    this.#messages = [];
-    this.#inboxSeen = 0;
-    this.deliver(messages, inbox);
   }
 
   /** The store has rows of these commands from before. */
@@ -228,6 +222,7 @@ export class Outbox {
     const check = withCheck ? this.#machine.check : undefined;
     const notes = events.length === 0 ? NONE : this.#machine.takeNotes();
     this.#notesTaken = notes;
+    this.#messagesTaken = messages;
     const rows = events.map(({ type, at, body }, index) => ({
       type,
       at,
@@ -246,7 +241,7 @@ export class Outbox {
 
   #takeDirty(): readonly AttemptRow[] {
     if (this.#dirty.size === 0) return NONE;
-    const rows = [...this.#dirty.values()];
+    const rows = [...this.#dirty.values()].filter(({ command }) => this.#machine.open.has(command));
     for (const row of rows) this.#rows.add(row.command);
     this.#dirty = new Map();
     return rows;
@@ -340,6 +335,7 @@ export class Outbox {
     if (until === undefined) return undefined;
     const notes = this.#machine.pendingNotes;
     this.#notesTaken = NONE;
+    this.#messagesTaken = NONE;
     const detail = JSON.stringify({
       check: this.#machine.check,
       waits: this.#host.waits(),
@@ -352,7 +348,8 @@ export class Outbox {
 
   /** A park or close was refused because a message came in between: what it took is taken again later, with the message. */
   refused(transition: Transition): void {
-    this.#settled = [...transition.settled];
+    this.#settled = [...transition.settled, ...this.#settled];
+    this.#messages = [...this.#messagesTaken, ...this.#messages];
     this.#machine.returnNotes(this.#notesTaken);
   }
 }

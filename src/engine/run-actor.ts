@@ -174,7 +174,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** The inbox as it is now, after a refusal. */
   refetched(messages: readonly MessageRow[], inbox: number): void {
-    this.#outbox.redeliver(messages, inbox);
+    this.#outbox.deliver(messages, inbox);
     this.#ready();
   }
 
@@ -265,8 +265,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#held = NONE;
     const recovering = this.#takenOver !== undefined;
     if (recovering && this.#outbox.hasNews) {
-      for (const command of commands) if (!isStep(command.spec)) this.#startWait(command);
-      this.#held = commands.filter((command) => isStep(command.spec));
+      const open = commands.filter(({ id }) => this.machine.open.has(id));
+      for (const command of open) if (!isStep(command.spec)) this.#startWait(command);
+      this.#held = open.filter((command) => isStep(command.spec));
       return;
     }
     for (const command of commands) {
@@ -363,7 +364,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   #ring(): void {
     this.#due.disarm();
-    if (this.phase !== "live") return;
+    // While the run is being let go nothing may begin: whoever claims it next looks at what is due.
+    if (this.phase !== "live" || this.#inFlight?.image?.owned === false) return;
     const now = this.clock.now();
     if (this.#due.expired(now) && this.machine.ending === undefined) {
       this.#timedOut = true;
@@ -377,6 +379,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
       else if (command !== undefined) this.#outbox.arrive({ at: due, command, event: undefined });
     }
     if (this.#outbox.hasNews) this.#ready();
+    else if (this.#inFlight === undefined && !this.#applying) this.#settleDown();
     this.#arm();
   }
 

@@ -2,7 +2,7 @@
  * The clients of one run: they call whatever engine is there, give up on a call that gets no answer, and try again elsewhere
  * under the same id or key until they know. What they were told is kept for the checks.
  */
-import { isPerdureError } from "../../src/core/errors.ts";
+import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
 import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { Rng } from "./prng.ts";
@@ -27,6 +27,10 @@ export interface ClientHost {
 }
 
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+/** What a call through an engine that closes meanwhile comes to. */
+const CLOSED: Promise<never> = Promise.reject(new PerdureError("UNAVAILABLE", "the engine is closing"));
+CLOSED.catch(() => {});
 
 const PATIENCE_MS = 8000;
 const LOOK_EVERY_MS = 900;
@@ -63,7 +67,7 @@ export class RunClient {
     if (terminateAt !== undefined) this.#do(terminateAt, () => this.#terminate());
   }
 
-  #do(at: number, action: () => Promise<void>): void {
+  #do(at: number, action: () => Promise<unknown>): void {
     this.#left++;
     const { world } = this.#host;
     world.after(at - world.now, undefined, () => {
@@ -110,7 +114,7 @@ export class RunClient {
     const definition = WORKFLOWS.find(({ name }) => name === workflow)!;
     const spec = { workflow: definition, workflowId: id, input: program, delayMs, timeoutMs, secrets: {}, meta: null, request: null, supersedes: null };
     for (;;) {
-      const answer = await this.#call("start", ({ engine }) => engine!.start(spec));
+      const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? CLOSED);
       if (answer === undefined) continue;
       if (!answer.ok) throw answer.error;
       this.run = "run" in answer.value ? answer.value.run : answer.value.conflict.run;
@@ -125,7 +129,8 @@ export class RunClient {
       codec: undefined,
       now: () => clock.now(),
       hint: () => engine?.hint(),
-      changed: (_run, ms) => new Promise((resolve) => clock.after(ms, resolve)),
+      active: () => false,
+      changed: (_run, ms) => new Promise((resolve) => clock.after(ms, () => resolve(undefined))),
     };
     return new RunHandle(host, this.script.id, this.run!);
   }
@@ -176,7 +181,7 @@ export class RunClient {
     if (status === "blocked" || (this.resumed < resumes && ["failed", "cancelled", "timed_out"].includes(status))) {
       if (!this.done) return;
       if (status !== "blocked") this.resumed++;
-      this.#do(this.#host.world.now + resumeAfterMs, async () => void (await this.#tell((handle) => handle.resume(), "resume")));
+      this.#do(this.#host.world.now + resumeAfterMs, () => this.#tell((handle) => handle.resume(), "resume"));
     }
   }
 

@@ -30,6 +30,8 @@ export interface ShadowRun {
   readonly cuts: { readonly commands: number }[];
   readonly bumped: Map<number, number>;
   readonly messages: Set<number>;
+  /** When it last ended: what was in flight then may begin again after a resume. */
+  endedAt: number;
 }
 
 /** One attempt of an effect that began. */
@@ -52,6 +54,8 @@ export class Oracle {
   readonly #batches = new Map<number, number>();
   effects = 0;
   commits = 0;
+  /** When a commit or an effect was last seen. */
+  lastActivity = 0;
 
   constructor(world: World, base: Store) {
     this.#world = world;
@@ -74,6 +78,7 @@ export class Oracle {
   /** A commit reached the store. */
   committed(lease: Lease, batch: Batch, result: BatchResult): void {
     this.commits++;
+    this.lastActivity = this.#world.now;
     const last = this.#batches.get(lease.engine) ?? 0;
     if (batch.number !== last + 1) this.#fail("I2 fence", `engine ${lease.engine} committed batch ${batch.number} after ${last}`);
     if (this.#gone.has(lease.engine)) this.#fail("I2 fence", `engine ${lease.engine} committed after its lease had ended`);
@@ -104,6 +109,7 @@ export class Oracle {
       cuts: [],
       bumped: new Map(),
       messages: new Set(),
+      endedAt: Number.NEGATIVE_INFINITY,
     });
     if (first.type !== "RunStarted") this.#fail("I2 density", `run ${run} begins with ${first.type}`);
   }
@@ -117,6 +123,7 @@ export class Oracle {
     if (event.type === "Resumed" && !TERMINAL.has(last.type)) this.#fail("I5 terminal", `${where} follows ${last.type}`);
     if (event.type === "RunStarted") this.#fail("I5 terminal", `${where}: started twice`);
     shadow.events.push(event);
+    if (TERMINAL.has(event.type)) shadow.endedAt = this.#world.now;
     const data = JSON.parse(event.data) as EventKeys;
     if (data.m !== undefined) this.#message(shadow, data.m, where);
     if (event.type === "Resumed") this.#cut(shadow, data);
@@ -163,6 +170,7 @@ export class Oracle {
   /** An attempt begins. */
   effectStarted(user: StoreUser, idempotencyKey: string, attempt: number): void {
     this.effects++;
+    this.lastActivity = this.#world.now;
     const [runId, ...rest] = idempotencyKey.split(":");
     const run = Number.parseInt(runId!.slice(runId!.lastIndexOf("-") + 1), 36);
     const what = `run ${run} effect ${rest.join(":")} attempt ${attempt} on ${user.name}`;
@@ -173,7 +181,7 @@ export class Oracle {
     const expected = this.key(shadow, Number(rest[0]));
     if (expected !== rest.join(":")) this.#fail("I5 generation", `${what}: the key should end in ${expected}`);
     this.#checkHeld(user, run, what);
-    this.#checkAttempt({ key: idempotencyKey, run, attempt, at: this.#world.now, process: user }, what);
+    this.#checkAttempt(shadow, { key: idempotencyKey, run, attempt, at: this.#world.now, process: user }, what);
   }
 
   /** I2, rule 20: whoever starts an effect owns the run at that instant. */
@@ -189,10 +197,11 @@ export class Oracle {
   }
 
   /** Rule 33: an attempt begins once, unless whoever ran it had to forget it. */
-  #checkAttempt(start: EffectStart, what: string): void {
+  #checkAttempt(shadow: ShadowRun, start: EffectStart, what: string): void {
     const id = `${start.key} ${start.attempt}`;
     const earlier = this.#attempts.get(id);
-    if (earlier !== undefined && earlier.process.alive && earlier.process.disturbedAt < earlier.at) {
+    const forgotten = earlier === undefined || !earlier.process.alive || Math.max(earlier.process.disturbedAt, shadow.endedAt) >= earlier.at;
+    if (earlier !== undefined && !forgotten) {
       this.#fail("I5 attempt twice", `${what} began before at ${earlier.at} on ${earlier.process.name}, which had no reason to forget it`);
     }
     this.#attempts.set(id, start);

@@ -5,7 +5,7 @@ import type { Figure } from "./figure.ts";
 import { count, percent } from "./format.ts";
 import { hint, label, tag } from "./svg.ts";
 
-const [WIDTH, ROW] = [540, 40];
+const [WIDTH, ROW] = [540, 50];
 const [LEFT, RIGHT, TOP] = [132, 4, 40];
 /** Narrower parts have no number inside. */
 const LEAST_NUMBER = 34;
@@ -53,9 +53,10 @@ export function bandBars({ byBand }: Summary): Figure {
   });
   const late = byBand.map(({ flights }) => sum(flights.slice(2)) / (sum(flights) || 1));
   const worst = late.indexOf(Math.max(...late));
+  const best = late.indexOf(Math.min(...late));
   return {
     id: "by-distance",
-    title: `Flights of ${byBand[worst]!.band} are late most often (${percent(late[worst]!)}), but the differences are small`,
+    title: `Flights of ${byBand[worst]!.band} are late most often (${percent(late[worst]!)}), of ${byBand[best]!.band} least (${percent(late[best]!)})`,
     about:
       "Share of flights that arrived early, on time (less than 15 minutes late), late and very late (an hour or more), by distance.",
     width: WIDTH,

@@ -10,6 +10,7 @@ const [WIDTH, HEIGHT] = [540, 300];
 const [LEFT, RIGHT, TOP, BOTTOM] = [48, 12, 40, 34];
 
 export function delayHistogram({ byDelay, totals }: Summary): Figure {
+  const hourLate = byDelay.reduce((sum, { from, flights }) => (from >= 60 ? sum + flights : sum), 0);
   const most = Math.max(...byDelay.map(({ flights }) => flights));
   const x = linear([LEAST_DELAY, MOST_DELAY + DELAY_STEP], [LEFT, WIDTH - RIGHT]);
   const y = linear([0, most * 1.04], [HEIGHT - BOTTOM, TOP]);
@@ -46,7 +47,7 @@ export function delayHistogram({ byDelay, totals }: Summary): Figure {
   ];
   return {
     id: "by-delay",
-    title: `Half of all flights arrive ${median(totals.medianDelay)}, but the tail is long`,
+    title: `Half of all flights arrive ${median(totals.medianDelay)}; ${percent(hourLate / totals.flights)} are an hour late or more`,
     about: "Flights by arrival delay in minutes, in steps of five. Less than 15 minutes counts as on time.",
     width: WIDTH,
     height: HEIGHT,

@@ -43,7 +43,7 @@ export function renderFigure({ id, title, about, width, height, marks, table, wi
       tag("h3", { id: `${id}-title` }, escaped(title)),
       tag("p", { id: `${id}-about` }, escaped(about)),
     ),
-    chart,
+    tag("div", { class: "chart" }, chart),
     tag("details", {}, "<summary>Numbers</summary>", renderTable(table)),
   );
 }

@@ -20,7 +20,7 @@ interface Box {
   readonly bottom: number;
 }
 
-const CHARACTER_WIDTH = 9;
+const CHARACTER_WIDTH = 10;
 const CHARACTER_HEIGHT = 13;
 
 /** Finds a place for each name, the first ones first; a name that finds none is left out. */
@@ -28,12 +28,10 @@ export function placeNames(
   names: readonly Name[],
   circles: readonly Circle[],
 ): { readonly text: string; readonly x: number; readonly y: number }[] {
-  const taken: Box[] = circles.map(({ at: [x, y], radius }) => around(x, y, radius * 0.8));
+  const taken: Box[] = [];
   return names.flatMap(({ text, at, gap }) => {
-    const own = around(at[0], at[1], gap - 3);
-    const box = boxes(text, at, gap).find((one) =>
-      taken.every((other) => !overlap(one, other) || contains(own, other)),
-    );
+    const others = circles.filter((circle) => circle.at !== at).map(around);
+    const box = boxes(text, at, gap).find((one) => ![...taken, ...others].some((other) => overlap(one, other)));
     if (box === undefined) return [];
     taken.push(box);
     return [{ text, x: box.left, y: box.bottom - 2 }];
@@ -52,16 +50,10 @@ function boxes(text: string, [x, y]: Point, gap: number): Box[] {
   ];
 }
 
-function around(x: number, y: number, radius: number): Box {
+function around({ at: [x, y], radius }: Circle): Box {
   return { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius };
 }
 
 function overlap(a: Box, b: Box): boolean {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-}
-
-function contains(outer: Box, inner: Box): boolean {
-  return (
-    outer.left <= inner.left && outer.top <= inner.top && outer.right >= inner.right && outer.bottom >= inner.bottom
-  );
 }

@@ -21,7 +21,7 @@ interface Cone {
 
 const PARTS: Readonly<Record<Part, Cone>> = {
   mainland: { parallels: [29.5, 45.5], meridian: -96, center: [-96.2, 38.3], at: [0, 0], zoom: 1 },
-  alaska: { parallels: [55, 65], meridian: -154, center: [-152, 62], at: [-0.34, 0.175], zoom: 0.33 },
+  alaska: { parallels: [55, 65], meridian: -154, center: [-152, 62], at: [-0.324, 0.175], zoom: 0.33 },
   hawaii: { parallels: [8, 18], meridian: -157, center: [-157.3, 20.6], at: [-0.19, 0.222], zoom: 1.15 },
   caribbean: { parallels: [8, 18], meridian: -66, center: [-65.9, 18.1], at: [0.37, 0.222], zoom: 1.15 },
 };

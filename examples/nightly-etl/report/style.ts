@@ -23,16 +23,17 @@ h1 { font-size: 34px; line-height: 1.15; letter-spacing: -0.02em; margin: 4px 0 
 h2 { font-size: 21px; letter-spacing: -0.01em; margin: 44px 0 14px; }
 h3 { font-size: 16px; line-height: 1.35; margin: 0 0 4px; }
 .eyebrow { font-size: 13px; font-weight: 600; letter-spacing: 0.04em; color: var(--late); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 28px 0; padding: 0; background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(125px, 1fr)); gap: 1px; margin: 28px 0; padding: 0; background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
 .tiles div { background: var(--card); padding: 16px 18px; }
 .tiles dt { font-size: 13px; color: var(--muted); }
-.tiles dd { margin: 2px 0 0; font-size: 26px; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.tiles dd { margin: 2px 0 0; font-size: 25px; white-space: nowrap; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 18px; align-items: start; }
 .card { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px 22px 14px; min-width: 0; }
 .stack { display: grid; gap: 18px; min-width: 0; }
 .wide { grid-column: 1 / -1; }
 figcaption p { margin: 0 0 14px; font-size: 13.5px; line-height: 1.45; color: var(--muted); max-width: 100ch; }
 .wide figcaption p { max-width: none; }
+.chart { overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; font-family: inherit; }
 details { margin-top: 10px; font-size: 13.5px; }
 summary { cursor: pointer; color: var(--muted); width: max-content; border-radius: 4px; }
@@ -70,6 +71,6 @@ circle.airport { stroke: var(--card); stroke-width: 1.2; }
 text.inside-0 { fill: var(--on0); } text.inside-1 { fill: var(--on1); } text.inside-2 { fill: var(--on2); } text.inside-3 { fill: var(--on3); }
 rect:hover, circle:hover, path.arc:hover { filter: brightness(1.12); }
 path.arc:hover { stroke: var(--late); stroke-opacity: 1; }
-@media (max-width: 560px) { main { padding: 24px 14px 48px; } h1 { font-size: 27px; } .card { padding: 16px 14px 10px; } }
+@media (max-width: 560px) { main { padding: 24px 14px 48px; } h1 { font-size: 27px; } .card { padding: 16px 14px 10px; } .tiles div { padding: 12px; } .tiles dd { font-size: 21px; } .wide svg { min-width: 760px; } }
 @media print { body { background: #fff; } .card { break-inside: avoid; } details { display: none; } }
 `;

@@ -4,10 +4,10 @@ import type { Figure } from "./figure.ts";
 import { clock, count, percent, WEEKDAYS } from "./format.ts";
 import { hint, label, tag } from "./svg.ts";
 
-const [WIDTH, HEIGHT] = [540, 300];
+const WIDTH = 540;
 const [LEFT, TOP] = [44, 8];
 const [FIRST_HOUR, LAST_HOUR] = [6, 22];
-const CELL_HEIGHT = 31;
+const CELL_HEIGHT = 41;
 /** Cells of fewer flights stay empty. */
 const LEAST_FLIGHTS = 30;
 
@@ -50,7 +50,7 @@ export function weekHeatMap({ byWeekdayHour }: Summary): Figure {
     about:
       "Share of late flights by weekday and local hour of departure. The darker or brighter the colour, the more are late.",
     width: WIDTH,
-    height: HEIGHT,
+    height: bottom + 44,
     marks: [...marks, ...days, ...hours, legend(bottom + 36, most)].join(""),
     table: {
       head: ["Departure", ...WEEKDAYS],

@@ -308,12 +308,6 @@ export class RunProgress {
     const waiting = this.steps.filter((step) => step.signal === signal && !isSettled(step));
     const step = waiting.find(({ state }) => state === "waiting") ?? waiting.find((one) => this.#ready(one));
     if (step !== undefined) this.#settle(step, "completed", { settledAt: at });
-    else if (this.#definition === undefined) {
-      const row: StepProgress = { name: signal, kind: "wait", signal, state: "completed", attempts: 0, settledAt: at };
-      this.steps.push(row);
-      this.#onChange({ kind: "step", step: row });
-      return row;
-    }
     return step;
   }
 
@@ -323,6 +317,7 @@ export class RunProgress {
   }
 
   #note(kind: string, data: Readonly<Record<string, unknown>>, at: number): StepProgress | undefined {
+    if (kind === "wait.completed") return this.#waited(data as unknown as WaitNote);
     const step = typeof data.step === "string" ? this.#byName.get(data.step) : undefined;
     const error = typeof data.error === "string" ? { error: data.error } : {};
     if (step !== undefined && kind === "step.skipped")
@@ -345,6 +340,12 @@ export class RunProgress {
     return step;
   }
 
+  #waited({ command, name, label, at }: WaitNote): StepProgress {
+    const step = this.#step({ command, kind: "wait", step: label ?? name, name });
+    this.#settle(step, "completed", { settledAt: at });
+    return step;
+  }
+
   #closed(status: RunStatus, at: number, error: Failure | undefined): void {
     this.status = status;
     this.closedAt = at;
@@ -355,6 +356,14 @@ export class RunProgress {
       else if (step.state !== "pending" && !isSettled(step)) this.#settle(step, "cancelled", { settledAt: at });
     }
   }
+}
+
+/** What a run notes when a signal has ended a wait. */
+interface WaitNote {
+  readonly command: number;
+  readonly name: string;
+  readonly label?: string;
+  readonly at: number;
 }
 
 const OUTCOMES: Readonly<Record<string, StepState>> = {

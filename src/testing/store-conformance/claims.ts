@@ -1,3 +1,4 @@
+/** Which runs an engine may take, and in which order. */
 import assert from "node:assert/strict";
 import type { RunStatus } from "../../core/status.ts";
 import { newScene, numbers, type Scene, withScene } from "./scene.ts";

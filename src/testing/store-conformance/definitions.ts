@@ -1,3 +1,4 @@
+/** Definitions of declarative workflows under their hash. */
 import assert from "node:assert/strict";
 import { withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";

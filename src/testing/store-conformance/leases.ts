@@ -1,3 +1,4 @@
+/** Engines come, stay, leave and die; their runs are never lost with them. */
 import assert from "node:assert/strict";
 import { event, newScene, numbers, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";

@@ -1,3 +1,4 @@
+/** Finding, listing, amending and deleting runs. */
 import assert from "node:assert/strict";
 import { attempt, event, image, message, numbers, type Scene, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";

@@ -1,3 +1,4 @@
+/** Inboxes: numbered, ordered, refused by closed runs. */
 import assert from "node:assert/strict";
 import { event, message, newScene, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";

@@ -1,3 +1,4 @@
+/** Creating runs, and who holds a workflow id. */
 import assert from "node:assert/strict";
 import { event, newRun, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";

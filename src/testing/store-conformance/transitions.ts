@@ -1,3 +1,4 @@
+/** What one commit does to a run, and what is left out of it. */
 import assert from "node:assert/strict";
 import { isPerdureError } from "../../core/errors.ts";
 import { attempt, event, image, message, newRun, transition, withScene } from "./scene.ts";

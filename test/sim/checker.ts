@@ -1,0 +1,126 @@
+/** What must hold when the simulation is over, read from the store's rows alone and compared with what clients were told. */
+import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
+import type { EventRow, LoadedRun, Store } from "../../src/store/store.ts";
+import type { RunClient } from "./client.ts";
+import type { EventKeys, Oracle } from "./oracle.ts";
+import { type Replayed, replayAll } from "./replay.ts";
+import type { World } from "./world.ts";
+
+const MANY = 1_000_000;
+const TERMINAL_OF: Readonly<Record<string, string>> = {
+  completed: "RunCompleted",
+  failed: "RunFailed",
+  cancelled: "RunCancelled",
+  terminated: "RunTerminated",
+  timed_out: "RunTimedOut",
+};
+
+interface Parts {
+  readonly world: World;
+  readonly base: Store;
+  readonly oracle: Oracle;
+  readonly clients: readonly RunClient[];
+}
+
+/** Runs every check at the end. */
+export async function checkEnd({ world, base, oracle, clients }: Parts): Promise<void> {
+  const rows = await base.list({ limit: MANY });
+  const loaded = await base.load(
+    rows.map(({ run }) => run),
+    MANY,
+  );
+  const fail = (check: string, message: string): void => world.violate(check, message);
+  for (const run of loaded) checkRow(run, oracle, fail);
+  for (const client of clients) checkAcknowledged(client, loaded, fail);
+  const histories = loaded.flatMap(({ row, events }) => prefixes(events).map((history) => ({ row, history })));
+  for (const replayed of await replayAll(base.id, histories)) checkReplay(replayed, fail);
+}
+
+type Fail = (check: string, message: string) => void;
+
+/** A whole history, and each part of it that ended before a resume. */
+function prefixes(events: readonly EventRow[]): EventRow[][] {
+  const cuts = events.flatMap(({ type }, index) => (type === "Resumed" ? [index] : []));
+  return [...cuts, events.length].map((length) => events.slice(0, length));
+}
+
+function checkRow({ row, events, attempts, messages }: LoadedRun, oracle: Oracle, fail: Fail): void {
+  const where = `run ${row.run} (${row.workflowId}, ${row.status})`;
+  const shadow = oracle.runs.get(row.run);
+  const same = shadow !== undefined && shadow.events.length === events.length && shadow.events.every((event, index) => sameEvent(event, events[index]!));
+  if (!same) fail("I1 durable", `${where}: the history is not what was committed (${events.length} events, committed ${shadow?.events.length})`);
+  const terminal = TERMINAL_OF[row.status];
+  if (terminal === undefined) return fail("rest", `${where} did not end`);
+  const last = events.at(-1)!;
+  if (last.type !== terminal) fail("I5 terminal", `${where}: the last event is ${last.type}`);
+  if (row.owner !== null) fail("I2 owner", `${where} is closed but owned by ${row.owner}`);
+  if (row.closedAt !== last.at) fail("I5 terminal", `${where}: closed at ${row.closedAt}, last event at ${last.at}`);
+  if (row.length !== events.length) fail("I2 density", `${where}: length ${row.length}, history ${events.length}`);
+  if (messages.length > 0) fail("I4 lost", `${where}: messages ${messages.map(({ number }) => number).join(", ")} stayed in the inbox`);
+  if (attempts.length > 0) fail("attempt rows", `${where}: rows of commands ${attempts.map(({ command }) => command).join(", ")} were left`);
+}
+
+function sameEvent(a: EventRow, b: EventRow): boolean {
+  return a.type === b.type && a.at === b.at && a.data === b.data;
+}
+
+function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail: Fail): void {
+  const { script, started, acknowledged, sent } = client;
+  const runs = loaded.filter(({ row }) => row.workflowId === script.id);
+  for (const number of started) {
+    const run = runs.find(({ row }) => row.run === number);
+    if (run === undefined) return fail("I1 start", `${script.id}: run ${number} was acknowledged and does not exist`);
+    checkStart(client, run, fail);
+  }
+  const signals = runs.flatMap(({ events }) => events.filter(({ type }) => type === "SignalReceived").map(payloadOf));
+  for (const sender of sent.keys()) {
+    const received = signals.filter((signal) => signal.sender === sender).map(({ n }) => n);
+    const told = acknowledged.filter((signal) => signal.sender === sender).map(({ n }) => n);
+    const missing = told.filter((n) => !received.includes(n));
+    if (missing.length > 0) fail("I4 lost", `${script.id}: signals ${missing.join(", ")} of ${sender} were acknowledged and are in no history`);
+    if (new Set(received).size < received.length) fail("I4 once", `${script.id}: signals of ${sender} are there more than once: ${received.join(", ")}`);
+    if (received.some((n, index) => index > 0 && n < received[index - 1]!)) fail("I4 order", `${script.id}: signals of ${sender} arrived as ${received.join(", ")}`);
+  }
+}
+
+function payloadOf({ data }: EventRow): { sender: string; n: number } {
+  return (JSON.parse(data) as EventKeys).p as { sender: string; n: number };
+}
+
+function checkStart({ script }: RunClient, { row, events }: LoadedRun, fail: Fail): void {
+  const first = JSON.parse(events[0]!.data) as EventKeys;
+  const input = JSON.stringify(first.p);
+  if (row.workflow !== script.workflow || input !== JSON.stringify(script.program)) {
+    fail("I1 start", `${script.id}: run ${row.run} is not what was asked for`);
+  }
+}
+
+/** I3, I6: fresh code and the history agree on every command and on the end. */
+function checkReplay({ row, history, machine, early }: Replayed, fail: Fail): void {
+  const where = `run ${row.run} (${row.workflowId}) of ${history.length} events`;
+  if (machine.blockage !== undefined) return fail("I3 replay", `${where}: ${machine.blockage.message}`);
+  if (early !== undefined) fail("I3 timer", `${where}: ${early}`);
+  const last = history.at(-1)!;
+  const { ending } = machine;
+  if (last.type === "RunCompleted") {
+    const recorded = encodePayload(reviveParsed((JSON.parse(last.data) as EventKeys).p));
+    const computed = ending?.ok === true ? encodePayload(ending.value) : `nothing (${String(ending?.error)})`;
+    if (recorded !== computed) fail("I3 replay", `${where}: result ${recorded}, replayed ${computed}`);
+  } else if (last.type === "RunFailed" || last.type === "RunCancelled") {
+    if (ending?.ok !== false) fail("I3 replay", `${where}: ended with ${last.type}, replayed ${JSON.stringify(ending)}`);
+    const { e } = JSON.parse(last.data) as { e?: { message: string } };
+    const message = ending?.ok === false ? (ending.error as Error | undefined)?.message : undefined;
+    if (e !== undefined && e.message !== message) fail("I3 replay", `${where}: failed with ${e.message}, replayed ${message}`);
+  }
+}
+
+/** What an open run that stands still is waiting for; undefined when that is only signals that nobody sent. */
+export function stuckOn({ machine }: Replayed): string | undefined {
+  if (machine.blockage !== undefined) return `its history cannot be replayed: ${machine.blockage.message}`;
+  if (machine.ending !== undefined) return "its code has returned";
+  if (machine.open.size === 0) return "nothing is pending";
+  for (const { id, kind, name, spec } of machine.open.values()) {
+    if (kind !== "wait" || !("due" in spec) || spec.due !== undefined) return `${kind} ${name} (command ${id}) is pending`;
+  }
+  return undefined;
+}

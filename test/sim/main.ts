@@ -1,0 +1,101 @@
+/** The command: `npm run sim -- --seed N | --seeds N [--from N] [--off crash,freeze] [--without w0,w2] [--shrink] [--run w1] [--tail N]`. */
+import { parseArgs } from "node:util";
+import { type Fault, FAULTS } from "./faults.ts";
+import { type SimOptions, type SimResult, simulate } from "./simulation.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    from: { type: "string", default: "1" },
+    off: { type: "string", default: "" },
+    without: { type: "string", default: "" },
+    shrink: { type: "boolean", default: false },
+    grep: { type: "string" },
+    tail: { type: "string" },
+    trace: { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false },
+  },
+});
+
+const words = (text: string): string[] => text.split(",").filter((word) => word !== "");
+
+function options(seed: number): SimOptions {
+  return { seed, off: new Set(words(values.off) as Fault[]), without: new Set(words(values.without)) };
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function describe({ seed, violations, runs, statuses, effects, commits, steps, virtualMs, traceHash }: SimResult): string {
+  const ends = Object.entries(statuses).map(([status, count]) => `${count} ${status}`);
+  const bad = violations.map(({ check, message, at }) => `\n  at ${at}: [${check}] ${message}`);
+  return `seed ${seed}: ${runs} runs (${ends.join(", ")}), ${effects} effects, ${commits} commits, ${steps} steps, ${virtualMs} ms, trace ${traceHash}${bad.join("")}`;
+}
+
+/** Leaves out faults and runs for as long as the same check still fails. */
+async function shrink(seed: number): Promise<SimOptions> {
+  let best = options(seed);
+  const check = (await simulate(best)).violations[0]?.check;
+  if (check === undefined) return best;
+  const fails = async (candidate: SimOptions): Promise<boolean> => (await simulate(candidate)).violations[0]?.check === check;
+  const runs = Array.from({ length: 8 }, (_, index) => `w${index}`);
+  for (let smaller = true; smaller; ) {
+    smaller = false;
+    const candidates: SimOptions[] = [
+      ...FAULTS.filter((fault) => !best.off!.has(fault)).map((fault) => ({ ...best, off: new Set([...best.off!, fault]) })),
+      ...runs.filter((run) => !best.without!.has(run)).map((run) => ({ ...best, without: new Set([...best.without!, run]) })),
+    ];
+    for (const candidate of candidates) {
+      if (!(await fails(candidate))) continue;
+      best = candidate;
+      smaller = true;
+      break;
+    }
+  }
+  return best;
+}
+
+async function one(seed: number): Promise<boolean> {
+  const chosen = values.shrink ? await shrink(seed) : options(seed);
+  const result = await simulate({ ...chosen, record: true });
+  const failed = result.violations.length > 0;
+  if (failed || values.trace) {
+    const shown = values.grep === undefined ? result.lines : result.lines.filter((line) => new RegExp(values.grep!).test(line));
+    print(shown.slice(-Number(values.tail ?? (values.trace ? shown.length : 150))).join("\n"));
+  }
+  print(describe(result));
+  if (values.shrink) print(`  with --off ${[...chosen.off!].join(",")} --without ${[...chosen.without!].join(",")}`);
+  return !failed;
+}
+
+async function many(from: number, count: number): Promise<boolean> {
+  const began = performance.now();
+  let failed = 0;
+  const totals = { runs: 0, effects: 0, commits: 0 };
+  const checks = new Map<string, number[]>();
+  for (let seed = from; seed < from + count; seed++) {
+    const result = await simulate(options(seed));
+    totals.runs += result.runs;
+    totals.effects += result.effects;
+    totals.commits += result.commits;
+    if (result.violations.length > 0) {
+      failed++;
+      const { check } = result.violations[0]!;
+      checks.set(check, [...(checks.get(check) ?? []), seed]);
+      print(describe(result));
+      if (!values["keep-going"]) break;
+    }
+    if ((seed - from + 1) % 100 === 0 && process.stdout.isTTY) process.stdout.write(`\r${seed - from + 1} seeds `);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  for (const [check, seeds] of checks) print(`${check}: ${seeds.length} seeds (${seeds.slice(0, 12).join(" ")})`);
+  print(
+    `${count} seeds from ${from}: ${failed} failed; ${totals.runs} runs, ${totals.effects} effects, ${totals.commits} commits; ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(0)} seeds/s`,
+  );
+  return failed === 0;
+}
+
+const ok = values.seed !== undefined ? await one(Number(values.seed)) : await many(Number(values.from), Number(values.seeds ?? 100));
+process.exitCode = ok ? 0 : 1;

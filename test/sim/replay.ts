@@ -1,0 +1,75 @@
+/** Replays histories with fresh machines, as an engine that never saw them would: no effects, nothing written. */
+import { Machine } from "../../src/core/machine.ts";
+import { parseEvent } from "../../src/core/events.ts";
+import { planReplay } from "../../src/core/resume.ts";
+import type { CommandSpec } from "../../src/engine/command-spec.ts";
+import { silentLogger } from "../../src/engine/log.ts";
+import { Turns } from "../../src/engine/turns.ts";
+import { RunContext } from "../../src/engine/workflow-context.ts";
+import type { EventRow, RunRow } from "../../src/store/store.ts";
+import { WORKFLOWS } from "./interpreter.ts";
+
+/** A history that was replayed, and where the code stands after it. */
+export interface Replayed {
+  readonly row: RunRow;
+  readonly history: readonly EventRow[];
+  readonly machine: Machine<CommandSpec>;
+  /** A timer that fired or a wait that timed out before it was due. */
+  readonly early: string | undefined;
+}
+
+/** Replays all of these in turns of one event each. */
+export async function replayAll(storeId: string, runs: readonly { readonly row: RunRow; readonly history: readonly EventRow[] }[]): Promise<Replayed[]> {
+  const turns = new Turns(() => {});
+  const replays = runs.map(({ row, history }) => replayOne(storeId, row, history, turns));
+  turns.run();
+  return Promise.all(replays);
+}
+
+function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], turns: Turns): Promise<Replayed> {
+  const plan = planReplay(history);
+  const runId = `${storeId}-${row.run.toString(36)}`;
+  const definition = WORKFLOWS.find(({ name }) => name === row.workflow)!;
+  let context: RunContext | undefined;
+  const info = { workflow: row.workflow, version: undefined, workflowId: row.workflowId, runId, startedAt: row.createdAt };
+  const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
+    runId,
+    codec: undefined,
+    generation: plan.generation,
+    start: (self, input) => {
+      context = new RunContext(self, { activity: () => undefined, log: silentLogger }, info);
+      return definition.run(context, input);
+    },
+    onBlocked: () => {},
+    onCancelled: (reason) => context?.cancelled(reason),
+    onNote: () => {},
+  });
+  let next = 0;
+  let early: string | undefined;
+  return new Promise((resolve) => {
+    turns.add({
+      takeTurn: () => {
+        const event = plan.rows[next++];
+        if (event === undefined) return;
+        early ??= tooEarly(event, machine);
+        machine.openTurn();
+        machine.apply(event, event.verify);
+      },
+      endTurn: () => {
+        machine.closeTurn();
+        machine.takeCommands();
+        machine.takeNotes();
+        return next < plan.rows.length && machine.blockage === undefined;
+      },
+      turnsDone: () => resolve({ row, history, machine, early }),
+    });
+  });
+}
+
+function tooEarly(row: EventRow, machine: Machine<CommandSpec>): string | undefined {
+  if (row.type !== "TimerFired" && row.type !== "WaitTimedOut") return undefined;
+  const { data } = parseEvent(row);
+  const spec = machine.open.get(data.c!)?.spec;
+  const due = spec !== undefined && "due" in spec ? spec.due : undefined;
+  return due === undefined || row.at >= due ? undefined : `${row.type} of command ${data.c} at ${row.at}, due at ${due}`;
+}

@@ -1,0 +1,275 @@
+/**
+ * One simulation: a fleet of engines on one store, clients that use it, faults for a while, then calm until every run has come
+ * to an end. The same options give the same trace, step by step.
+ */
+import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
+import type { RunRow, Store } from "../../src/store/store.ts";
+import { checkEnd, stuckOn } from "./checker.ts";
+import { type ClientHost, RunClient } from "./client.ts";
+import { EngineProcess, type FleetConfig } from "./engine-process.ts";
+import type { SharedStore } from "./fault-store.ts";
+import { type Fault, FaultPlan } from "./faults.ts";
+import { Oracle } from "./oracle.ts";
+import { Rng } from "./prng.ts";
+import { replayAll } from "./replay.ts";
+import { randomWorkload, type Workload } from "./workload.ts";
+import { type Violation, World } from "./world.ts";
+
+/** What is simulated. */
+export interface SimOptions {
+  readonly seed: number;
+  /** Keep every line of the trace. */
+  readonly record?: boolean;
+  /** Kinds of faults that are left out. */
+  readonly off?: ReadonlySet<Fault>;
+  /** Runs that are left out, by workflow id. */
+  readonly without?: ReadonlySet<string>;
+}
+
+/** What came of it. */
+export interface SimResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly traceHash: string;
+  readonly lines: readonly string[];
+  readonly runs: number;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly effects: number;
+  readonly commits: number;
+  readonly steps: number;
+  /** Virtual milliseconds, skipped days left out. */
+  readonly virtualMs: number;
+}
+
+const LOOK_EVERY_MS = 1000;
+/** Silence after which what has not gone on will not go on: longer than a lease, a restart and any attempt. */
+const QUIET_MS = 45_000;
+const LONGEST_CALM_MS = 1_500_000;
+const MAX_STEPS = 3_000_000;
+/** A due run or a message that nobody takes for this long was forgotten. */
+const LATE_MS = 6000;
+const MANY = 10_000;
+const LONG_SLEEP_MS = 10_000;
+
+class Simulation implements ClientHost {
+  readonly world: World;
+  readonly #rng: Rng;
+  readonly #workload: Workload;
+  readonly #base: Store;
+  readonly #oracle: Oracle;
+  readonly #faults: FaultPlan;
+  readonly #shared: SharedStore;
+  readonly #config: FleetConfig;
+  readonly #fleet: EngineProcess[] = [];
+  readonly #incarnations: number[] = [];
+  readonly #clients: RunClient[];
+  readonly #off: ReadonlySet<Fault>;
+  finishing = false;
+  #quietSince = 0;
+  #calmSince = Number.POSITIVE_INFINITY;
+  #overAt = Number.POSITIVE_INFINITY;
+  #finished = new Map<string, number>();
+
+  constructor({ seed, record = false, off = new Set(), without = new Set() }: SimOptions) {
+    this.world = new World({ record });
+    this.#rng = new Rng(`seed ${seed}`);
+    this.#off = off;
+    const workload = randomWorkload(this.#rng.stream("workload"));
+    this.#workload = { ...workload, runs: workload.runs.filter(({ id }) => !without.has(id)) };
+    this.#base = createMemoryStore({ id: "sim" });
+    this.#oracle = new Oracle(this.world, this.#base);
+    const { engines, activeMs } = workload;
+    this.#faults = new FaultPlan(this.#rng.stream("faults"), { engines, untilMs: activeMs, off });
+    const { world } = this;
+    this.#shared = { base: this.#base, world, faults: this.#faults, oracle: this.#oracle, commitLandsAt: new Map() };
+    const shape = this.#rng.stream("config");
+    this.#config = { ttlMs: 10_000, pollMs: shape.pick([500, 1000, 2000]), parkAfterMs: 5000, warmRuns: shape.pick([0, 1, 2, 100]) };
+    this.#clients = this.#workload.runs.map((script) => new RunClient(script, this, this.#rng.stream(`client ${script.id}`)));
+  }
+
+  async run(): Promise<void> {
+    const { engines, activeMs } = this.#workload;
+    for (let slot = 0; slot < engines; slot++) this.#boot(slot);
+    for (const { at, slot, kind, ms } of this.#faults.timed) this.world.after(at, undefined, () => this.#strike(slot, kind, ms));
+    for (const client of this.#clients) client.begin();
+    this.world.after(activeMs, undefined, () => this.#calmDown());
+    this.#lookLater();
+    await this.world.run();
+    if (this.world.violations.length === 0) await checkEnd({ world: this.world, base: this.#base, oracle: this.#oracle, clients: this.#clients });
+  }
+
+  // ---- the fleet -------------------------------------------------------------------------------------------------------
+
+  #boot(slot: number): void {
+    const incarnation = (this.#incarnations[slot] ?? 0) + 1;
+    this.#incarnations[slot] = incarnation;
+    const rng = this.#rng.stream(`slot ${slot}.${incarnation}`);
+    const skew = rng.chance(0.5) ? 0 : rng.int(-3000, 3000);
+    const rest = rng.span(100, 15_000);
+    const died = (): void => void this.world.after(rest, undefined, () => this.#boot(slot));
+    const process = new EngineProcess(`e${slot}.${incarnation}`, this.#shared, this.#config, this.#off.has("skew") ? 0 : skew, died);
+    this.#fleet[slot] = process;
+    this.world.after(0, process, () => process.boot());
+  }
+
+  engine(rng: Rng): EngineProcess | undefined {
+    const open = this.#fleet.filter((process) => process.alive && process.engine !== undefined);
+    const draw = rng.next();
+    return open[Math.floor(draw * open.length)];
+  }
+
+  #strike(slot: number, kind: Fault, ms: number): void {
+    const process = this.#fleet[slot];
+    if (process === undefined || !process.alive) return;
+    if (kind === "crash") process.crash();
+    else if (kind === "freeze") process.freeze(ms);
+    else if (kind === "close") this.world.after(0, process, () => process.close());
+    else if (kind === "jump") {
+      this.world.trace(`${process.name} clock jumps by ${ms}`);
+      process.skewMs += ms;
+    }
+  }
+
+  #calmDown(): void {
+    this.world.trace("CALM: no faults any more");
+    this.#faults.calm = true;
+    this.#calmSince = this.world.now;
+    for (const process of this.#fleet) process.thaw();
+  }
+
+  // ---- looking after it ------------------------------------------------------------------------------------------------
+
+  #lookLater(): void {
+    this.world.after(LOOK_EVERY_MS, undefined, () => {
+      if (this.world.steps > MAX_STEPS) this.world.violate("rest", `still busy after ${MAX_STEPS} steps`);
+      this.#look().then(
+        () => this.#lookLater(),
+        (error: unknown) => this.world.violate("simulation", error instanceof Error ? String(error.stack) : String(error)),
+      );
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { world } = this;
+    if (world.now >= this.#overAt) return world.stop();
+    const rows = await this.#base.list({ limit: MANY });
+    for (const client of this.#clients) {
+      const row = rows.find(({ workflowId }) => workflowId === client.script.id);
+      if (row?.status === "blocked") this.#checkBlocked(row);
+      if (row !== undefined) client.look(row.status);
+    }
+    this.#skipTime(rows);
+    if (!this.#faults.calm) return;
+    if (world.now - this.#calmSince > LONGEST_CALM_MS) return world.violate("rest", `not at rest ${LONGEST_CALM_MS} ms after the faults ended: ${open(rows)}`);
+    await this.#checkLate(rows);
+    const busy = Math.max(this.#oracle.lastActivity, this.#quietSince);
+    const over = rows.every(isClosed) && this.#clients.every((client) => client.done);
+    if (over) this.#overAt = Math.min(this.#overAt, world.now + QUIET_MS / 5);
+    else if (world.now - busy > QUIET_MS) await this.#atRest(rows);
+    if (!over) this.#overAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** Only crashes may block a run of this workload. */
+  #checkBlocked(row: RunRow): void {
+    const { blocked } = JSON.parse(row.detail ?? "{}") as { blocked?: { reason: string; message: string } };
+    if (blocked?.reason !== "crash_loop" || row.crashes < 5) this.world.violate("I6 blocked", `run ${row.run} (${row.workflowId}): ${blocked?.reason}: ${blocked?.message}`);
+  }
+
+  /** Nothing has happened for long: what is still open must wait for signals only, and gets them. */
+  async #atRest(rows: readonly RunRow[]): Promise<void> {
+    this.#quietSince = this.world.now;
+    const unfinished = this.#clients.filter((client) => !client.done);
+    if (unfinished.length > 0) return this.world.violate("rest", `clients of ${unfinished.map(({ script }) => script.id).join(", ")} get no further`);
+    const loaded = await this.#base.load(
+      rows.filter((row) => !isClosed(row)).map(({ run }) => run),
+      MANY,
+    );
+    const replayed = await replayAll(this.#base.id, loaded.map(({ row, events }) => ({ row, history: events })));
+    for (const one of replayed) {
+      const { row } = one;
+      const why = stuckOn(one) ?? (this.#finished.get(row.workflowId) === this.#resumes(row) ? "every signal was sent" : undefined);
+      if (why !== undefined) return this.world.violate("rest", `run ${row.run} (${row.workflowId}) is stuck: ${row.status}, owner ${row.owner}, wake ${row.wakeAt}; ${why}`);
+      this.#finished.set(row.workflowId, this.#resumes(row));
+    }
+    this.finishing = true;
+    this.world.trace("signals for all that still wait");
+    for (const client of this.#clients) if (replayed.some(({ row }) => row.workflowId === client.script.id)) client.finish();
+  }
+
+  #resumes({ workflowId }: RunRow): number {
+    return this.#clients.find(({ script }) => script.id === workflowId)!.resumed;
+  }
+
+  /** Rule 26: polling is the truth; nothing that is due waits much longer than a poll. */
+  async #checkLate(rows: readonly RunRow[]): Promise<void> {
+    const { world } = this;
+    if (world.now - this.#calmSince < QUIET_MS || world.now - this.#quietSince < LATE_MS + 4000) return;
+    for (const row of rows) {
+      if (isClosed(row) || row.wakeAt === null || row.status === "blocked") continue;
+      if (row.wakeAt < world.wall - LATE_MS - 25_000) return world.violate("late", `run ${row.run} (${row.workflowId}) is due since ${world.wall - row.wakeAt} ms and nobody took it`);
+    }
+    const loaded = await this.#base.load(
+      rows.filter((row) => !isClosed(row) && row.status !== "blocked").map(({ run }) => run),
+      0,
+    );
+    for (const { row, messages } of loaded) {
+      const first = messages[0];
+      if (first !== undefined && first.at < world.wall - LATE_MS - 25_000) world.violate("late", `run ${row.run} (${row.workflowId}): message ${first.number} waits since ${world.wall - first.at} ms`);
+    }
+  }
+
+  /** Days in which nothing is due and nobody owns anything are skipped. */
+  #skipTime(rows: readonly RunRow[]): void {
+    const { world } = this;
+    const coin = this.#rng.stream(`skip ${world.now}`);
+    if (!this.#faults.calm && !coin.chance(0.3)) return;
+    if (this.#fleet.some((process) => !process.alive || process.frozen)) return;
+    const open = rows.filter((row) => !isClosed(row));
+    if (open.length === 0 || open.some((row) => row.owner !== null)) return;
+    const next = Math.min(...open.map(({ wakeAt }) => wakeAt ?? Number.POSITIVE_INFINITY));
+    const ms = next - world.wall - coin.pick([0, 3000, 8000]);
+    if (!Number.isFinite(ms) || ms < LONG_SLEEP_MS) return;
+    world.skippedMs += Math.floor(ms);
+    this.#quietSince = world.now;
+    world.trace(`SKIPS ${Math.floor(ms)}`);
+  }
+
+  result(seed: number): SimResult {
+    const { world } = this;
+    const statuses: Record<string, number> = {};
+    for (const { events } of this.#oracle.runs.values()) {
+      const type = events.at(-1)!.type;
+      statuses[type] = (statuses[type] ?? 0) + 1;
+    }
+    return {
+      seed,
+      violations: world.violations,
+      traceHash: world.traceHash,
+      lines: world.lines,
+      runs: this.#oracle.runs.size,
+      statuses,
+      effects: this.#oracle.effects,
+      commits: this.#oracle.commits,
+      steps: world.steps,
+      virtualMs: world.now,
+    };
+  }
+}
+
+function isClosed(row: RunRow): boolean {
+  return row.closedAt !== null;
+}
+
+function open(rows: readonly RunRow[]): string {
+  return rows
+    .filter((row) => !isClosed(row))
+    .map(({ run, workflowId, status, owner, wakeAt }) => `run ${run} (${workflowId}) ${status} owner ${owner} wake ${wakeAt}`)
+    .join("; ");
+}
+
+/** Simulates one seed. */
+export async function simulate(options: SimOptions): Promise<SimResult> {
+  const simulation = new Simulation(options);
+  await simulation.run();
+  return simulation.result(options.seed);
+}
