@@ -3,7 +3,14 @@
  * finds them in the store and takes them to their end.
  */
 import { activity, type Observer, open, workflow } from "perdure";
+import { rssMb } from "./memory.ts";
 import type { Durability } from "./store-place.ts";
+
+/** What a process tells whoever started it. */
+export interface Milestone {
+  readonly reached: "in-flight" | "done";
+  readonly rssMb: number;
+}
 
 export interface TakeoverTask {
   readonly role: "victim" | "successor";
@@ -42,12 +49,17 @@ const engine = await open({
 if (task.role === "victim") await Promise.all(Array.from({ length: task.runs }, () => engine.start(journey)));
 
 function hangForEver(): Promise<never> {
-  if (++hanging === task.runs) process.send!("in-flight");
+  if (++hanging === task.runs) tell("in-flight", () => {});
   return new Promise(() => {});
 }
 
 function done(): void {
-  process.send!("done", () => {
+  tell("done", () => {
     void engine.close().then(() => process.disconnect());
   });
+}
+
+function tell(reached: Milestone["reached"], told: () => void): void {
+  const milestone: Milestone = { reached, rssMb: rssMb() };
+  process.send!(milestone, told);
 }

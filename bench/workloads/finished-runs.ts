@@ -6,7 +6,7 @@ import type { Workload } from "./workload.ts";
 /** Runs that have ended must leave nothing in the engine that ran them. */
 export const finishedRuns: Workload = {
   name: "memory",
-  titles: { memory: "heap that 100,000 finished runs leave" },
+  titles: { memory: "heap that finished runs leave" },
   rounds: 1,
   stores: ["sqlite"],
   bare: false,

@@ -24,7 +24,7 @@ const longRun = workflow("long-run", async (wf, steps: number) => {
 export const longRuns: Workload = {
   name: "long",
   titles: {
-    long: "one run of 10,000 steps: dearest / first 1,000",
+    long: "10,000-step run: dearest / first 1,000",
     "long first": "a step of the first 1,000",
     "long middle": "a step of the middle 1,000",
     "long last": "a step of the last 1,000",

@@ -8,7 +8,7 @@ import type { Workload } from "./workload.ts";
 /** W5: runs that sleep for an hour, until none is active any more, and what they leave on the heap. */
 export const parkedRuns: Workload = {
   name: "W5",
-  titles: { W5: "10,000 runs until all are parked", "W5 heap": "heap they leave behind" },
+  titles: { W5: "sleeping runs until all are parked", "W5 heap": "heap they leave behind" },
   rounds: 3,
   stores: ["sqlite", "memory"],
   bare: false,

@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { rssMb } from "../memory.ts";
 import { StorePlace } from "../store-place.ts";
-import type { TakeoverTask } from "../takeover-process.ts";
+import type { Milestone, TakeoverTask } from "../takeover-process.ts";
 import type { Workload } from "./workload.ts";
 
 const RUNS = 1000;
@@ -19,17 +18,17 @@ export const takeover: Workload = {
     using place = new StorePlace(store);
     const task = { address: place.address, durability, runs: RUNS, steps: STEPS };
     const first = spawnProcess({ ...task, role: "victim" });
-    await said(first, "in-flight");
+    await milestone(first, "in-flight");
     first.kill("SIGKILL");
     await once(first, "exit");
     await span.begin();
     const startedAt = performance.now();
     const second = spawnProcess({ ...task, role: "successor" });
-    await said(second, "done");
+    const { rssMb } = await milestone(second, "done");
     const value = performance.now() - startedAt;
     await span.end();
     await once(second, "exit");
-    return [{ metric: "W6", n: RUNS, concurrency: RUNS, value, unit: "ms", better: "lower", rssMb: rssMb() }];
+    return [{ metric: "W6", n: RUNS, concurrency: RUNS, value, unit: "ms", better: "lower", rssMb }];
   },
 };
 
@@ -37,12 +36,14 @@ function spawnProcess(task: TakeoverTask): ChildProcess {
   return fork(new URL("../takeover-process.js", import.meta.url), [JSON.stringify(task)], { execArgv: [] });
 }
 
-/** Resolves when the process says the word, and rejects if it ends before. */
-function said(process: ChildProcess, word: string): Promise<void> {
+/** Resolves when the process has got there, and rejects if it ends before. */
+function milestone(process: ChildProcess, wanted: Milestone["reached"]): Promise<Milestone> {
   return new Promise((resolve, reject) => {
-    process.once("exit", (code, signal) => reject(new Error(`the process ended before "${word}": ${code ?? signal}`)));
+    process.once("exit", (code, signal) =>
+      reject(new Error(`the process ended before "${wanted}": ${code ?? signal}`)),
+    );
     process.on("message", (message) => {
-      if (message === word) resolve();
+      if ((message as Milestone).reached === wanted) resolve(message as Milestone);
     });
   });
 }

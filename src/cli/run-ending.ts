@@ -1,13 +1,14 @@
 /** How a run ended, for people and as the result object that `--json` prints last. */
 import type { RunDescription, RunHandle } from "../client/run-handle.ts";
 import { isPerdureError } from "../core/errors.ts";
-import { type Failure, failureText } from "../core/failure.ts";
+import type { Failure } from "../core/failure.ts";
 import type { RunStatus } from "../core/status.ts";
 import { EXIT } from "./command.ts";
 import { statusPart } from "./progress/progress-lines.ts";
 import { shellWord } from "./progress/run-display.ts";
 import type { Terminal } from "./terminal.ts";
 import { plainText } from "./text/cell-width.ts";
+import { errorText } from "./text/error-text.ts";
 import { renderLine } from "./text/styled-line.ts";
 import { spanText } from "./text/time-text.ts";
 import { jsonValue, prettyValue } from "./text/value-text.ts";
@@ -57,7 +58,7 @@ function failureError(failure: Failure): EndingError {
   const { step, attempts } = origin;
   return {
     name: failure.name,
-    message: failureText(failure),
+    message: failure.message,
     ...(failure.code !== undefined && { code: failure.code }),
     ...(step !== undefined && { step }),
     ...(attempts !== undefined && { attempts }),
@@ -89,6 +90,7 @@ export function endingJson(ending: RunEnding): string {
 }
 
 const OUTPUT_LINES = 40;
+const ERROR_LINES = 12;
 
 /** Prints an ending. */
 export function printEnding(ending: RunEnding, terminal: Terminal, json: boolean): void {
@@ -113,6 +115,14 @@ function endingLines({ status, workflowId, output, error, durationMs }: RunEndin
   lines.push("", ...(next === undefined ? [] : [`${styles.dim(next.padEnd(7))} perdure runs resume ${id}`]));
   lines.push(`${styles.dim("details")} perdure runs show ${id}`);
   return lines;
+}
+
+function _errorLines({ name, message }: EndingError, { styles }: Terminal): string[] {
+  const text = errorText({ name, message: message.trimEnd() });
+  const [first = "", ...rest] = plainText(text).split("\n");
+  const more = rest.length > ERROR_LINES ? [`… ${rest.length - ERROR_LINES} more lines`] : [];
+  const shown = [...rest.slice(0, ERROR_LINES), ...more].map((line) => (line === "" ? "" : `        ${line}`));
+  return [`${styles.red("error")}   ${first}`, ...shown];
 }
 
 /** What can be done after an ending that is not the good one. */

@@ -1,6 +1,5 @@
 /** Runs as JSON for programs: ISO times, readable names. */
 import type { HistoryEvent, RunDescription } from "../client/run-handle.ts";
-import { failureText } from "../core/failure.ts";
 import { reviveParsed } from "../core/payload.ts";
 import type { RunProgress, StepProgress } from "./progress/run-progress.ts";
 import { isoTime } from "./text/time-text.ts";
@@ -58,7 +57,7 @@ export function runDetails(description: RunDescription, progress: RunProgress, e
   return {
     ...runRecord(description),
     ...extra,
-    ...(error !== undefined && { error: { name: error.name, message: failureText(error) } }),
+    ...(error !== undefined && { error: { name: error.name, message: error.message } }),
     steps: progress.steps.map(stepRecord),
     notes: progress.notes,
     crashes,

@@ -41,8 +41,9 @@ export async function superviseRun({ invocation, runnable, store, durability, ob
   });
   try {
     const handle = await obtain(engine);
+    await watcher.follow(handle);
     display.open({ workflow: runnable.workflow.name, workflowId: handle.workflowId, runId: handle.runId });
-    watcher.follow(handle);
+    watcher.begin();
     const ending = await watched(handle, display, watcher, interrupts);
     display.close();
     if (ending === undefined) return await left(handle, interrupts, invocation);
@@ -99,11 +100,15 @@ async function left(handle: RunHandle, interrupts: Interrupts, { terminal, json 
   return interrupts.exitCode;
 }
 
-/** Keeps the display up to date. */
+/**
+ * Keeps the display up to date. Live events that come while the history is being read wait for it: the history may take
+ * outcomes back (a resume does), and what is newer comes after.
+ */
 class Watcher {
   readonly #display: RunDisplay;
   #handle: RunHandle | undefined;
-  #early: RunEvent[] = [];
+  #held: RunEvent[] = [];
+  #holding = true;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   /** When this process last heard of the run from its own engine. */
@@ -115,7 +120,7 @@ class Watcher {
   }
 
   onEvent(event: RunEvent): void {
-    if (this.#handle === undefined) this.#early.push(event);
+    if (this.#holding) this.#held.push(event);
     else this.#heard(event);
   }
 
@@ -123,14 +128,32 @@ class Watcher {
     if (event.runId !== this.#handle?.runId) return;
     this.#heardAt = event.type === "run.parked" ? 0 : Date.now();
     this.#display.progress.apply(event);
-    if (event.type === "run.recovered") void this.look();
+    if (event.type !== "run.recovered") return;
+    this.#holding = true;
+    this.look().then(
+      () => this.begin(),
+      () => this.begin(),
+    );
   }
 
-  follow(handle: RunHandle): void {
+  /** Reads what happened before. */
+  async follow(handle: RunHandle): Promise<void> {
     this.#handle = handle;
-    for (const event of this.#early) this.#heard(event);
-    this.#early = [];
+    await this.look();
     this.#lookLater();
+  }
+
+  /** Tells what was held back, and from now on everything at once. */
+  begin(): void {
+    this.#holding = false;
+    const held = this.#held;
+    this.#held = [];
+    for (const [i, event] of held.entries()) {
+      this.#heard(event);
+      if (!this.#holding) continue;
+      this.#held.unshift(...held.slice(i + 1));
+      return;
+    }
   }
 
   #lookLater(): void {

@@ -1,6 +1,9 @@
 /**
  * Due times of runs in memory: a binary heap and one clock timer for its top. A cancelled entry stays in the heap, empty, until
- * its time comes or half of the heap is empty.
+ * it is the next one or half of the heap is empty.
+ *
+ * Due times are wall time, timers are not: when the wall clock is set, or the machine was asleep, a long timer is late by as
+ * much. So none is longer than {@link LONGEST_MS}.
  */
 import type { CancelTimer, Clock } from "./clock.ts";
 
@@ -12,6 +15,7 @@ export interface AlarmEntry {
 }
 
 const MIN_SWEEP = 1000;
+const LONGEST_MS = 10_000;
 
 export class Alarm {
   readonly #clock: Clock;
@@ -65,11 +69,16 @@ export class Alarm {
   }
 
   #arm(): void {
+    while (this.#heap[0] !== undefined && this.#heap[0].ring === undefined) {
+      this.#pop();
+      this.#cancelled--;
+    }
     const top = this.#heap[0];
     if (top === undefined || top.due >= this.#armedFor) return;
     this.#cancel?.();
     this.#armedFor = top.due;
-    this.#cancel = this.#clock.after(Math.max(0, top.due - this.#clock.now()), () => this.#ring());
+    const wait = Math.min(Math.max(0, top.due - this.#clock.now()), LONGEST_MS);
+    this.#cancel = this.#clock.after(wait, () => this.#ring());
   }
 
   #ring(): void {

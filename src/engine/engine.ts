@@ -312,6 +312,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#actors.delete(run);
     this.#takeover.done(actor.facts.run);
     this.#warm.set(run, actor);
+    // Attempts leave no event: whether another engine made one meanwhile could not be seen from the length of the history.
+    if (actor.betweenAttempts) this.#cool(actor);
     if (this.#warm.size > this.#config.warmRuns) {
       const [oldest] = this.#warm.values();
       if (oldest !== undefined) this.#cool(oldest);

@@ -163,11 +163,11 @@ export class Outbox {
     if (!this.#machine.open.has(command.id)) return;
     if (event !== undefined) events.push({ type: event.type, at: this.#stamp(event.at), body: event.body });
     else if (command.kind === "timer") {
-      events.push(newEvent.timerFired(command, this.#stamp(this.#now())));
+      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.settleRow(command.id);
     } else if (messages.some((message) => message.name === command.name)) this.#arrivals.push(arrival);
     else {
-      events.push(newEvent.waitTimedOut(command, this.#stamp(this.#now())));
+      events.push(newEvent.waitTimedOut(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.settleRow(command.id);
     }
   }

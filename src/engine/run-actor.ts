@@ -99,6 +99,11 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     return this.#outbox.crashes;
   }
 
+  /** Whether steps wait for their next attempt. */
+  get betweenAttempts(): boolean {
+    return this.#steps.size > 0;
+  }
+
   // ---- beginning -------------------------------------------------------------------------------------------------------
 
   /** A run that was just started: its first event is durable. */

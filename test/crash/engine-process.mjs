@@ -52,16 +52,25 @@ const operations = {
     await Promise.all([send(), ...Array.from({ length: atOnce }, begin)]);
     return next;
   },
-  close: () => engine.close(),
+  /** Closes the engine; then nothing must keep the process alive. */
+  leave: async () => {
+    await engine.close();
+    process.off("disconnect", exit);
+    process.disconnect();
+  },
 };
+
+function exit() {
+  process.exit();
+}
+// Nobody is left behind when the parent dies.
+process.on("disconnect", exit);
 
 process.on("message", ({ id, op, args }) => {
   operations[op](...args).then(
-    (value) => process.send({ id, value }),
+    (value) => process.connected && process.send({ id, value }),
     (error) => process.send({ id, error: { code: error.code, message: error.message } }),
   );
 });
-// Also when the parent has died: nobody is left behind.
-process.on("disconnect", () => process.exit());
 
 process.send({ ready: true });

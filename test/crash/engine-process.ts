@@ -160,11 +160,13 @@ export class EngineProcess {
     this.#child.kill("SIGCONT");
   }
 
-  /** Closes the engine and waits for the process to end. */
-  async close(): Promise<void> {
-    await this.ask("close");
-    this.#child.disconnect();
+  /** Closes the engine and waits for the process to end by itself. @throws Gone when it did not end well. */
+  async leave(): Promise<void> {
+    await this.ask("leave").catch((error: unknown) => {
+      if (!(error instanceof Gone)) throw error;
+    });
     await this.exited;
+    if (this.#child.exitCode !== 0) throw this.#goneError();
   }
 
   /** What it said, for failure messages. */

@@ -55,7 +55,7 @@ it(`loses and repeats nothing over ${KILLS} kills (seed ${SEED})`, { timeout: 40
   const settled = await Promise.allSettled(results);
   const failed = settled.filter((result) => result.status === "rejected").map(({ reason }) => String(reason));
   expect(failed, `seed ${SEED}`).toEqual([]);
-  await survivor.close();
+  await survivor.leave();
 
   const { runs, problems } = await site.audit();
   expect(problems, `seed ${SEED}`).toEqual([]);

@@ -140,10 +140,11 @@ export class FaultStore implements Store {
 
   lastBatch(lease: Lease): Promise<number | null> {
     const landed = this.#shared.commitLandsAt.get(lease.engine) ?? 0;
-    return this.#call("lastBatch", `${lease.engine}`, () => this.#shared.base.lastBatch(lease), {
+    const known = this.#call("lastBatch", `${lease.engine}`, () => this.#shared.base.lastBatch(lease), {
       told: String,
       notBefore: landed,
     });
+    return known.finally(() => this.#disturbed());
   }
 
   release(lease: Lease, at: number): Promise<void> {
@@ -166,7 +167,7 @@ export class FaultStore implements Store {
   }
 
   commit(lease: Lease, batch: Batch): Promise<BatchResult> {
-    const { base, oracle, world } = this.#shared;
+    const { base, oracle } = this.#shared;
     const run = async (): Promise<BatchResult> => {
       const result = await base.commit(lease, batch);
       oracle.committed(lease, batch, result);
@@ -176,10 +177,13 @@ export class FaultStore implements Store {
       told: describeResult,
       lands: lease.engine,
     });
-    return committed.catch((error: unknown) => {
-      this.#user.disturbedAt = world.now;
-      throw error;
-    });
+    committed.catch(() => this.#disturbed());
+    return committed;
+  }
+
+  /** From a commit in doubt on, until its fate is known, the engine may have to forget what it had begun. */
+  #disturbed(): void {
+    this.#user.disturbedAt = Math.max(this.#user.disturbedAt, this.#shared.world.now);
   }
 
   claim(lease: Lease, params: Parameters<Store["claim"]>[1]): Promise<RunRow[]> {

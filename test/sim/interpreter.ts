@@ -155,7 +155,7 @@ class Interpreter {
 async function interpret(wf: WorkflowContext, program: Program): Promise<unknown> {
   const interpreter = new Interpreter(wf);
   await interpreter.run(program);
-  return interpreter.log;
+  return [...interpreter.log];
 }
 
 export const WORKFLOWS: readonly AnyWorkflow[] = [workflow("alpha", interpret), workflow("beta", interpret)];

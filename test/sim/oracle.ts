@@ -41,6 +41,7 @@ export interface EffectStart {
   readonly attempt: number;
   readonly at: number;
   readonly process: StoreUser;
+  readonly lease: number | undefined;
 }
 
 export class Oracle {
@@ -181,7 +182,7 @@ export class Oracle {
     const expected = this.key(shadow, Number(rest[0]));
     if (expected !== rest.join(":")) this.#fail("I5 generation", `${what}: the key should end in ${expected}`);
     this.#checkHeld(user, run, what);
-    this.#checkAttempt(shadow, { key: idempotencyKey, run, attempt, at: this.#world.now, process: user }, what);
+    this.#checkAttempt(shadow, { key: idempotencyKey, run, attempt, at: this.#world.now, process: user, lease: user.lease }, what);
   }
 
   /** I2, rule 20: whoever starts an effect owns the run at that instant. */
@@ -200,12 +201,16 @@ export class Oracle {
   #checkAttempt(shadow: ShadowRun, start: EffectStart, what: string): void {
     const id = `${start.key} ${start.attempt}`;
     const earlier = this.#attempts.get(id);
-    const forgotten = earlier === undefined || !earlier.process.alive || Math.max(earlier.process.disturbedAt, shadow.endedAt) >= earlier.at;
-    if (earlier !== undefined && !forgotten) {
+    if (earlier !== undefined && !this.#forgot(shadow, earlier)) {
       this.#fail("I5 attempt twice", `${what} began before at ${earlier.at} on ${earlier.process.name}, which had no reason to forget it`);
     }
     this.#attempts.set(id, start);
     this.starts.push(start);
+  }
+
+  /** Whether the run ended, or its engine died, lost its lease or was left in doubt about a commit since then. */
+  #forgot({ endedAt }: ShadowRun, { process, lease, at }: EffectStart): boolean {
+    return !process.alive || this.#gone.has(lease!) || Math.max(process.disturbedAt, endedAt) >= at;
   }
 
   #fail(check: string, message: string): void {

@@ -1,11 +1,11 @@
 /** `perdure runs history`: every event of a run. */
 import type { Connection } from "../../client/connect.ts";
 import type { HistoryEvent } from "../../client/run-handle.ts";
-import { failureText } from "../../core/failure.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { eventRecord, revived } from "../run-record.ts";
 import { plainLine } from "../text/cell-width.ts";
+import { errorText, headline } from "../text/error-text.ts";
 import { type Part, renderLine, type StyledLine } from "../text/styled-line.ts";
 import { isoTime, spanText } from "../text/time-text.ts";
 import { jsonValue } from "../text/value-text.ts";
@@ -70,7 +70,7 @@ function detailsOf({ step, data }: HistoryEvent): Part[] {
   if (name !== undefined) parts.push(["bold", plainLine(name)], " ");
   const facts = [...(d === undefined ? [] : [spanText(d)]), ...(a === undefined ? [] : [`${a} attempts`])];
   if (facts.length > 0) parts.push(["dim", `${facts.join(", ")} `]);
-  if (e !== undefined) parts.push(plainLine(failureText(e)));
+  if (e !== undefined) parts.push(headline(errorText(e)));
   if (r !== undefined && r !== "") parts.push(plainLine(r));
   if (s !== undefined) parts.push(`set aside ${s.join(", ") || "nothing"}`);
   if ("p" in data) parts.push(plainLine(JSON.stringify(jsonValue(revived(data.p)))));

@@ -1,7 +1,6 @@
 /** `perdure runs show`: one run with its steps. */
 import type { Connection } from "../../client/connect.ts";
 import type { HistoryEvent, RunDescription, RunHandle } from "../../client/run-handle.ts";
-import { failureText } from "../../core/failure.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import type { RunRow } from "../../store/store.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
@@ -13,6 +12,7 @@ import { RunProgress } from "../progress/run-progress.ts";
 import { revived, runDetails } from "../run-record.ts";
 import type { Terminal } from "../terminal.ts";
 import { plainText } from "../text/cell-width.ts";
+import { errorText } from "../text/error-text.ts";
 import { renderLine, type StyledLine } from "../text/styled-line.ts";
 import { clockText, spanText } from "../text/time-text.ts";
 import { jsonValue, prettyValue } from "../text/value-text.ts";
@@ -113,7 +113,7 @@ function valueLines(
   const lines = input === undefined ? [] : block(styles.dim("input "), prettyValue(input, limits));
   if (status === "completed") lines.push(...block(styles.dim("output"), prettyValue(output, limits)));
   if (error !== undefined)
-    lines.push(...block(styles.red("error "), plainText(failureText(error)).trimEnd().split("\n")));
+    lines.push(...block(styles.red("error "), plainText(errorText(error)).trimEnd().split("\n")));
   if (blocked !== undefined) lines.push(...block(styles.red("blocked"), plainText(blocked.message).split("\n")));
   return lines.length === 0 ? [] : ["", ...lines];
 }

@@ -1,5 +1,6 @@
 /** The picture of a run: a line per step. Used while it runs, and to show it later. */
 import { cellWidth, padCells, plainLine } from "../text/cell-width.ts";
+import { headline } from "../text/error-text.ts";
 import type { Part, Style, StyledLine } from "../text/styled-line.ts";
 import { clockText, spanText } from "../text/time-text.ts";
 import { isSettled, type RunProgress, type StepProgress, type StepState } from "./run-progress.ts";
@@ -83,7 +84,7 @@ function stepLine(step: StepProgress, width: number, moment: Moment): StyledLine
 export function stepDetails(step: StepProgress, now: number): Part[] {
   const { state, attempts, durationMs, since, error } = step;
   const took = durationMs === undefined ? "" : spanText(durationMs);
-  const message = error === undefined ? "" : plainLine(error);
+  const message = error === undefined ? "" : headline(error);
   switch (state) {
     case "pending":
       return [];

@@ -1,12 +1,12 @@
 /** Shows a run while it goes on: redrawn in place, as lines, or not at all. */
 import type { FlowDefinition } from "../../flow/model.ts";
 import type { Terminal } from "../terminal.ts";
-import { plainLine } from "../text/cell-width.ts";
+import { plainLine, plainText } from "../text/cell-width.ts";
 import { type Part, renderLine, type StyledLine } from "../text/styled-line.ts";
 import { spanText } from "../text/time-text.ts";
 import { LiveScreen } from "./live-screen.ts";
 import { activityOf, awaitedSignals, statusPart, stepDetails, stepLines } from "./progress-lines.ts";
-import { type Change, RunProgress } from "./run-progress.ts";
+import { type Change, isSettled, RunProgress } from "./run-progress.ts";
 
 /** The run that is shown. */
 export interface ShownRun {
@@ -18,7 +18,7 @@ export interface ShownRun {
 /** How a run is shown. */
 export interface RunDisplay {
   readonly progress: RunProgress;
-  /** Begins, once the run is known. */
+  /** Begins, once the run and what happened to it before are known. */
   open(run: ShownRun): void;
   /** Says something beside the steps. */
   say(text: string): void;
@@ -116,7 +116,6 @@ class LineDisplay implements RunDisplay {
   readonly progress: RunProgress;
   readonly #terminal: Terminal;
   #opened = false;
-  #changes: Change[] = [];
 
   constructor(terminal: Terminal, definition: FlowDefinition | undefined) {
     this.#terminal = terminal;
@@ -127,20 +126,20 @@ class LineDisplay implements RunDisplay {
     this.#terminal.line(
       renderLine([["bold", workflow], `  ${workflowId}`, ["dim", `  ${runId}`]], this.#terminal.styles),
     );
+    const before = this.progress.steps.filter(isSettled).length;
+    if (before > 0) this.say(`${before} ${before === 1 ? "step has" : "steps have"} ended before`);
     this.#opened = true;
-    for (const change of this.#changes) this.#print(change);
-    this.#changes = [];
   }
 
   #changed(change: Change): void {
     if (this.#opened) this.#print(change);
-    else this.#changes.push(change);
   }
 
   #print(change: Change): void {
     if (change.kind === "note") this.say(`note ${plainLine(change.text)}`);
-    else if (change.kind === "log") this.say(`${change.step} | ${plainLine(change.message)}`);
-    else {
+    else if (change.kind === "log") {
+      if (change.message.trim() !== "") this.say(`${change.step} | ${plainText(change.message).trimEnd()}`);
+    } else {
       const { step } = change;
       const started = step.state === "running";
       if (started && step.attempts > 1) this.say(`${step.name}: attempt ${step.attempts} started`);

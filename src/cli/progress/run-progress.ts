@@ -5,10 +5,11 @@
  */
 import type { HistoryEvent, OpenStep, RunDescription } from "../../client/run-handle.ts";
 import { TERMINAL } from "../../core/events.ts";
-import { type Failure, failureText } from "../../core/failure.ts";
+import type { Failure } from "../../core/failure.ts";
 import type { RunStatus } from "../../core/status.ts";
 import type { RunEvent, StepIdentity } from "../../engine/observers.ts";
 import type { FlowDefinition, FlowStep } from "../../flow/model.ts";
+import { errorText } from "../text/error-text.ts";
 
 /** How a step stands. `continued` is failed in a flow that goes on. */
 export type StepState =
@@ -68,7 +69,6 @@ export function isSettled({ state }: StepProgress): boolean {
 }
 
 export class RunProgress {
-  readonly #definition: FlowDefinition | undefined;
   readonly #flowSteps: Map<string, FlowStep>;
   readonly #byName = new Map<string, StepProgress>();
   readonly #byCommand = new Map<number, StepProgress>();
@@ -85,7 +85,6 @@ export class RunProgress {
   seq = 0;
 
   constructor(definition?: FlowDefinition, onChange: (change: Change) => void = () => {}) {
-    this.#definition = definition;
     this.#onChange = onChange;
     this.#flowSteps = new Map(definition?.steps.map((step) => [step.id, step]));
     for (const { id, kind, ...rest } of definition?.steps ?? []) {
@@ -117,7 +116,7 @@ export class RunProgress {
         this.#set(this.#step(event), "running", { attempts: event.attempt, since: event.at, due: undefined });
         break;
       case "step.retrying": {
-        const fields = { attempts: event.attempt, due: event.nextAt, error: failureText(event.error) };
+        const fields = { attempts: event.attempt, due: event.nextAt, error: errorText(event.error) };
         this.#set(this.#step(event), "retrying", fields);
         break;
       }
@@ -155,7 +154,7 @@ export class RunProgress {
       settledAt: event.at,
       ...("attempts" in event && { attempts: event.attempts }),
       ...("durationMs" in event && event.kind !== "timer" && { durationMs: event.durationMs }),
-      ...("error" in event && { error: failureText(event.error) }),
+      ...("error" in event && { error: errorText(event.error) }),
     });
   }
 
@@ -199,7 +198,7 @@ export class RunProgress {
         settledAt: at,
         attempts: data.a ?? 1,
         ...(worked && { durationMs: data.d ?? 0 }),
-        ...(data.e !== undefined && { error: failureText(data.e) }),
+        ...(data.e !== undefined && { error: errorText(data.e) }),
       });
     }
     return step;
@@ -235,7 +234,7 @@ export class RunProgress {
     });
     if (isSettled(step)) return;
     const fields = { since: open.since, due: open.due, attempts: open.attempt };
-    const error = open.lastError === undefined ? undefined : failureText(open.lastError);
+    const error = open.lastError === undefined ? undefined : errorText(open.lastError);
     if (open.kind === "wait" || open.kind === "timer") this.#set(step, "waiting", fields);
     else if (open.running) this.#set(step, "running", { ...fields, error });
     else if (error !== undefined) this.#set(step, "retrying", { ...fields, attempts: open.attempt - 1, error });
