@@ -68,6 +68,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #fresh: StepRun[] = [];
   #held: StepRun[] = [];
   readonly #takeover: Takeover;
+  /** Runs on their way from the store into memory, and the lease under which. */
+  readonly #coming = new Map<number, Lease>();
   /** Runs the store says are ours that were not in memory at the last audit. */
   #missing = new Set<number>();
   #definitions = new Set<string>();
@@ -156,7 +158,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   #begin(run: number, spec: StartSpec, row: NewRun): void {
-    if (this.#actors.has(run)) return;
+    if (this.#knows(run)) return;
     const about = { run, workflowId: spec.workflowId, workflow: spec.workflow.name };
     const facts = this.facts(about, spec.secrets, deadlineOf(spec, row.createdAt));
     const actor = this.actor(facts, spec.workflow, row.createdAt, NO_GENERATION);
@@ -224,41 +226,70 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   async adopt(rows: readonly RunRow[]): Promise<void> {
-    const warm = new Set<number>();
+    const warm: number[] = [];
     for (const row of rows) {
       const actor = this.#warm.get(row.run);
-      if (actor !== undefined && actor.seq === row.length && row.crashes === 0) warm.add(row.run);
+      if (actor !== undefined && actor.seq === row.length && row.crashes === 0) warm.push(row.run);
       else if (actor !== undefined) this.#cool(actor);
     }
-    const cold = rows.filter((row) => !warm.has(row.run)).map((row) => row.run);
-    const lease = this.lease();
-    const [warmRuns, coldRuns] = await Promise.all([
-      warm.size === 0 ? [] : this.store.load([...warm], 0),
-      cold.length === 0 ? [] : this.store.load(cold, HISTORY_PAGE),
+    const cold = rows.filter((row) => !warm.includes(row.run)).map((row) => row.run);
+    await Promise.all([
+      this.#bring(warm, 0, (loaded) => this.#wake(loaded)),
+      this.#bring(cold, HISTORY_PAGE, (loaded) => this.#takeover.take(loaded)),
     ]);
-    if (lease === undefined || lease !== this.lease()) return;
-    for (const loaded of warmRuns) this.#wake(loaded);
-    for (const loaded of coldRuns) this.#takeOver(loaded);
+  }
+
+  /**
+   * Loads runs and makes something of them. A run is on its way into memory once at a time, so that what was read is never out
+   * of date when it is used: until then nobody here advances the run.
+   */
+  async #bring(
+    asked: readonly number[],
+    maxEvents: number,
+    use: (loaded: LoadedRun) => void | Promise<void>,
+  ): Promise<void> {
+    const lease = this.lease();
+    const runs = asked.filter((run) => !this.#knows(run));
+    if (lease === undefined || runs.length === 0) return;
+    for (const run of runs) this.#coming.set(run, lease);
+    const arrived = (run: number): void => {
+      if (this.#coming.get(run) === lease) this.#coming.delete(run);
+    };
+    let loaded: readonly LoadedRun[] = [];
+    try {
+      loaded = await this.store.load(runs, maxEvents);
+    } finally {
+      for (const run of runs) if (!loaded.some(({ row }) => row.run === run)) arrived(run);
+    }
+    for (const one of loaded) {
+      const { run } = one.row;
+      const take = async (): Promise<void> => (lease === this.lease() ? use(one) : undefined);
+      take()
+        .catch((error: unknown) => this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"))
+        .finally(() => arrived(run));
+    }
     this.turns.run();
   }
 
-  #wake(loaded: LoadedRun): void {
-    const actor = this.#warm.get(loaded.row.run);
-    if (actor === undefined) return;
-    this.#warm.delete(loaded.row.run);
-    this.#actors.set(loaded.row.run, actor);
-    actor.wake(loaded.messages, loaded.row.inbox);
+  /** Whether a run is in memory or on its way there. */
+  #knows(run: number): boolean {
+    return this.#actors.has(run) || this.#coming.has(run) || this.#takeover.waits(run);
   }
 
-  #takeOver(loaded: LoadedRun): void {
-    const { run } = loaded.row;
-    this.#takeover.take(loaded).catch((error: unknown) => {
-      this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again");
-    });
+  #wake({ row, messages }: LoadedRun): void {
+    const actor = this.#warm.get(row.run);
+    // Without it the audit finds the run and takes it over from its history.
+    if (actor === undefined || row.owner !== this.lease()?.engine) return;
+    this.#warm.delete(row.run);
+    this.#actors.set(row.run, actor);
+    actor.wake(messages, row.inbox);
   }
 
   activate(actor: RunActor): void {
-    this.#actors.set(actor.facts.run, actor);
+    const { run } = actor.facts;
+    const warm = this.#warm.get(run);
+    if (warm !== undefined) this.#cool(warm);
+    this.#actors.set(run, actor);
   }
 
   unseal(text: string): string {
@@ -273,7 +304,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   async audit(lease: Lease): Promise<void> {
     const owned = await this.store.owned(lease);
     if (lease !== this.lease()) return;
-    const missing = owned.filter((run) => !this.#actors.has(run) && !this.#takeover.waits(run));
+    const missing = owned.filter((run) => !this.#knows(run));
     const lost = missing.filter((run) => this.#missing.has(run));
     this.#missing = new Set(missing);
     if (lost.length > 0) await this.#loadOwned(lost);
@@ -345,13 +376,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     );
   }
 
-  async #loadOwned(runs: readonly number[]): Promise<void> {
-    for (const loaded of await this.store.load(runs, HISTORY_PAGE)) {
-      const closed = loaded.row.closedAt !== null || loaded.row.status === "blocked";
-      if (closed) for (const listener of this.#listeners) listener({ run: loaded.row.run, last: undefined });
-      else this.#takeOver(loaded);
-    }
-    this.turns.run();
+  #loadOwned(runs: readonly number[]): Promise<void> {
+    return this.#bring(runs, HISTORY_PAGE, (loaded) => {
+      const { run, closedAt, status } = loaded.row;
+      if (closedAt === null && status !== "blocked") return this.#takeover.take(loaded);
+      for (const listener of this.#listeners) listener({ run, last: undefined });
+    });
   }
 
   /** The answer to a commit was lost: this actor no longer knows where its run stands. */
@@ -386,6 +416,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#actors.clear();
     this.#warm.clear();
     this.#held = [];
+    this.#coming.clear();
     this.#takeover.clear();
     this.#keeper.lost();
   }

@@ -152,6 +152,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#queued = false;
     if (this.#inFlight !== undefined || this.#applying || this.phase !== "live") return undefined;
     this.#inFlight = this.#outbox.build(this.#timedOut, !this.#releasing);
+    // What it was to be parked for may have come near while the committer was busy.
+    if (this.#inFlight === undefined) this.#arm();
     return this.#inFlight;
   }
 
