@@ -26,7 +26,9 @@ function sources(folder: string): string[] {
 
 function imports(file: string): string[] {
   const text = readFileSync(join(ROOT, file), "utf8");
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) => normalize(join(dirname(file), match[1]!)));
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map((match) =>
+    normalize(join(dirname(file), match[1]!)),
+  );
 }
 
 const layerOf = (file: string): string => relative("src", file).split("/")[0]!;
@@ -57,14 +59,18 @@ describe("the source tree", () => {
   });
 
   it("says in every file what it is for", () => {
-    const silent = files.filter((file) => !/\.test\.ts$/.test(file) && !readFileSync(join(ROOT, file), "utf8").includes("/**"));
+    const silent = files.filter(
+      (file) => !/\.test\.ts$/.test(file) && !readFileSync(join(ROOT, file), "utf8").includes("/**"),
+    );
     expect(silent).toEqual([]);
   });
 
   it("leaves nothing open, focused or skipped", () => {
     const open = [...files, ...sources("test"), ...sources("bench"), ...sources("examples")].filter((file) => {
       if (file.endsWith("tidy.test.ts")) return false;
-      return /(\/\/|\*)\s*(TODO|FIXME|XXX)\b|\b(it|test|describe)\.(only|skip|todo)\b/.test(readFileSync(join(ROOT, file), "utf8"));
+      return /(\/\/|\*)\s*(TODO|FIXME|XXX)\b|\b(it|test|describe)\.(only|skip|todo)\b/.test(
+        readFileSync(join(ROOT, file), "utf8"),
+      );
     });
     expect(open).toEqual([]);
   });

@@ -1,5 +1,5 @@
 /** Ends a run that nobody advances, so that terminating needs no engine that knows its code. */
-import { eventData, type EventType, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
+import { type EventType, eventData, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
 import type { EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
 
 /** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */

@@ -6,9 +6,9 @@ import { PerdureError } from "./errors.ts";
 export function cronProblem(expression: string, timezone?: string): string | undefined {
   try {
     const next = new Cron(expression, { paused: true, timezone: timezone ?? "UTC" }).nextRun(new Date(0));
-    return next === null ? `${JSON.stringify(expression)} never matches` : undefined;
+    return next === null ? "it never matches" : undefined;
   } catch (error) {
-    return String((error as Error).message);
+    return (error as Error).message.replace(/^CronPattern: /, "");
   }
 }
 

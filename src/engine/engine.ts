@@ -226,15 +226,15 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   async adopt(rows: readonly RunRow[]): Promise<void> {
-    const warm: number[] = [];
+    const warm = new Set<number>();
     for (const row of rows) {
       const actor = this.#warm.get(row.run);
-      if (actor !== undefined && actor.seq === row.length && row.crashes === 0) warm.push(row.run);
+      if (actor !== undefined && actor.seq === row.length && row.crashes === 0) warm.add(row.run);
       else if (actor !== undefined) this.#cool(actor);
     }
-    const cold = rows.filter((row) => !warm.includes(row.run)).map((row) => row.run);
+    const cold = rows.filter((row) => !warm.has(row.run)).map((row) => row.run);
     await Promise.all([
-      this.#bring(warm, 0, (loaded) => this.#wake(loaded)),
+      this.#bring([...warm], 0, (loaded) => this.#wake(loaded)),
       this.#bring(cold, HISTORY_PAGE, (loaded) => this.#takeover.take(loaded)),
     ]);
   }
@@ -265,7 +265,9 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
       const { run } = one.row;
       const take = async (): Promise<void> => (lease === this.lease() ? use(one) : undefined);
       take()
-        .catch((error: unknown) => this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"))
+        .catch((error: unknown) =>
+          this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"),
+        )
         .finally(() => arrived(run));
     }
     this.turns.run();

@@ -1,5 +1,5 @@
 /** Checks of what a step says by itself: its id, names, spans, cron expression, retry policy. */
-import { Cron } from "croner";
+import { cronProblem } from "../core/cron.ts";
 import { MAX_DURATION_MS } from "../core/duration.ts";
 import type { FlowRetry, FlowStep, SignalStep, TimerStep } from "./model.ts";
 import type { Finding, Path } from "./problem.ts";
@@ -109,10 +109,8 @@ function checkCron(cron: string | undefined, timezone: string | undefined, path:
     findings.push({ code: "bad_timezone", path: [...path, "timezone"], message, hint: "for example Europe/Berlin" });
   }
   if (cron === undefined) return findings;
-  try {
-    new Cron(cron, { paused: true, timezone: "UTC" });
-  } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replace(/^CronPattern: /, "");
+  const reason = cronProblem(cron);
+  if (reason !== undefined) {
     findings.push({
       code: "bad_cron",
       path: [...path, "cron"],

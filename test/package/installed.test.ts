@@ -32,8 +32,14 @@ steps:
 `;
     writeFileSync(join(folder, "flow.yaml"), flow);
     const lines = run("npx", "perdure", "run", "flow.yaml", "--id", "one", "--json").trim().split("\n");
-    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ status: "completed", workflowId: "one", output: { greet: "hello" } });
-    expect(JSON.parse(run("npx", "perdure", "runs", "show", "one", "--json").trim().split("\n").at(-1)!)).toMatchObject({ status: "completed" });
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+      status: "completed",
+      workflowId: "one",
+      output: { greet: "hello" },
+    });
+    expect(JSON.parse(run("npx", "perdure", "runs", "show", "one", "--json").trim().split("\n").at(-1)!)).toMatchObject(
+      { status: "completed" },
+    );
   });
 
   it("is imported by its name and runs a durable function", () => {

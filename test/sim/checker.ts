@@ -47,8 +47,15 @@ function prefixes(events: readonly EventRow[]): EventRow[][] {
 function checkRow({ row, events, attempts, messages }: LoadedRun, oracle: Oracle, fail: Fail): void {
   const where = `run ${row.run} (${row.workflowId}, ${row.status})`;
   const shadow = oracle.runs.get(row.run);
-  const same = shadow !== undefined && shadow.events.length === events.length && shadow.events.every((event, index) => sameEvent(event, events[index]!));
-  if (!same) fail("I1 durable", `${where}: the history is not what was committed (${events.length} events, committed ${shadow?.events.length})`);
+  const same =
+    shadow !== undefined &&
+    shadow.events.length === events.length &&
+    shadow.events.every((event, index) => sameEvent(event, events[index]!));
+  if (!same)
+    fail(
+      "I1 durable",
+      `${where}: the history is not what was committed (${events.length} events, committed ${shadow?.events.length})`,
+    );
   const terminal = TERMINAL_OF[row.status];
   if (terminal === undefined) return fail("rest", `${where} did not end`);
   const last = events.at(-1)!;
@@ -56,8 +63,10 @@ function checkRow({ row, events, attempts, messages }: LoadedRun, oracle: Oracle
   if (row.owner !== null) fail("I2 owner", `${where} is closed but owned by ${row.owner}`);
   if (row.closedAt !== last.at) fail("I5 terminal", `${where}: closed at ${row.closedAt}, last event at ${last.at}`);
   if (row.length !== events.length) fail("I2 density", `${where}: length ${row.length}, history ${events.length}`);
-  if (messages.length > 0) fail("I4 lost", `${where}: messages ${messages.map(({ number }) => number).join(", ")} stayed in the inbox`);
-  if (attempts.length > 0) fail("attempt rows", `${where}: rows of commands ${attempts.map(({ command }) => command).join(", ")} were left`);
+  if (messages.length > 0)
+    fail("I4 lost", `${where}: messages ${messages.map(({ number }) => number).join(", ")} stayed in the inbox`);
+  if (attempts.length > 0)
+    fail("attempt rows", `${where}: rows of commands ${attempts.map(({ command }) => command).join(", ")} were left`);
 }
 
 function sameEvent(a: EventRow, b: EventRow): boolean {
@@ -77,9 +86,15 @@ function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail
     const received = signals.filter((signal) => signal.sender === sender).map(({ n }) => n);
     const told = acknowledged.filter((signal) => signal.sender === sender).map(({ n }) => n);
     const missing = told.filter((n) => !received.includes(n));
-    if (missing.length > 0) fail("I4 lost", `${script.id}: signals ${missing.join(", ")} of ${sender} were acknowledged and are in no history`);
-    if (new Set(received).size < received.length) fail("I4 once", `${script.id}: signals of ${sender} are there more than once: ${received.join(", ")}`);
-    if (received.some((n, index) => index > 0 && n < received[index - 1]!)) fail("I4 order", `${script.id}: signals of ${sender} arrived as ${received.join(", ")}`);
+    if (missing.length > 0)
+      fail(
+        "I4 lost",
+        `${script.id}: signals ${missing.join(", ")} of ${sender} were acknowledged and are in no history`,
+      );
+    if (new Set(received).size < received.length)
+      fail("I4 once", `${script.id}: signals of ${sender} are there more than once: ${received.join(", ")}`);
+    if (received.some((n, index) => index > 0 && n < received[index - 1]!))
+      fail("I4 order", `${script.id}: signals of ${sender} arrived as ${received.join(", ")}`);
   }
 }
 
@@ -107,10 +122,12 @@ function checkReplay({ row, history, machine, early }: Replayed, fail: Fail): vo
     const computed = ending?.ok === true ? encodePayload(ending.value) : `nothing (${String(ending?.error)})`;
     if (recorded !== computed) fail("I3 replay", `${where}: result ${recorded}, replayed ${computed}`);
   } else if (last.type === "RunFailed" || last.type === "RunCancelled") {
-    if (ending?.ok !== false) fail("I3 replay", `${where}: ended with ${last.type}, replayed ${JSON.stringify(ending)}`);
+    if (ending?.ok !== false)
+      fail("I3 replay", `${where}: ended with ${last.type}, replayed ${JSON.stringify(ending)}`);
     const { e } = JSON.parse(last.data) as { e?: { message: string } };
     const message = ending?.ok === false ? (ending.error as Error | undefined)?.message : undefined;
-    if (e !== undefined && e.message !== message) fail("I3 replay", `${where}: failed with ${e.message}, replayed ${message}`);
+    if (e !== undefined && e.message !== message)
+      fail("I3 replay", `${where}: failed with ${e.message}, replayed ${message}`);
   }
 }
 
@@ -120,7 +137,8 @@ export function stuckOn({ machine }: Replayed): string | undefined {
   if (machine.ending !== undefined) return "its code has returned";
   if (machine.open.size === 0) return "nothing is pending";
   for (const { id, kind, name, spec } of machine.open.values()) {
-    if (kind !== "wait" || !("due" in spec) || spec.due !== undefined) return `${kind} ${name} (command ${id}) is pending`;
+    if (kind !== "wait" || !("due" in spec) || spec.due !== undefined)
+      return `${kind} ${name} (command ${id}) is pending`;
   }
   return undefined;
 }

@@ -2,12 +2,13 @@
  * The clients of one run: they call whatever engine is there, give up on a call that gets no answer, and try again elsewhere
  * under the same id or key until they know. What they were told is kept for the checks.
  */
-import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
+
 import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
+import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
 import type { EngineProcess } from "./engine-process.ts";
+import { WORKFLOWS } from "./interpreter.ts";
 import type { Rng } from "./prng.ts";
 import { SIGNALS, waitsOf } from "./program.ts";
-import { WORKFLOWS } from "./interpreter.ts";
 import type { RunScript, SenderScript } from "./workload.ts";
 import type { World } from "./world.ts";
 
@@ -73,7 +74,8 @@ export class RunClient {
     world.after(at - world.now, undefined, () => {
       action().then(
         () => this.#left--,
-        (error: unknown) => world.violate("client", `${this.script.id}: ${error instanceof Error ? error.stack : String(error)}`),
+        (error: unknown) =>
+          world.violate("client", `${this.script.id}: ${error instanceof Error ? error.stack : String(error)}`),
       );
     });
   }
@@ -112,7 +114,17 @@ export class RunClient {
   async #start(): Promise<void> {
     const { id, workflow, program, delayMs, timeoutMs } = this.script;
     const definition = WORKFLOWS.find(({ name }) => name === workflow)!;
-    const spec = { workflow: definition, workflowId: id, input: program, delayMs, timeoutMs, secrets: {}, meta: null, request: null, supersedes: null };
+    const spec = {
+      workflow: definition,
+      workflowId: id,
+      input: program,
+      delayMs,
+      timeoutMs,
+      secrets: {},
+      meta: null,
+      request: null,
+      supersedes: null,
+    };
     for (;;) {
       const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? CLOSED);
       if (answer === undefined) continue;

@@ -2,9 +2,10 @@
  * A process with one engine in it: booted on a slot of the simulated fleet, frozen, closed or killed there. A killed process
  * never does anything again; its slot boots the next one.
  */
-import { silentLogger } from "../../src/engine/log.ts";
+
 import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
 import { Engine } from "../../src/engine/engine.ts";
+import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
 import type { Logger } from "../../src/workflow/context.ts";
 import { FaultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
@@ -129,7 +130,9 @@ export class EngineProcess implements StoreUser, WorkPlace {
       this.alive = false;
       this.#died();
     };
-    engine.close().then(gone, (error: unknown) => world.violate("close", `${this.name} could not close: ${String(error)}`));
+    engine
+      .close()
+      .then(gone, (error: unknown) => world.violate("close", `${this.name} could not close: ${String(error)}`));
   }
 
   // ---- WorkPlace -------------------------------------------------------------------------------------------------------

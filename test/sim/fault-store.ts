@@ -187,7 +187,8 @@ export class FaultStore implements Store {
   }
 
   claim(lease: Lease, params: Parameters<Store["claim"]>[1]): Promise<RunRow[]> {
-    const told = (rows: RunRow[]): string => rows.map(({ run, crashes }) => `run ${run}${crashes > 0 ? `!${crashes}` : ""}`).join(" ");
+    const told = (rows: RunRow[]): string =>
+      rows.map(({ run, crashes }) => `run ${run}${crashes > 0 ? `!${crashes}` : ""}`).join(" ");
     return this.#call("claim", `${lease.engine}`, () => this.#shared.base.claim(lease, params), { told });
   }
 
@@ -197,12 +198,16 @@ export class FaultStore implements Store {
 
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
     const told = (loaded: LoadedRun[]): string =>
-      loaded.map(({ row, messages }) => `run ${row.run} owner ${row.owner} inbox ${row.inbox} (${messages.length})`).join(", ");
+      loaded
+        .map(({ row, messages }) => `run ${row.run} owner ${row.owner} inbox ${row.inbox} (${messages.length})`)
+        .join(", ");
     return this.#call("load", runs.join(" "), () => this.#shared.base.load(runs, maxEvents), { told });
   }
 
   owned(lease: Lease): Promise<number[]> {
-    return this.#call("owned", `${lease.engine}`, () => this.#shared.base.owned(lease), { told: (runs) => runs.join(" ") });
+    return this.#call("owned", `${lease.engine}`, () => this.#shared.base.owned(lease), {
+      told: (runs) => runs.join(" "),
+    });
   }
 
   inbox(lease: Lease): Promise<MessageRow[]> {
@@ -212,11 +217,21 @@ export class FaultStore implements Store {
 
   send(message: NewMessage): Promise<SendResult> {
     const { run, kind, name, data, key } = message;
-    return this.#call("send", `run ${run} ${kind} ${name} ${data} ${key ?? ""}`, () => this.#shared.base.send(message), { told: JSON.stringify });
+    return this.#call(
+      "send",
+      `run ${run} ${kind} ${name} ${data} ${key ?? ""}`,
+      () => this.#shared.base.send(message),
+      { told: JSON.stringify },
+    );
   }
 
   amend(run: number, from: Parameters<Store["amend"]>[1], to: Parameters<Store["amend"]>[2]): Promise<boolean> {
-    return this.#call("amend", `run ${run} ${from.join("/")} -> ${to.status}`, () => this.#shared.base.amend(run, from, to), { told: String });
+    return this.#call(
+      "amend",
+      `run ${run} ${from.join("/")} -> ${to.status}`,
+      () => this.#shared.base.amend(run, from, to),
+      { told: String },
+    );
   }
 
   remove(run: number): Promise<boolean> {
@@ -224,7 +239,8 @@ export class FaultStore implements Store {
   }
 
   find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
-    const told = (row: RunRow | undefined): string => (row === undefined ? "none" : `run ${row.run} ${row.status} owner ${row.owner}`);
+    const told = (row: RunRow | undefined): string =>
+      row === undefined ? "none" : `run ${row.run} ${row.status} owner ${row.owner}`;
     return this.#call("find", JSON.stringify(by), () => this.#shared.base.find(by), { told });
   }
 
@@ -233,7 +249,9 @@ export class FaultStore implements Store {
   }
 
   history(run: number, after: number, limit: number): Promise<EventRow[]> {
-    return this.#call("history", `run ${run} after ${after}`, () => this.#shared.base.history(run, after, limit), { told: (rows) => `${rows.length} events` });
+    return this.#call("history", `run ${run} after ${after}`, () => this.#shared.base.history(run, after, limit), {
+      told: (rows) => `${rows.length} events`,
+    });
   }
 
   lastEvent(run: number): Promise<EventRow | undefined> {
@@ -282,9 +300,14 @@ function describeBatch({ starts, transitions }: Batch): string {
       ` run ${run}@${base}`,
       ...events.map(({ type, at, data }) => `+${type}${outcomeOf(data)}@${at}`),
       ...(consumed.length > 0 ? [`consumes ${consumed.join(",")}`] : []),
-      ...attempts.map(({ command, attempt, startedAt, nextAt }) => `row c${command}:${attempt}:${startedAt === null ? "-" : "run"}:${nextAt}`),
+      ...attempts.map(
+        ({ command, attempt, startedAt, nextAt }) =>
+          `row c${command}:${attempt}:${startedAt === null ? "-" : "run"}:${nextAt}`,
+      ),
       ...(settled.length > 0 ? [`settles ${settled.join(",")}`] : []),
-      ...(image === null ? [] : [`=> ${image.status}${image.owned ? " owned" : ""} wake ${image.wakeAt} inbox ${image.ifInbox}`]),
+      ...(image === null
+        ? []
+        : [`=> ${image.status}${image.owned ? " owned" : ""} wake ${image.wakeAt} inbox ${image.ifInbox}`]),
     ];
     return parts.join(" ");
   });
@@ -297,6 +320,8 @@ function outcomeOf(data: string): string {
 }
 
 function describeResult({ starts, refused }: BatchResult): string {
-  const created = starts.map((start) => ("run" in start ? `run ${start.run}` : `conflict with run ${start.conflict.run}`));
+  const created = starts.map((start) =>
+    "run" in start ? `run ${start.run}` : `conflict with run ${start.conflict.run}`,
+  );
   return [...created, ...Array.from(refused, ([index, why]) => `refused ${index}: ${why}`)].join(" ");
 }

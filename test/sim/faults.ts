@@ -58,7 +58,10 @@ export class FaultPlan {
   calm = false;
   leasesLost = 0;
 
-  constructor(rng: Rng, params: { readonly engines: number; readonly untilMs: number; readonly off: ReadonlySet<Fault> }) {
+  constructor(
+    rng: Rng,
+    params: { readonly engines: number; readonly untilMs: number; readonly off: ReadonlySet<Fault> },
+  ) {
     const shape = rng.stream("shape");
     this.#fates = rng.stream("fates");
     this.#hints = rng.stream("hints");
@@ -147,7 +150,11 @@ function rates(rng: Rng, intensity: number): Rates {
   };
 }
 
-function timedFaults(rng: Rng, { engines, untilMs }: { engines: number; untilMs: number }, intensity: number): FaultPlan["timed"] {
+function timedFaults(
+  rng: Rng,
+  { engines, untilMs }: { engines: number; untilMs: number },
+  intensity: number,
+): FaultPlan["timed"] {
   const faults: { at: number; slot: number; kind: Fault; ms: number }[] = [];
   if (intensity === 0) return faults;
   for (const kind of ["crash", "freeze", "close", "jump"] as const) {

@@ -34,7 +34,8 @@ async function work(task: Work, ctx: ActivityContext): Promise<unknown> {
 
 function begin(task: Work, ctx: ActivityContext): void {
   (ctx.deps as WorkPlace).started(ctx.idempotencyKey, ctx.attempt);
-  if (task.fails >= ctx.attempt && task.id % 7 === 0) throw new Error(`attempt ${ctx.attempt} of ${task.id} failed early`);
+  if (task.fails >= ctx.attempt && task.id % 7 === 0)
+    throw new Error(`attempt ${ctx.attempt} of ${task.id} failed early`);
 }
 
 function finish(task: Work, ctx: ActivityContext): unknown {
@@ -96,7 +97,7 @@ class Interpreter {
         for (let time = 0; time < program.times; time++) await this.run(program.body);
         return;
       case "branch":
-        return this.run(this.#choose() ? program.then : program.otherwise);
+        return this.run(this.#choose() ? program.even : program.odd);
       case "try":
         return this.#attempt(program.body, program.handler);
       default:
@@ -113,12 +114,13 @@ class Interpreter {
     }
   }
 
-  async #leaf(program: Exclude<Program, { parts: unknown } | { body: unknown } | { then: unknown }>): Promise<void> {
+  async #leaf(program: Exclude<Program, { parts: unknown } | { body: unknown } | { even: unknown }>): Promise<void> {
     const wf = this.#wf;
     switch (program.op) {
       case "call": {
         const { maxAttempts } = program;
-        const options = maxAttempts === undefined ? undefined : { retry: { maxAttempts }, label: `call-${program.work.id}` };
+        const options =
+          maxAttempts === undefined ? undefined : { retry: { maxAttempts }, label: `call-${program.work.id}` };
         this.#note(await wf.call(ACTIVITIES[program.activity]!, program.work, options));
         return;
       }
@@ -130,7 +132,11 @@ class Interpreter {
         this.#note(wf.now());
         return;
       case "wait":
-        this.#note(await (program.timeoutMs === undefined ? wf.waitFor(program.signal) : wf.waitFor(program.signal, { timeout: program.timeoutMs })));
+        this.#note(
+          await (program.timeoutMs === undefined
+            ? wf.waitFor(program.signal)
+            : wf.waitFor(program.signal, { timeout: program.timeoutMs })),
+        );
         return;
       case "throw":
         throw new Error("the program gave up");

@@ -1,6 +1,6 @@
 /** The command: `npm run sim -- --seed N | --seeds N [--from N] [--off crash,freeze] [--without w0,w2] [--shrink] [--run w1] [--tail N]`. */
 import { parseArgs } from "node:util";
-import { type Fault, FAULTS } from "./faults.ts";
+import { FAULTS, type Fault } from "./faults.ts";
 import { type SimOptions, type SimResult, simulate } from "./simulation.ts";
 
 const { values } = parseArgs({
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     tail: { type: "string" },
     trace: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
+    stats: { type: "boolean", default: false },
   },
 });
 
@@ -28,7 +29,17 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function describe({ seed, violations, runs, statuses, effects, commits, steps, virtualMs, traceHash }: SimResult): string {
+function describe({
+  seed,
+  violations,
+  runs,
+  statuses,
+  effects,
+  commits,
+  steps,
+  virtualMs,
+  traceHash,
+}: SimResult): string {
   const ends = Object.entries(statuses).map(([status, count]) => `${count} ${status}`);
   const bad = violations.map(({ check, message, at }) => `\n  at ${at}: [${check}] ${message}`);
   return `seed ${seed}: ${runs} runs (${ends.join(", ")}), ${effects} effects, ${commits} commits, ${steps} steps, ${virtualMs} ms, trace ${traceHash}${bad.join("")}`;
@@ -39,13 +50,19 @@ async function shrink(seed: number): Promise<SimOptions> {
   let best = options(seed);
   const check = (await simulate(best)).violations[0]?.check;
   if (check === undefined) return best;
-  const fails = async (candidate: SimOptions): Promise<boolean> => (await simulate(candidate)).violations[0]?.check === check;
+  const fails = async (candidate: SimOptions): Promise<boolean> =>
+    (await simulate(candidate)).violations[0]?.check === check;
   const runs = Array.from({ length: 8 }, (_, index) => `w${index}`);
   for (let smaller = true; smaller; ) {
     smaller = false;
     const candidates: SimOptions[] = [
-      ...FAULTS.filter((fault) => !best.off!.has(fault)).map((fault) => ({ ...best, off: new Set([...best.off!, fault]) })),
-      ...runs.filter((run) => !best.without!.has(run)).map((run) => ({ ...best, without: new Set([...best.without!, run]) })),
+      ...FAULTS.filter((fault) => !best.off!.has(fault)).map((fault) => ({
+        ...best,
+        off: new Set([...best.off!, fault]),
+      })),
+      ...runs
+        .filter((run) => !best.without!.has(run))
+        .map((run) => ({ ...best, without: new Set([...best.without!, run]) })),
     ];
     for (const candidate of candidates) {
       if (!(await fails(candidate))) continue;
@@ -62,7 +79,8 @@ async function one(seed: number): Promise<boolean> {
   const result = await simulate({ ...chosen, record: true });
   const failed = result.violations.length > 0;
   if (failed || values.trace) {
-    const shown = values.grep === undefined ? result.lines : result.lines.filter((line) => new RegExp(values.grep!).test(line));
+    const shown =
+      values.grep === undefined ? result.lines : result.lines.filter((line) => new RegExp(values.grep!).test(line));
     print(shown.slice(-Number(values.tail ?? (values.trace ? shown.length : 150))).join("\n"));
   }
   print(describe(result));
@@ -70,13 +88,48 @@ async function one(seed: number): Promise<boolean> {
   return !failed;
 }
 
+/** Situations worth meeting, by what a trace says of them. */
+const SITUATIONS: Readonly<Record<string, RegExp>> = {
+  crash: / CRASHES$/,
+  freeze: / FREEZES /,
+  "clean close": / is closed$/,
+  "lease lost": /lost its lease/,
+  "commit: answer lost": / commit .*\[lost\]/,
+  "commit: LEASE_LOST": / commit refused: .*lost its lease/,
+  "refused for the inbox": /refused \d+: inbox/,
+  "refused for the history": /refused \d+: history/,
+  "taken over after a crash": / claim happened .*!1/,
+  "taken over after two crashes": / claim happened .*!2/,
+  "crash loop": /died \d+ times while/,
+  "attempt lost": /AttemptLost/,
+  "start in conflict": /conflict with run/,
+  "days skipped": / SKIPS /,
+  parked: /=> running wake/,
+  resumed: /\+Resumed/,
+  cancelled: /\+RunCancelled/,
+  "step cancelled": /\+StepCancelled/,
+  terminated: /\+RunTerminated/,
+  "terminated by a client": / e\S+ register terminate/,
+  "timed out": /\+RunTimedOut/,
+  failed: /\+RunFailed/,
+  completed: /\+RunCompleted/,
+  "wait timed out": /\+WaitTimedOut/,
+  "timer fired": /\+TimerFired/,
+  "signal and timeout at once": /SignalReceived.*WaitTimedOut/,
+};
+
 async function many(from: number, count: number): Promise<boolean> {
   const began = performance.now();
   let failed = 0;
   const totals = { runs: 0, effects: 0, commits: 0 };
   const checks = new Map<string, number[]>();
+  const met = new Map<string, number>();
   for (let seed = from; seed < from + count; seed++) {
-    const result = await simulate(options(seed));
+    const result = await simulate({ ...options(seed), record: values.stats });
+    for (const [what, pattern] of values.stats ? Object.entries(SITUATIONS) : []) {
+      const times = result.lines.filter((line) => pattern.test(line)).length;
+      met.set(what, (met.get(what) ?? 0) + times);
+    }
     totals.runs += result.runs;
     totals.effects += result.effects;
     totals.commits += result.commits;
@@ -90,6 +143,7 @@ async function many(from: number, count: number): Promise<boolean> {
     if ((seed - from + 1) % 100 === 0 && process.stdout.isTTY) process.stdout.write(`\r${seed - from + 1} seeds `);
   }
   const seconds = (performance.now() - began) / 1000;
+  for (const [what, times] of met) print(`  ${String(times).padStart(7)} ${what}`);
   for (const [check, seeds] of checks) print(`${check}: ${seeds.length} seeds (${seeds.slice(0, 12).join(" ")})`);
   print(
     `${count} seeds from ${from}: ${failed} failed; ${totals.runs} runs, ${totals.effects} effects, ${totals.commits} commits; ${seconds.toFixed(1)} s, ${(count / seconds).toFixed(0)} seeds/s`,
@@ -97,5 +151,8 @@ async function many(from: number, count: number): Promise<boolean> {
   return failed === 0;
 }
 
-const ok = values.seed !== undefined ? await one(Number(values.seed)) : await many(Number(values.from), Number(values.seeds ?? 100));
+const ok =
+  values.seed !== undefined
+    ? await one(Number(values.seed))
+    : await many(Number(values.from), Number(values.seeds ?? 100));
 process.exitCode = ok ? 0 : 1;

@@ -3,11 +3,17 @@
  * acknowledged. It keeps its own shadow of every history and shares no logic with the engine. Each check has the name that a
  * violation carries; numbers are the invariants of the design.
  */
-import type { Batch, BatchResult, EventRow, Lease, Store } from "../../src/store/store.ts";
+import type { Batch, BatchResult, EventRow, Lease, Store, Transition } from "../../src/store/store.ts";
 import type { StoreUser } from "./fault-store.ts";
 import type { World } from "./world.ts";
 
-const TERMINAL: ReadonlySet<string> = new Set(["RunCompleted", "RunFailed", "RunCancelled", "RunTerminated", "RunTimedOut"]);
+const TERMINAL: ReadonlySet<string> = new Set([
+  "RunCompleted",
+  "RunFailed",
+  "RunCancelled",
+  "RunTerminated",
+  "RunTimedOut",
+]);
 
 /** The few keys of an event's data that the checks need. */
 export interface EventKeys {
@@ -30,6 +36,7 @@ export interface ShadowRun {
   readonly cuts: { readonly commands: number }[];
   readonly bumped: Map<number, number>;
   readonly messages: Set<number>;
+  readonly consumed: Set<number>;
   /** When it last ended: what was in flight then may begin again after a resume. */
   endedAt: number;
 }
@@ -81,23 +88,32 @@ export class Oracle {
     this.commits++;
     this.lastActivity = this.#world.now;
     const last = this.#batches.get(lease.engine) ?? 0;
-    if (batch.number !== last + 1) this.#fail("I2 fence", `engine ${lease.engine} committed batch ${batch.number} after ${last}`);
-    if (this.#gone.has(lease.engine)) this.#fail("I2 fence", `engine ${lease.engine} committed after its lease had ended`);
+    if (batch.number !== last + 1)
+      this.#fail("I2 fence", `engine ${lease.engine} committed batch ${batch.number} after ${last}`);
+    if (this.#gone.has(lease.engine))
+      this.#fail("I2 fence", `engine ${lease.engine} committed after its lease had ended`);
     this.#batches.set(lease.engine, batch.number);
     batch.starts.forEach((start, index) => {
       const started = result.starts[index];
       if (started !== undefined && "run" in started) this.#created(started.run, start.workflowId, start.first);
     });
     batch.transitions.forEach((transition, index) => {
-      if (result.refused.has(index)) return;
-      const shadow = this.runs.get(transition.run);
-      if (shadow === undefined) return this.#fail("I2 density", `run ${transition.run} advanced but was never created`);
-      if (transition.base !== shadow.events.length) {
-        this.#fail("I2 density", `run ${transition.run}: a transition built on ${transition.base} events was accepted at ${shadow.events.length}`);
-      }
-      for (const event of transition.events) this.#append(shadow, event);
-      this.#consume(shadow, transition.events, transition.consumed);
+      if (!result.refused.has(index)) this.#advanced(transition);
     });
+  }
+
+  #advanced({ run, base, events, consumed }: Transition): void {
+    const shadow = this.runs.get(run);
+    if (shadow === undefined) {
+      this.#fail("I2 density", `run ${run} advanced but was never created`);
+      return;
+    }
+    const { length } = shadow.events;
+    if (base !== length) {
+      this.#fail("I2 density", `run ${run}: a transition built on ${base} events was accepted at ${length}`);
+    }
+    for (const event of events) this.#append(shadow, event);
+    this.#consume(shadow, consumed);
   }
 
   #created(run: number, workflowId: string, first: EventRow): void {
@@ -110,6 +126,7 @@ export class Oracle {
       cuts: [],
       bumped: new Map(),
       messages: new Set(),
+      consumed: new Set(),
       endedAt: Number.NEGATIVE_INFINITY,
     });
     if (first.type !== "RunStarted") this.#fail("I2 density", `run ${run} begins with ${first.type}`);
@@ -121,7 +138,8 @@ export class Oracle {
     const where = `run ${shadow.run} (${shadow.workflowId}) event ${seq} ${event.type}`;
     if (event.at < last.at) this.#fail("I3 time", `${where}: at ${event.at} is before ${last.at} of ${last.type}`);
     if (TERMINAL.has(last.type) && event.type !== "Resumed") this.#fail("I5 terminal", `${where} follows ${last.type}`);
-    if (event.type === "Resumed" && !TERMINAL.has(last.type)) this.#fail("I5 terminal", `${where} follows ${last.type}`);
+    if (event.type === "Resumed" && !TERMINAL.has(last.type))
+      this.#fail("I5 terminal", `${where} follows ${last.type}`);
     if (event.type === "RunStarted") this.#fail("I5 terminal", `${where}: started twice`);
     shadow.events.push(event);
     if (TERMINAL.has(event.type)) shadow.endedAt = this.#world.now;
@@ -141,7 +159,8 @@ export class Oracle {
 
   #outcome(shadow: ShadowRun, command: number, seq: number, where: string): void {
     const earlier = shadow.outcomes.get(command);
-    if (earlier !== undefined) this.#fail("I5 one outcome", `${where}: command ${command} has an outcome already, event ${earlier}`);
+    if (earlier !== undefined)
+      this.#fail("I5 one outcome", `${where}: command ${command} has an outcome already, event ${earlier}`);
     shadow.outcomes.set(command, seq);
     shadow.outcomeKeys.add(this.key(shadow, command));
   }
@@ -153,7 +172,11 @@ export class Oracle {
       if (command <= f) shadow.bumped.set(command, (shadow.bumped.get(command) ?? 0) + 1);
     }
     for (const [command, seq] of shadow.outcomes) {
-      if (command > f) this.#fail("I3 resume", `run ${shadow.run}: outcome ${seq} of command ${command}, issued after the cut, was kept`);
+      if (command > f)
+        this.#fail(
+          "I3 resume",
+          `run ${shadow.run}: outcome ${seq} of command ${command}, issued after the cut, was kept`,
+        );
     }
     shadow.cuts.push({ commands: f });
   }
@@ -164,8 +187,12 @@ export class Oracle {
     return generation === 0 ? `${command}` : `${command}:${generation}`;
   }
 
-  #consume(shadow: ShadowRun, events: readonly EventRow[], consumed: readonly number[]): void {
-    if (consumed.length > 0 && shadow.events.length === events.length) this.#fail("I4 once", `run ${shadow.run} consumed before it began`);
+  /** A message leaves the inbox with the commit that puts it into the history, if it is a signal. */
+  #consume(shadow: ShadowRun, consumed: readonly number[]): void {
+    for (const number of consumed) {
+      if (shadow.consumed.has(number)) this.#fail("I4 once", `run ${shadow.run}: message ${number} was consumed twice`);
+      shadow.consumed.add(number);
+    }
   }
 
   /** An attempt begins. */
@@ -178,11 +205,16 @@ export class Oracle {
     this.#world.trace(`effect ${what}`);
     const shadow = this.runs.get(run);
     if (shadow === undefined) return this.#fail("I1 cause", `${what}: its run is not in the store`);
-    if (shadow.outcomeKeys.has(rest.join(":"))) this.#fail("I5 run again", `${what}: its outcome was in the history already`);
+    if (shadow.outcomeKeys.has(rest.join(":")))
+      this.#fail("I5 run again", `${what}: its outcome was in the history already`);
     const expected = this.key(shadow, Number(rest[0]));
     if (expected !== rest.join(":")) this.#fail("I5 generation", `${what}: the key should end in ${expected}`);
     this.#checkHeld(user, run, what);
-    this.#checkAttempt(shadow, { key: idempotencyKey, run, attempt, at: this.#world.now, process: user, lease: user.lease }, what);
+    this.#checkAttempt(
+      shadow,
+      { key: idempotencyKey, run, attempt, at: this.#world.now, process: user, lease: user.lease },
+      what,
+    );
   }
 
   /** I2, rule 20: whoever starts an effect owns the run at that instant. */
@@ -192,9 +224,16 @@ export class Oracle {
     }
     const lease = user.lease;
     // The memory store answers from this very instant, whenever the promise settles.
-    this.#base.find({ run }).then((row) => {
-      if (row?.owner !== lease) this.#fail("I2 effect fence", `${what}: the run belongs to ${row?.owner ?? "nobody"}, not to engine ${lease}`);
-    }, () => {});
+    this.#base.find({ run }).then(
+      (row) => {
+        if (row?.owner !== lease)
+          this.#fail(
+            "I2 effect fence",
+            `${what}: the run belongs to ${row?.owner ?? "nobody"}, not to engine ${lease}`,
+          );
+      },
+      () => {},
+    );
   }
 
   /** Rule 33: an attempt begins once, unless whoever ran it had to forget it. */
@@ -202,7 +241,10 @@ export class Oracle {
     const id = `${start.key} ${start.attempt}`;
     const earlier = this.#attempts.get(id);
     if (earlier !== undefined && !this.#forgot(shadow, earlier)) {
-      this.#fail("I5 attempt twice", `${what} began before at ${earlier.at} on ${earlier.process.name}, which had no reason to forget it`);
+      this.#fail(
+        "I5 attempt twice",
+        `${what} began before at ${earlier.at} on ${earlier.process.name}, which had no reason to forget it`,
+      );
     }
     this.#attempts.set(id, start);
     this.starts.push(start);

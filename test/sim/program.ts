@@ -28,7 +28,7 @@ export type Program =
   | { readonly op: "wait"; readonly signal: string; readonly timeoutMs?: number }
   | { readonly op: "try"; readonly body: Program; readonly handler?: Program }
   | { readonly op: "loop"; readonly times: number; readonly body: Program }
-  | { readonly op: "branch"; readonly then: Program; readonly otherwise: Program }
+  | { readonly op: "branch"; readonly even: Program; readonly odd: Program }
   | { readonly op: "now" | "random" | "uuid" | "note" | "throw" };
 
 export const SIGNALS = ["go", "stop", "more"] as const;
@@ -60,10 +60,11 @@ class Author {
     if (roll < 0.63) return this.#wait();
     if (roll < 0.72) return { op: this.#rng.pick(["now", "random", "uuid", "note"] as const) };
     if (depth >= 3) return this.#call();
-    if (roll < 0.85) return { op: this.#rng.pick(["all", "race", "settled", "race"] as const), parts: this.#parts(depth, 2, 3) };
+    if (roll < 0.85)
+      return { op: this.#rng.pick(["all", "race", "settled", "race"] as const), parts: this.#parts(depth, 2, 3) };
     if (roll < 0.91) return this.#attempt(depth);
     if (roll < 0.95) return { op: "loop", times: this.#rng.int(2, 3), body: this.#block(depth) };
-    if (roll < 0.985) return { op: "branch", then: this.#block(depth), otherwise: this.#block(depth) };
+    if (roll < 0.985) return { op: "branch", even: this.#block(depth), odd: this.#block(depth) };
     return { op: "throw" };
   }
 
@@ -83,7 +84,9 @@ class Author {
   #call(): Program {
     const activity = this.#rng.pick(["work", "work", "work", "eager", "steady", "brief", "patient"] as const);
     const work = this.#work(this.#rng.chance(0.3) ? 0 : this.#rng.span(1, 6000));
-    return this.#rng.chance(0.2) ? { op: "call", activity, work, maxAttempts: this.#rng.int(1, 5) } : { op: "call", activity, work };
+    return this.#rng.chance(0.2)
+      ? { op: "call", activity, work, maxAttempts: this.#rng.int(1, 5) }
+      : { op: "call", activity, work };
   }
 
   #work(ms: number): Work {
@@ -129,7 +132,7 @@ export function waitsOf(program: Program): number {
     case "loop":
       return program.times * waitsOf(program.body);
     case "branch":
-      return waitsOf(program.then) + waitsOf(program.otherwise);
+      return waitsOf(program.even) + waitsOf(program.odd);
     case "all":
     case "settled":
     case "race":

@@ -1,6 +1,7 @@
 /** Replays histories with fresh machines, as an engine that never saw them would: no effects, nothing written. */
-import { Machine } from "../../src/core/machine.ts";
+
 import { parseEvent } from "../../src/core/events.ts";
+import { Machine } from "../../src/core/machine.ts";
 import { planReplay } from "../../src/core/resume.ts";
 import type { CommandSpec } from "../../src/engine/command-spec.ts";
 import { silentLogger } from "../../src/engine/log.ts";
@@ -19,7 +20,10 @@ export interface Replayed {
 }
 
 /** Replays all of these in turns of one event each. */
-export async function replayAll(storeId: string, runs: readonly { readonly row: RunRow; readonly history: readonly EventRow[] }[]): Promise<Replayed[]> {
+export async function replayAll(
+  storeId: string,
+  runs: readonly { readonly row: RunRow; readonly history: readonly EventRow[] }[],
+): Promise<Replayed[]> {
   const turns = new Turns(() => {});
   const replays = runs.map(({ row, history }) => replayOne(storeId, row, history, turns));
   turns.run();
@@ -31,7 +35,13 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
   const runId = `${storeId}-${row.run.toString(36)}`;
   const definition = WORKFLOWS.find(({ name }) => name === row.workflow)!;
   let context: RunContext | undefined;
-  const info = { workflow: row.workflow, version: undefined, workflowId: row.workflowId, runId, startedAt: row.createdAt };
+  const info = {
+    workflow: row.workflow,
+    version: undefined,
+    workflowId: row.workflowId,
+    runId,
+    startedAt: row.createdAt,
+  };
   const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
     runId,
     codec: undefined,
@@ -71,5 +81,7 @@ function tooEarly(row: EventRow, machine: Machine<CommandSpec>): string | undefi
   const { data } = parseEvent(row);
   const spec = machine.open.get(data.c!)?.spec;
   const due = spec !== undefined && "due" in spec ? spec.due : undefined;
-  return due === undefined || row.at >= due ? undefined : `${row.type} of command ${data.c} at ${row.at}, due at ${due}`;
+  return due === undefined || row.at >= due
+    ? undefined
+    : `${row.type} of command ${data.c} at ${row.at}, due at ${due}`;
 }

@@ -83,19 +83,28 @@ class Simulation implements ClientHost {
     const { world } = this;
     this.#shared = { base: this.#base, world, faults: this.#faults, oracle: this.#oracle, commitLandsAt: new Map() };
     const shape = this.#rng.stream("config");
-    this.#config = { ttlMs: 10_000, pollMs: shape.pick([500, 1000, 2000]), parkAfterMs: 5000, warmRuns: shape.pick([0, 1, 2, 100]) };
-    this.#clients = this.#workload.runs.map((script) => new RunClient(script, this, this.#rng.stream(`client ${script.id}`)));
+    this.#config = {
+      ttlMs: 10_000,
+      pollMs: shape.pick([500, 1000, 2000]),
+      parkAfterMs: 5000,
+      warmRuns: shape.pick([0, 1, 2, 100]),
+    };
+    this.#clients = this.#workload.runs.map(
+      (script) => new RunClient(script, this, this.#rng.stream(`client ${script.id}`)),
+    );
   }
 
   async run(): Promise<void> {
     const { engines, activeMs } = this.#workload;
     for (let slot = 0; slot < engines; slot++) this.#boot(slot);
-    for (const { at, slot, kind, ms } of this.#faults.timed) this.world.after(at, undefined, () => this.#strike(slot, kind, ms));
+    for (const { at, slot, kind, ms } of this.#faults.timed)
+      this.world.after(at, undefined, () => this.#strike(slot, kind, ms));
     for (const client of this.#clients) client.begin();
     this.world.after(activeMs, undefined, () => this.#calmDown());
     this.#lookLater();
     await this.world.run();
-    if (this.world.violations.length === 0) await checkEnd({ world: this.world, base: this.#base, oracle: this.#oracle, clients: this.#clients });
+    if (this.world.violations.length === 0)
+      await checkEnd({ world: this.world, base: this.#base, oracle: this.#oracle, clients: this.#clients });
   }
 
   // ---- the fleet -------------------------------------------------------------------------------------------------------
@@ -107,7 +116,13 @@ class Simulation implements ClientHost {
     const skew = rng.chance(0.5) ? 0 : rng.int(-3000, 3000);
     const rest = rng.span(100, 15_000);
     const died = (): void => void this.world.after(rest, undefined, () => this.#boot(slot));
-    const process = new EngineProcess(`e${slot}.${incarnation}`, this.#shared, this.#config, this.#off.has("skew") ? 0 : skew, died);
+    const process = new EngineProcess(
+      `e${slot}.${incarnation}`,
+      this.#shared,
+      this.#config,
+      this.#off.has("skew") ? 0 : skew,
+      died,
+    );
     this.#fleet[slot] = process;
     this.world.after(0, process, () => process.boot());
   }
@@ -144,7 +159,8 @@ class Simulation implements ClientHost {
       if (this.world.steps > MAX_STEPS) this.world.violate("rest", `still busy after ${MAX_STEPS} steps`);
       this.#look().then(
         () => this.#lookLater(),
-        (error: unknown) => this.world.violate("simulation", error instanceof Error ? String(error.stack) : String(error)),
+        (error: unknown) =>
+          this.world.violate("simulation", error instanceof Error ? String(error.stack) : String(error)),
       );
     });
   }
@@ -160,9 +176,10 @@ class Simulation implements ClientHost {
     }
     this.#skipTime(rows);
     if (!this.#faults.calm) return;
-    if (world.now - this.#calmSince > LONGEST_CALM_MS) return world.violate("rest", `not at rest ${LONGEST_CALM_MS} ms after the faults ended: ${open(rows)}`);
+    if (world.now - this.#calmSince > LONGEST_CALM_MS)
+      return world.violate("rest", `not at rest ${LONGEST_CALM_MS} ms after the faults ended: ${open(rows)}`);
     await this.#checkLate(rows);
-    const busy = Math.max(this.#oracle.lastActivity, this.#quietSince);
+    const busy = Math.max(this.#oracle.lastActivity, this.#quietSince, this.#calmSince);
     const over = rows.every(isClosed) && this.#clients.every((client) => client.done);
     if (over) this.#overAt = Math.min(this.#overAt, world.now + QUIET_MS / 5);
     else if (world.now - busy > QUIET_MS) await this.#atRest(rows);
@@ -172,28 +189,43 @@ class Simulation implements ClientHost {
   /** Only crashes may block a run of this workload. */
   #checkBlocked(row: RunRow): void {
     const { blocked } = JSON.parse(row.detail ?? "{}") as { blocked?: { reason: string; message: string } };
-    if (blocked?.reason !== "crash_loop" || row.crashes < 5) this.world.violate("I6 blocked", `run ${row.run} (${row.workflowId}): ${blocked?.reason}: ${blocked?.message}`);
+    if (blocked?.reason !== "crash_loop" || row.crashes < 5)
+      this.world.violate("I6 blocked", `run ${row.run} (${row.workflowId}): ${blocked?.reason}: ${blocked?.message}`);
   }
 
   /** Nothing has happened for long: what is still open must wait for signals only, and gets them. */
   async #atRest(rows: readonly RunRow[]): Promise<void> {
     this.#quietSince = this.world.now;
     const unfinished = this.#clients.filter((client) => !client.done);
-    if (unfinished.length > 0) return this.world.violate("rest", `clients of ${unfinished.map(({ script }) => script.id).join(", ")} get no further`);
+    if (unfinished.length > 0)
+      return this.world.violate(
+        "rest",
+        `clients of ${unfinished.map(({ script }) => script.id).join(", ")} get no further`,
+      );
     const loaded = await this.#base.load(
       rows.filter((row) => !isClosed(row)).map(({ run }) => run),
       MANY,
     );
-    const replayed = await replayAll(this.#base.id, loaded.map(({ row, events }) => ({ row, history: events })));
+    const replayed = await replayAll(
+      this.#base.id,
+      loaded.map(({ row, events }) => ({ row, history: events })),
+    );
     for (const one of replayed) {
       const { row } = one;
-      const why = stuckOn(one) ?? (this.#finished.get(row.workflowId) === this.#resumes(row) ? "every signal was sent" : undefined);
-      if (why !== undefined) return this.world.violate("rest", `run ${row.run} (${row.workflowId}) is stuck: ${row.status}, owner ${row.owner}, wake ${row.wakeAt}; ${why}`);
+      const why =
+        stuckOn(one) ??
+        (this.#finished.get(row.workflowId) === this.#resumes(row) ? "every signal was sent" : undefined);
+      if (why !== undefined)
+        return this.world.violate(
+          "rest",
+          `run ${row.run} (${row.workflowId}) is stuck: ${row.status}, owner ${row.owner}, wake ${row.wakeAt}; ${why}`,
+        );
       this.#finished.set(row.workflowId, this.#resumes(row));
     }
     this.finishing = true;
     this.world.trace("signals for all that still wait");
-    for (const client of this.#clients) if (replayed.some(({ row }) => row.workflowId === client.script.id)) client.finish();
+    for (const client of this.#clients)
+      if (replayed.some(({ row }) => row.workflowId === client.script.id)) client.finish();
   }
 
   #resumes({ workflowId }: RunRow): number {
@@ -206,7 +238,11 @@ class Simulation implements ClientHost {
     if (world.now - this.#calmSince < QUIET_MS || world.now - this.#quietSince < LATE_MS + 4000) return;
     for (const row of rows) {
       if (isClosed(row) || row.wakeAt === null || row.status === "blocked") continue;
-      if (row.wakeAt < world.wall - LATE_MS - 25_000) return world.violate("late", `run ${row.run} (${row.workflowId}) is due since ${world.wall - row.wakeAt} ms and nobody took it`);
+      if (row.wakeAt < world.wall - LATE_MS - 25_000)
+        return world.violate(
+          "late",
+          `run ${row.run} (${row.workflowId}) is due since ${world.wall - row.wakeAt} ms and nobody took it`,
+        );
     }
     const loaded = await this.#base.load(
       rows.filter((row) => !isClosed(row) && row.status !== "blocked").map(({ run }) => run),
@@ -214,7 +250,11 @@ class Simulation implements ClientHost {
     );
     for (const { row, messages } of loaded) {
       const first = messages[0];
-      if (first !== undefined && first.at < world.wall - LATE_MS - 25_000) world.violate("late", `run ${row.run} (${row.workflowId}): message ${first.number} waits since ${world.wall - first.at} ms`);
+      if (first !== undefined && first.at < world.wall - LATE_MS - 25_000)
+        world.violate(
+          "late",
+          `run ${row.run} (${row.workflowId}): message ${first.number} waits since ${world.wall - first.at} ms`,
+        );
     }
   }
 
@@ -263,7 +303,10 @@ function isClosed(row: RunRow): boolean {
 function open(rows: readonly RunRow[]): string {
   return rows
     .filter((row) => !isClosed(row))
-    .map(({ run, workflowId, status, owner, wakeAt }) => `run ${run} (${workflowId}) ${status} owner ${owner} wake ${wakeAt}`)
+    .map(
+      ({ run, workflowId, status, owner, wakeAt }) =>
+        `run ${run} (${workflowId}) ${status} owner ${owner} wake ${wakeAt}`,
+    )
     .join("; ");
 }
 

@@ -1,6 +1,7 @@
 /** What clients do in one simulation: which runs they start, and what they tell them when. Pure data from the seed. */
-import { type Program, randomProgram, SIGNALS } from "./program.ts";
+
 import type { Rng } from "./prng.ts";
+import { type Program, randomProgram, SIGNALS } from "./program.ts";
 
 /** Signals one sender sends to one run, each only after the one before was acknowledged. */
 export interface SenderScript {
@@ -52,7 +53,9 @@ function randomRun(rng: Rng, id: string, activeMs: number): RunScript {
     startAt,
     delayMs: rng.chance(0.15) ? rng.span(1, 20_000) : 0,
     timeoutMs: rng.chance(0.08) ? rng.span(500, 40_000) : undefined,
-    senders: Array.from({ length: rng.pick([0, 1, 1, 2, 3]) }, (_, index) => randomSender(rng, `${id}/s${index}`, from, activeMs)),
+    senders: Array.from({ length: rng.pick([0, 1, 1, 2, 3]) }, (_, index) =>
+      randomSender(rng, `${id}/s${index}`, from, activeMs),
+    ),
     cancelAt: rng.chance(0.15) ? rng.int(from, activeMs) : undefined,
     terminateAt: rng.chance(0.1) ? rng.int(from, activeMs) : undefined,
     resumes: rng.pick([0, 1, 2, 3]),
