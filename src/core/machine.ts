@@ -62,6 +62,8 @@ export interface MachineOptions<Spec> {
   readonly onBlocked: () => void;
   /** Told when the run's cancellation is applied. */
   readonly onCancelled: (reason: string) => void;
+  /** Told when a signal settles a wait; that has no event of its own. */
+  readonly onWaitSettled: (command: number) => void;
   /** Told of each note when it is made. */
   readonly onNote: (note: Note) => void;
 }
@@ -246,6 +248,7 @@ export class Machine<Spec = unknown> {
 
   #settleWait(wait: Open<Spec>, value: unknown): void {
     this.#open.delete(wait.id);
+    this.#options.onWaitSettled(wait.id);
     this.note("wait.completed", {
       command: wait.id,
       name: wait.name,
@@ -407,6 +410,8 @@ export class Machine<Spec = unknown> {
     if (this.ending !== undefined) return;
     const open = this.#open.get(row.command);
     if (open !== undefined && open.kind === row.kind && (open.label ?? open.name) === row.name) return;
+    // The row of a wait goes with the transition after the signal that settled it: it may outlive the wait.
+    if (open === undefined && row.kind === "wait" && row.command <= this.commands) return;
     const what = describe({ kind: row.kind as CommandKind, name: row.name });
     const asked =
       open === undefined

@@ -15,6 +15,8 @@ export interface ClaimHost {
   readonly log: Logger;
   readonly workflowNames: readonly string[];
   lease(): Lease | undefined;
+  /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
+  readonly suspects: { readonly from: number; readonly limit: number };
   /** Takes over claimed runs. Resolves when they are loaded. */
   adopt(rows: readonly RunRow[]): Promise<void>;
   /** Delivers what waits in the inboxes of owned runs. */
@@ -24,6 +26,7 @@ export interface ClaimHost {
 /** How many runs are claimed at a time. */
 const CLAIM_LIMIT = 500;
 const MAX_SLEEP_MS = 60_000;
+const TRIAL_LOOK_MS = 100;
 
 export class Claimer {
   readonly #host: ClaimHost;
@@ -100,12 +103,20 @@ export class Claimer {
         await this.#host.fetchInbox(lease);
       }
       if (workflowNames.length === 0) return MAX_SLEEP_MS;
-      const rows = await store.claim(lease, { workflows: workflowNames, limit: CLAIM_LIMIT, at: clock.now() });
+      const { suspects } = this.#host;
+      const rows = await store.claim(lease, {
+        workflows: workflowNames,
+        limit: CLAIM_LIMIT,
+        at: clock.now(),
+        suspects,
+      });
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
       if (rows.length < CLAIM_LIMIT) break;
     }
     const next = await store.nextWake(workflowNames);
-    return next === null ? this.#pollMs : Math.max(0, Math.min(next - clock.now(), this.#pollMs));
+    // While one suspect is tried, others may be overdue.
+    const least = this.#host.suspects.limit === 0 ? Math.min(TRIAL_LOOK_MS, this.#pollMs) : 0;
+    return next === null ? this.#pollMs : Math.max(least, Math.min(next - clock.now(), this.#pollMs));
   }
 
   async stop(): Promise<void> {

@@ -86,7 +86,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.turns = new Turns(() => {});
     this.observers = new Observers(config.observers, config.log);
     this.committer = new Committer(this);
-    this.#keeper = new LeaseKeeper(this, config.ttlMs);
+    this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
     this.#takeover = new Takeover(this);
@@ -202,6 +202,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
         onBlocked: () => actor.onBlocked(),
         onCancelled: (reason) => context?.cancelled(reason),
         onNote: (note) => actor.onNote(note),
+        onWaitSettled: (command) => actor.onWaitSettled(command),
       });
       return machine;
     });
@@ -300,6 +301,10 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   get registry(): Registry {
     return this.#config.registry;
+  }
+
+  get suspects(): { readonly from: number; readonly limit: number } {
+    return this.#takeover.suspects;
   }
 
   /** Runs that are ours in the store but not in memory, twice in a row, were lost on the way: they are loaded again. */

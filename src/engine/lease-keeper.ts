@@ -32,11 +32,15 @@ export class LeaseKeeper {
   #provedMonotonic = Number.NEGATIVE_INFINITY;
   #provedAt = 0;
   #timer: CancelTimer | undefined;
+  readonly #sweepMs: number;
+  #sweepTimer: CancelTimer | undefined;
   #stopped = false;
 
-  constructor(host: LeaseHost, ttlMs: number) {
+  /** `sweepMs`: how often to look for engines whose process is gone. */
+  constructor(host: LeaseHost, ttlMs: number, sweepMs: number) {
     this.#host = host;
     this.ttlMs = ttlMs;
+    this.#sweepMs = Math.min(sweepMs, ttlMs / 4);
   }
 
   /** Registers, sweeps the dead once and keeps going. */
@@ -44,6 +48,7 @@ export class LeaseKeeper {
     await this.#register();
     await this.#sweep();
     this.#tick();
+    this.#tickSweep();
   }
 
   async #register(): Promise<void> {
@@ -92,9 +97,17 @@ export class LeaseKeeper {
     if (this.#stopped) return;
     this.#timer = this.#host.clock.after(this.ttlMs / 4, () => {
       this.#renew()
-        .then(() => this.#sweep())
         .catch((error: unknown) => this.#host.log.warn({ error: String(error) }, "renewing the lease failed"))
         .finally(() => this.#tick());
+    });
+  }
+
+  #tickSweep(): void {
+    if (this.#stopped) return;
+    this.#sweepTimer = this.#host.clock.after(this.#sweepMs, () => {
+      this.#sweep()
+        .catch((error: unknown) => this.#host.log.warn({ error: String(error) }, "looking for dead engines failed"))
+        .finally(() => this.#tickSweep());
     });
   }
 
@@ -126,6 +139,7 @@ export class LeaseKeeper {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.();
+    this.#sweepTimer?.();
     const lease = this.lease;
     this.lease = undefined;
     if (lease !== undefined) await this.#host.store.release(lease, this.#host.clock.now());

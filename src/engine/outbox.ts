@@ -34,6 +34,8 @@ export interface OutboxHost extends ResultHost {
   drop(command: number, reason: Error): void;
   /** Stops all of them. */
   dropAll(reason: Error): void;
+  /** Stops all of them; answers with the rows by which the attempts given up do not count as lost. */
+  giveUp(reason: Error): readonly AttemptRow[];
   /** When the run has to be woken if it parks now (infinite: by a message only), or undefined when it must stay. */
   parkUntil(): number | undefined;
   /** What it waits for, for people. */
@@ -324,9 +326,10 @@ export class Outbox {
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
   #blocked(blockage: Blockage): Transition {
-    this.#host.dropAll(new CancelledError("the run is blocked"));
+    const rows = this.#host.giveUp(new CancelledError("the run is blocked"));
+    const attempts = blockage.reason === "data_error" ? NONE : rows;
     const image = this.#image({ status: "blocked", owned: false, detail: JSON.stringify({ blocked: blockage }) });
-    return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts: NONE, settled: NONE, image };
+    return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
   }
 
   /** Gives the run up until something is due or a message comes. */

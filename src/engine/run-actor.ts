@@ -17,7 +17,7 @@ import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
-import type { EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
+import type { AttemptRow, EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/context.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
@@ -340,7 +340,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.machine.open.size === 0 || this.machine.ending !== undefined) return undefined;
     for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
     const nearest = this.#due.nearest();
-    return nearest - this.clock.now() > this.#engine.parkAfterMs ? nearest : undefined;
+    // A run that only waits did not crash anything: parked, it does not count the next crash.
+    const least = this.crashes > 0 ? 0 : this.#engine.parkAfterMs;
+    return nearest - this.clock.now() > least ? nearest : undefined;
   }
 
   waits(): readonly object[] {
@@ -478,6 +480,23 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#due.clear();
   }
 
+  giveUp(reason: Error): readonly AttemptRow[] {
+    const left = (this.#takenOver?.attempts ?? NONE).map((row) => ({ ...row, startedAt: null }));
+    const rows = [...left, ...this.#stopSteps(reason)];
+    this.dropAll(reason);
+    return rows;
+  }
+
+  #stopSteps(reason: Error): AttemptRow[] {
+    const rows: AttemptRow[] = [];
+    for (const step of this.#steps.values()) {
+      if (step.hasRow) rows.push({ ...step.row(), startedAt: null });
+      step.stop(reason);
+    }
+    this.#steps.clear();
+    return rows;
+  }
+
   progressed(): void {
     this.#engine.progressed(this);
   }
@@ -487,13 +506,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The engine shuts down: stops effects, and rewrites rows of attempts given up, so that they do not count as lost. */
   release(): void {
     this.#releasing = true;
-    const shutdown = new DOMException("the engine shuts down", "AbortError");
-    for (const step of this.#steps.values()) {
-      const row = step.hasRow ? { ...step.row(), startedAt: null } : undefined;
-      step.stop(shutdown);
-      if (row !== undefined) this.#outbox.keepRow(row);
-    }
-    this.#steps.clear();
+    for (const row of this.#stopSteps(new DOMException("the engine shuts down", "AbortError")))
+      this.#outbox.keepRow(row);
     if (this.#outbox.hasRows) this.#ready();
   }
 
@@ -524,6 +538,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#reporter.rejection(error);
     this.machine.fail(error);
     this.#ready();
+  }
+
+  /** A signal settled a wait. */
+  onWaitSettled(command: number): void {
+    this.#due.delete(command);
+    this.#outbox.settleRow(command);
   }
 
   /** A note was made. */

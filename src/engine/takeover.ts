@@ -9,7 +9,7 @@ import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../c
 import type { EventRow, Lease, LoadedRun, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/context.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
 import type { Registry } from "./registry.ts";
 import type { RunActor } from "./run-actor.ts";
@@ -27,6 +27,8 @@ export interface TakeoverHost {
   readonly registry: Registry;
   unseal(text: string): string;
   lease(): Lease | undefined;
+  /** Makes the engine look for runs to claim. */
+  hint(): void;
   advances(run: number): boolean;
   facts(row: RunRow, secrets: Secrets, deadline: number | undefined): RunFacts;
   /** Makes an actor without putting it anywhere. */
@@ -39,11 +41,14 @@ export interface TakeoverHost {
 export const HISTORY_PAGE = 10_000;
 const CRASH_LOOP = 5;
 const SUSPECT = 2;
+/** A suspect that has lived this long makes room for the next, so that one long step does not hold up all others. */
+const TRIAL_MS = 5000;
 
 export class Takeover {
   readonly #host: TakeoverHost;
   #suspects: LoadedRun[] = [];
   #suspect: number | undefined;
+  #trial: CancelTimer | undefined;
 
   constructor(host: TakeoverHost) {
     this.#host = host;
@@ -59,8 +64,15 @@ export class Takeover {
         return;
       }
       this.#suspect = row.run;
+      this.#trial?.();
+      this.#trial = this.#host.clock.after(TRIAL_MS, () => this.done(row.run));
     }
     await this.#replay(loaded);
+  }
+
+  /** How many suspects may be claimed: none while one is tried. What is not claimed does not count the next crash. */
+  get suspects(): { readonly from: number; readonly limit: number } {
+    return { from: SUSPECT, limit: this.#suspect === undefined ? 1 : 0 };
   }
 
   /** Whether the run waits for another suspect. */
@@ -72,8 +84,12 @@ export class Takeover {
   done(run: number): void {
     if (this.#suspect !== run) return;
     this.#suspect = undefined;
+    this.#trial?.();
     const next = this.#suspects.shift();
-    if (next === undefined) return;
+    if (next === undefined) {
+      this.#host.hint();
+      return;
+    }
     this.take(next).catch((error: unknown) =>
       this.#host.log.error({ error: String(error) }, "taking over a suspect run failed"),
     );
@@ -83,6 +99,7 @@ export class Takeover {
   clear(): void {
     this.#suspects = [];
     this.#suspect = undefined;
+    this.#trial?.();
   }
 
   async #replay(loaded: LoadedRun): Promise<void> {

@@ -230,6 +230,8 @@ export interface Store {
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
+      /** Of the runs due with at least `from` crashes, take `limit` at most. Not asked of runs that are named. */
+      readonly suspects?: { readonly from: number; readonly limit: number };
     },
   ): Promise<RunRow[]>;
   /** When the next unowned run of these workflows is due, or null. */

@@ -457,6 +457,45 @@ describe("recovery", () => {
   });
 });
 
+describe("rows of what is in flight", () => {
+  it.each(["signal", "timeout", "timer"])(
+    "go with a wait that ended by a %s, so that a takeover finds nothing that contradicts the code",
+    async (how) => {
+      const { engine, finish, store, clock } = bench();
+      let hang = true;
+      const long = activity("long", () => (hang ? new Promise<string>(() => {}) : Promise.resolve("long")));
+      const w = workflow("w", async (wf) => {
+        const other = how === "timer" ? wf.sleep("3s") : wf.waitFor(go, { timeout: "3s" });
+        return [await other, await wf.call(long)];
+      });
+      const both = workflow("w", async (wf) =>
+        Promise.all([how === "timer" ? wf.sleep("3s") : wf.waitFor(go, { timeout: "3s" }), wf.call(long)]),
+      );
+      for (const variant of [both, w]) {
+        hang = true;
+        const doomed = vanishing(store);
+        const one = await engine({ workflows: [variant], store: doomed.store });
+        const handle = await one.start(variant);
+        await clock.advance(1500);
+        if (variant === both)
+          expect((await handle.describe()).open.map((step) => step.kind).sort()).toEqual([
+            "activity",
+            how === "timer" ? "timer" : "wait",
+          ]);
+        if (how === "signal") await handle.signal(go, "now");
+        await clock.advance(4000);
+        doomed.vanish();
+        hang = false;
+        const two = await engine({ workflows: [variant] });
+        const again = await two.handle(handle.runId);
+        expect(await finish(again)).toEqual([how === "signal" ? "now" : undefined, "long"]);
+        expect(await store.attempts(1)).toEqual([]);
+        await two.close();
+      }
+    },
+  );
+});
+
 describe("resume", () => {
   it("goes on after a failure without running finished steps again, under a new key for the failed one", async () => {
     const { engine, finish } = bench();

@@ -57,7 +57,10 @@ function checkRow({ row, events, attempts, messages }: LoadedRun, oracle: Oracle
       `${where}: the history is not what was committed (${events.length} events, committed ${shadow?.events.length})`,
     );
   const terminal = TERMINAL_OF[row.status];
-  if (terminal === undefined) return fail("rest", `${where} did not end`);
+  if (terminal === undefined) {
+    fail("rest", `${where} did not end`);
+    return;
+  }
   const last = events.at(-1)!;
   if (last.type !== terminal) fail("I5 terminal", `${where}: the last event is ${last.type}`);
   if (row.owner !== null) fail("I2 owner", `${where} is closed but owned by ${row.owner}`);
@@ -78,8 +81,8 @@ function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail
   const runs = loaded.filter(({ row }) => row.workflowId === script.id);
   for (const number of started) {
     const run = runs.find(({ row }) => row.run === number);
-    if (run === undefined) return fail("I1 start", `${script.id}: run ${number} was acknowledged and does not exist`);
-    checkStart(client, run, fail);
+    if (run === undefined) fail("I1 start", `${script.id}: run ${number} was acknowledged and does not exist`);
+    else checkStart(client, run, fail);
   }
   const signals = runs.flatMap(({ events }) => events.filter(({ type }) => type === "SignalReceived").map(payloadOf));
   for (const sender of sent.keys()) {
@@ -113,7 +116,10 @@ function checkStart({ script }: RunClient, { row, events }: LoadedRun, fail: Fai
 /** I3, I6: fresh code and the history agree on every command and on the end. */
 function checkReplay({ row, history, machine, early }: Replayed, fail: Fail): void {
   const where = `run ${row.run} (${row.workflowId}) of ${history.length} events`;
-  if (machine.blockage !== undefined) return fail("I3 replay", `${where}: ${machine.blockage.message}`);
+  if (machine.blockage !== undefined) {
+    fail("I3 replay", `${where}: ${machine.blockage.message}`);
+    return;
+  }
   if (early !== undefined) fail("I3 timer", `${where}: ${early}`);
   const last = history.at(-1)!;
   const { ending } = machine;

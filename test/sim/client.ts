@@ -21,8 +21,8 @@ export interface AcknowledgedSignal {
 /** What a client sees of the fleet and of its run. */
 export interface ClientHost {
   readonly world: World;
-  /** A process that takes calls now, if there is any. */
-  engine(rng: Rng): EngineProcess | undefined;
+  /** A process that takes calls for a workflow now, if there is any. */
+  engine(workflow: string, rng: Rng): EngineProcess | undefined;
   /** Faults have ended and scripts are over. */
   readonly finishing: boolean;
 }
@@ -87,7 +87,7 @@ export class RunClient {
   /** Calls through some engine until there is an answer. `undefined`: nobody knows what became of this call. */
   async #call<T>(what: string, call: (process: EngineProcess) => Promise<T>): Promise<Answer<T> | undefined> {
     const { world } = this.#host;
-    const process = this.#host.engine(this.#rng);
+    const process = this.#host.engine(this.script.workflow, this.#rng);
     if (process === undefined) {
       await this.#sleep(500);
       return undefined;

@@ -8,8 +8,9 @@ import { Engine } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
 import type { Logger } from "../../src/workflow/context.ts";
+import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
 import { FaultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
-import { WORKFLOWS, type WorkPlace } from "./interpreter.ts";
+import type { WorkPlace } from "./interpreter.ts";
 
 /** How the engines of one simulation are configured. */
 export interface FleetConfig {
@@ -34,14 +35,22 @@ export class EngineProcess implements StoreUser, WorkPlace {
   skewMs: number;
   /** Set once the engine takes calls. */
   engine: Engine | undefined;
+  readonly #workflows: readonly AnyWorkflow[];
   readonly #died: () => void;
   #thawAt = 0;
 
-  constructor(name: string, shared: SharedStore, config: FleetConfig, skewMs: number, died: () => void) {
+  constructor(
+    name: string,
+    shared: SharedStore,
+    config: FleetConfig,
+    machine: { readonly skewMs: number; readonly workflows: readonly AnyWorkflow[] },
+    died: () => void,
+  ) {
     this.name = name;
     this.#shared = shared;
     this.#config = config;
-    this.skewMs = skewMs;
+    this.skewMs = machine.skewMs;
+    this.#workflows = machine.workflows;
     this.#died = died;
     this.store = new FaultStore(shared, this);
     const { world } = shared;
@@ -52,13 +61,18 @@ export class EngineProcess implements StoreUser, WorkPlace {
     };
   }
 
+  /** Whether its engine can run this workflow. */
+  knows(workflow: string): boolean {
+    return this.#workflows.some(({ name }) => name === workflow);
+  }
+
   /** Opens the engine, again and again until the store lets it. */
   boot(): void {
     const { world } = this.#shared;
     world.trace(`${this.name} boots`);
     const engine = new Engine({
       store: this.store,
-      registry: new Registry(WORKFLOWS, []),
+      registry: new Registry(this.#workflows, []),
       clock: this.clock,
       log: this.#logger(),
       label: this.name,
@@ -147,6 +161,10 @@ export class EngineProcess implements StoreUser, WorkPlace {
 
   ended(key: string, attempt: number, how: string): void {
     if (this.alive) this.#shared.world.trace(`effect ${key} attempt ${attempt} ${how} on ${this.name}`);
+  }
+
+  dies(key: string, times: number): void {
+    if (this.alive && this.#shared.faults.poison && this.#shared.oracle.begun(key) <= times) this.crash();
   }
 
   mayDie(): void {

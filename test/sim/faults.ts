@@ -42,7 +42,7 @@ type Rates = Readonly<Record<"error" | "lost" | "slow" | "crash" | "freeze", num
 const LATENCIES = [0, 0, 2, 5, 5, 20, 80];
 const LONGEST_SLOW_MS = 15_000;
 /** Lost leases after which nothing that endangers a lease is done any more, so that not every run ends in a crash loop. */
-const MAX_LEASES_LOST = 4;
+const MAX_LEASES_LOST = [2, 4, 4, 12];
 
 export class FaultPlan {
   readonly #fates: Rng;
@@ -54,6 +54,9 @@ export class FaultPlan {
   readonly #hintDelayMs: number;
   /** Times at which something happens to an engine, whatever it does then. */
   readonly timed: readonly { readonly at: number; readonly slot: number; readonly kind: Fault; readonly ms: number }[];
+  readonly #maxLeasesLost: number;
+  /** How likely a process dies at each pause of an activity. */
+  readonly #deadly: number;
   /** No faults any more. */
   calm = false;
   leasesLost = 0;
@@ -71,12 +74,19 @@ export class FaultPlan {
     this.#hintLoss = shape.pick([0, 0, 0.3, 0.9, 1]);
     this.#hintDelayMs = shape.pick([0, 0, 100, 3000]);
     const intensity = shape.pick([0, 0.3, 1, 1, 3]);
+    this.#maxLeasesLost = shape.pick(MAX_LEASES_LOST);
+    this.#deadly = this.#maxLeasesLost > 4 ? 0.05 : 0.004;
     for (const operation of OPERATIONS) this.#rates.set(operation, rates(shape, intensity));
     this.timed = timedFaults(rng.stream("timed"), params, intensity).filter(({ kind }) => this.#on(kind));
   }
 
   #on(fault: Fault): boolean {
     return !this.#off.has(fault);
+  }
+
+  /** Whether effects may kill their process by themselves, calm or not. */
+  get poison(): boolean {
+    return this.#on("crash");
   }
 
   /** Draws the same number of times whatever is switched off. */
@@ -117,7 +127,7 @@ export class FaultPlan {
     for (const kind of ["error", "lost", "slow", "crash", "freeze"] as const) {
       left -= rates[kind];
       if (left >= 0) continue;
-      if (kind !== "error" && kind !== "lost" && this.leasesLost >= MAX_LEASES_LOST) return undefined;
+      if (kind !== "error" && kind !== "lost" && this.leasesLost >= this.#maxLeasesLost) return undefined;
       return this.#on(kind) ? kind : undefined;
     }
     return undefined;
@@ -132,8 +142,8 @@ export class FaultPlan {
 
   /** Whether an engine's process dies in the middle of an effect. */
   crashInEffect(): boolean {
-    const dies = this.#fates.next() < 0.004;
-    return dies && !this.calm && this.#on("crash") && this.leasesLost < MAX_LEASES_LOST;
+    const dies = this.#fates.next() < this.#deadly;
+    return dies && !this.calm && this.#on("crash") && this.leasesLost < this.#maxLeasesLost;
   }
 }
 

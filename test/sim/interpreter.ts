@@ -9,6 +9,8 @@ export interface WorkPlace {
   /** Resolves after virtual time, if the process lives that long. */
   pause(ms: number): Promise<void>;
   started(key: string, attempt: number): void;
+  /** The process dies if this effect has begun no more than `times`. */
+  dies(key: string, times: number): void;
   ended(key: string, attempt: number, how: string): void;
   /** Whether the process dies here. */
   mayDie(): void;
@@ -22,6 +24,7 @@ async function work(task: Work, ctx: ActivityContext): Promise<unknown> {
   const slices = task.beats + 1;
   for (let slice = 1; slice <= slices; slice++) {
     if (task.ms > 0) await place.pause(task.ms / slices);
+    if (task.deadly > 0) place.dies(ctx.idempotencyKey, task.deadly);
     if (task.obeys && ctx.signal.aborted) {
       place.ended(ctx.idempotencyKey, ctx.attempt, "aborted");
       throw new Error("the activity was told to stop");

@@ -55,7 +55,7 @@ export class Oracle {
   readonly #world: World;
   readonly #base: Store;
   readonly runs: Map<number, ShadowRun> = new Map();
-  readonly starts: EffectStart[] = [];
+  readonly #begun = new Map<string, number>();
   readonly #attempts = new Map<string, EffectStart>();
   #engines: ReadonlySet<number> = new Set();
   readonly #gone = new Set<number>();
@@ -204,7 +204,10 @@ export class Oracle {
     const what = `run ${run} effect ${rest.join(":")} attempt ${attempt} on ${user.name}`;
     this.#world.trace(`effect ${what}`);
     const shadow = this.runs.get(run);
-    if (shadow === undefined) return this.#fail("I1 cause", `${what}: its run is not in the store`);
+    if (shadow === undefined) {
+      this.#fail("I1 cause", `${what}: its run is not in the store`);
+      return;
+    }
     if (shadow.outcomeKeys.has(rest.join(":")))
       this.#fail("I5 run again", `${what}: its outcome was in the history already`);
     const expected = this.key(shadow, Number(rest[0]));
@@ -215,6 +218,11 @@ export class Oracle {
       { key: idempotencyKey, run, attempt, at: this.#world.now, process: user, lease: user.lease },
       what,
     );
+  }
+
+  /** How many attempts of an effect have begun. */
+  begun(idempotencyKey: string): number {
+    return this.#begun.get(idempotencyKey) ?? 0;
   }
 
   /** I2, rule 20: whoever starts an effect owns the run at that instant. */
@@ -247,7 +255,7 @@ export class Oracle {
       );
     }
     this.#attempts.set(id, start);
-    this.starts.push(start);
+    this.#begun.set(start.key, this.begun(start.key) + 1);
   }
 
   /** Whether the run ended, or its engine died, lost its lease or was left in doubt about a commit since then. */

@@ -11,6 +11,8 @@ export interface Work {
   /** Fails for good until its outcome was set aside this many times. */
   readonly fatalFor: number;
   readonly beats: number;
+  /** The first so many times it begins it takes its process with it. */
+  readonly deadly: number;
   /** Stops when it is told to; otherwise it goes on regardless. */
   readonly obeys: boolean;
 }
@@ -39,10 +41,12 @@ class Author {
   readonly #rng: Rng;
   #ids = 0;
   #left: number;
+  readonly #gridMs: number;
 
-  constructor(rng: Rng, size: number) {
+  constructor(rng: Rng, size: number, gridMs: number) {
     this.#rng = rng;
     this.#left = size;
+    this.#gridMs = gridMs;
   }
 
   program(): Program {
@@ -96,11 +100,16 @@ class Author {
       fails: this.#rng.chance(0.2) ? this.#rng.int(1, 3) : 0,
       fatalFor: this.#rng.chance(0.05) ? this.#rng.int(1, 2) : 0,
       beats: this.#rng.chance(0.3) ? this.#rng.int(1, 4) : 0,
+      deadly: this.#rng.chance(0.01) ? this.#rng.int(1, 6) : 0,
       obeys: this.#rng.chance(0.5),
     };
   }
 
   #sleepMs(): number {
+    return Math.round(this.#anySleepMs() / this.#gridMs) * this.#gridMs;
+  }
+
+  #anySleepMs(): number {
     const roll = this.#rng.next();
     if (roll < 0.1) return 0;
     if (roll < 0.6) return this.#rng.span(1, 4999);
@@ -117,9 +126,9 @@ class Author {
   }
 }
 
-/** A random program of about `size` parts. */
-export function randomProgram(rng: Rng, size: number): Program {
-  return new Author(rng, size).program();
+/** A random program of about `size` parts, whose sleeps and timeouts are multiples of `gridMs`. */
+export function randomProgram(rng: Rng, size: number, gridMs: number): Program {
+  return new Author(rng, size, gridMs).program();
 }
 
 /** How many signals of each name release every wait of a program, however it branches. */

@@ -53,6 +53,7 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
     onBlocked: () => {},
     onCancelled: (reason) => context?.cancelled(reason),
     onNote: () => {},
+    onWaitSettled: () => {},
   });
   let next = 0;
   let early: string | undefined;

@@ -4,11 +4,13 @@
  */
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { RunRow, Store } from "../../src/store/store.ts";
+import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
 import { checkEnd, stuckOn } from "./checker.ts";
 import { type ClientHost, RunClient } from "./client.ts";
 import { EngineProcess, type FleetConfig } from "./engine-process.ts";
 import type { SharedStore } from "./fault-store.ts";
 import { type Fault, FaultPlan } from "./faults.ts";
+import { WORKFLOWS } from "./interpreter.ts";
 import { Oracle } from "./oracle.ts";
 import { Rng } from "./prng.ts";
 import { replayAll } from "./replay.ts";
@@ -84,7 +86,7 @@ class Simulation implements ClientHost {
     this.#shared = { base: this.#base, world, faults: this.#faults, oracle: this.#oracle, commitLandsAt: new Map() };
     const shape = this.#rng.stream("config");
     this.#config = {
-      ttlMs: 10_000,
+      ttlMs: shape.pick([4000, 10_000, 10_000]),
       pollMs: shape.pick([500, 1000, 2000]),
       parkAfterMs: 5000,
       warmRuns: shape.pick([0, 1, 2, 100]),
@@ -116,19 +118,22 @@ class Simulation implements ClientHost {
     const skew = rng.chance(0.5) ? 0 : rng.int(-3000, 3000);
     const rest = rng.span(100, 15_000);
     const died = (): void => void this.world.after(rest, undefined, () => this.#boot(slot));
-    const process = new EngineProcess(
-      `e${slot}.${incarnation}`,
-      this.#shared,
-      this.#config,
-      this.#off.has("skew") ? 0 : skew,
-      died,
-    );
+    const machine = { skewMs: this.#off.has("skew") ? 0 : skew, workflows: this.#deployed(slot) };
+    const process = new EngineProcess(`e${slot}.${incarnation}`, this.#shared, this.#config, machine, died);
     this.#fleet[slot] = process;
     this.world.after(0, process, () => process.boot());
   }
 
-  engine(rng: Rng): EngineProcess | undefined {
-    const open = this.#fleet.filter((process) => process.alive && process.engine !== undefined);
+  /** What a slot's engines can run: the first all, others perhaps a part. */
+  #deployed(slot: number): readonly AnyWorkflow[] {
+    const part = this.#rng
+      .stream(`deployed ${slot}`)
+      .pick([WORKFLOWS, WORKFLOWS, WORKFLOWS.slice(0, 1), WORKFLOWS.slice(1)]);
+    return slot === 0 ? WORKFLOWS : part;
+  }
+
+  engine(workflow: string, rng: Rng): EngineProcess | undefined {
+    const open = this.#fleet.filter((one) => one.alive && one.engine !== undefined && one.knows(workflow));
     const draw = rng.next();
     return open[Math.floor(draw * open.length)];
   }

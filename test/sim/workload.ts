@@ -38,18 +38,36 @@ export function randomWorkload(rng: Rng): Workload {
   const engines = rng.pick([1, 2, 2, 3, 3]);
   const activeMs = rng.int(15_000, 50_000);
   const count = rng.int(1, 6);
-  const runs = Array.from({ length: count }, (_, index) => randomRun(rng.stream(`run${index}`), `w${index}`, activeMs));
+  const gridMs = rng.pick([1, 1, 500, 1000]);
+  const runs = Array.from({ length: count }, (_, index) =>
+    onGrid(randomRun(rng.stream(`run${index}`), `w${index}`, activeMs, gridMs), gridMs),
+  );
   return { engines, activeMs, runs };
 }
 
-function randomRun(rng: Rng, id: string, activeMs: number): RunScript {
+/** On a coarse grid of time things often happen in the same millisecond: signals when their waits time out, runs together. */
+function onGrid(script: RunScript, gridMs: number): RunScript {
+  const snap = (ms: number): number => Math.round(ms / gridMs) * gridMs;
+  return {
+    ...script,
+    startAt: script.startAt.map(snap),
+    senders: script.senders.map(({ sender, signals }) => ({
+      sender,
+      signals: signals.map(({ at, name }) => ({ at: snap(at), name })),
+    })),
+    cancelAt: script.cancelAt === undefined ? undefined : snap(script.cancelAt),
+    terminateAt: script.terminateAt === undefined ? undefined : snap(script.terminateAt),
+  };
+}
+
+function randomRun(rng: Rng, id: string, activeMs: number, gridMs: number): RunScript {
   const startAt = [rng.int(200, activeMs * 0.7)];
   if (rng.chance(0.25)) startAt.push(startAt[0]! + (rng.chance(0.5) ? 0 : rng.span(1, 5000)));
   const from = startAt[0]!;
   return {
     id,
     workflow: rng.pick(["alpha", "beta"]),
-    program: randomProgram(rng.stream("program"), rng.pick([1, 3, 6, 10, 16])),
+    program: randomProgram(rng.stream("program"), rng.pick([1, 3, 6, 10, 16]), gridMs),
     startAt,
     delayMs: rng.chance(0.15) ? rng.span(1, 20_000) : 0,
     timeoutMs: rng.chance(0.08) ? rng.span(500, 40_000) : undefined,

@@ -86,10 +86,12 @@ class MemoryStore implements Store {
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
+      readonly suspects?: { readonly from: number; readonly limit: number };
     },
   ): Promise<RunRow[]> {
     if (!this.#tables.engines.has(engine)) throw leaseLost(engine);
-    const due = params.runs === undefined ? this.#due(params.workflows, params.at) : this.#named(params.runs);
+    const { runs, workflows, at, suspects } = params;
+    const due = runs === undefined ? withFew(this.#due(workflows, at), suspects) : this.#named(runs);
     return due.slice(0, params.limit).map((run) => {
       this.#tables.update(run, { owner: engine, wakeAt: null, status: "running" });
       return { ...run.row };
@@ -231,6 +233,14 @@ class MemoryStore implements Store {
   #changed(): void {
     for (const listener of this.#listeners) queueMicrotask(() => this.#listeners.has(listener) && listener());
   }
+}
+
+/** Leaves out suspects beyond the limit, and puts those that stay behind the others. */
+function withFew(due: MemoryRun[], suspects: { from: number; limit: number } | undefined): MemoryRun[] {
+  if (suspects === undefined) return due;
+  const { from, limit } = suspects;
+  const suspected = due.filter(({ row }) => row.crashes >= from).slice(0, limit);
+  return [...due.filter(({ row }) => row.crashes < from), ...suspected];
 }
 
 function leavesWorkToOthers(batch: Batch): boolean {

@@ -21,12 +21,12 @@ export class Claims {
     this.#sql = prepareAll(db, SQL);
   }
 
-  /** `engine, limit, at, workflows, runs or null`, lists as JSON. */
+  /** `engine, limit, at, workflows, runs or null, crashes of a suspect or null, suspects at most`, lists as JSON. */
   claim(args: Flat, reply: Flat): void {
-    const [engine, limit, at, workflows, runs] = args.slice(2) as [number, number, number, string, string | null];
+    const [engine, limit, , , runs] = args.slice(2) as [number, number, number, string, string | null];
     const rows = this.#lock.hold(() => {
       if (this.#sql.engine.all([engine]).length === 0) throw leaseLost(engine);
-      const due = runs === null ? this.#sql.due.all([at, workflows, limit]) : this.#sql.named.all([runs, limit]);
+      const due = runs === null ? this.#due(args) : this.#sql.named.all([runs, limit]);
       if (due.length > 0) this.#sql.take.run([engine, JSON.stringify(due.map((row) => row[0]))]);
       return due;
     });
@@ -36,6 +36,15 @@ export class Claims {
       row[WAKE_AT] = null;
     }
     pushRows(reply, rows);
+  }
+
+  #due(args: Flat): Value[][] {
+    const [limit, at, workflows, , from, suspects] = args.slice(3) as [number, number, string, null, number, number];
+    if (from === null) return this.#sql.due.all([at, workflows, 0, Number.MAX_SAFE_INTEGER, limit]);
+    const due = this.#sql.due.all([at, workflows, 0, from, limit]);
+    const room = Math.min(suspects, limit - due.length);
+    if (room > 0) due.push(...this.#sql.due.all([at, workflows, from, Number.MAX_SAFE_INTEGER, room]));
+    return due;
   }
 
   nextWake(args: Flat, reply: Flat): void {
@@ -99,7 +108,7 @@ const SQL = {
   engine: "select 1 from engines where engine = ?",
   due: `select ${RUN_COLUMNS} from workflow_runs
     where owner is null and wake_at <= ? and ${ADVANCING} and workflow in (select value from json_each(?))
-    order by wake_at limit ?`,
+    and crashes >= ? and crashes < ? order by wake_at limit ?`,
   named: `select ${RUN_COLUMNS} from workflow_runs where ${NAMED} and owner is null and ${ADVANCING} order by run limit ?`,
   take: `update workflow_runs set owner = ?, wake_at = null, status = 'running' where ${NAMED}`,
   nextWake: `select wake_at from workflow_runs

@@ -145,10 +145,13 @@ class ThreadedStore implements SqliteStore {
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
+      readonly suspects?: { readonly from: number; readonly limit: number };
     },
   ): Promise<RunRow[]> {
+    const { limit, at, suspects } = params;
     const runs = params.runs === undefined ? null : JSON.stringify(params.runs);
-    const rows = await this.#ask(OP.claim, engine, params.limit, params.at, JSON.stringify(params.workflows), runs);
+    const careful = [suspects?.from ?? null, suspects?.limit ?? null];
+    const rows = await this.#ask(OP.claim, engine, limit, at, JSON.stringify(params.workflows), runs, ...careful);
     return readRows(rows, RUN_WIDTH, readRun);
   }
 
