@@ -31,6 +31,7 @@ export async function superviseRun({ invocation, runnable, store, durability, ob
   const display = runDisplay(terminal, json, runnable.definition);
   const watcher = new Watcher(display);
   const interrupts = new Interrupts();
+  terminal.onClosed(() => interrupts.leave(EXIT_PIPE));
   const engine = await open({
     store,
     durability: durability ?? "full",
@@ -193,24 +194,24 @@ const LOOK_MS = 400;
 const LOOK_WHEN_LIVE_MS = 3000;
 const QUIET_MS = 2500;
 
-/** What the keyboard and the system ask for: ctrl-C cancels, again leaves; ctrl-\, TERM and HUP leave at once. */
+/** What the keyboard and the system ask for: ctrl-C cancels, again leaves; ctrl-\, TERM, HUP and a closed pipe leave at once. */
 class Interrupts {
   readonly left: Promise<void>;
   exitCode: number = EXIT.interrupted;
   cancelled = false;
-  #leave!: () => void;
+  #resolve!: () => void;
   #first: (() => Promise<void>) | undefined;
   readonly #handlers: readonly (readonly [NodeJS.Signals, () => void])[];
 
   constructor() {
     this.left = new Promise((resolve) => {
-      this.#leave = resolve;
+      this.#resolve = resolve;
     });
     this.#handlers = [
       ["SIGINT", () => this.#interrupted()],
-      ["SIGQUIT", () => this.#left(EXIT.interrupted)],
-      ["SIGTERM", () => this.#left(EXIT_TERM)],
-      ["SIGHUP", () => this.#left(EXIT_HUP)],
+      ["SIGQUIT", () => this.leave(EXIT.interrupted)],
+      ["SIGTERM", () => this.leave(EXIT_TERM)],
+      ["SIGHUP", () => this.leave(EXIT_HUP)],
     ];
     for (const [name, handler] of this.#handlers) process.on(name, handler);
   }
@@ -221,16 +222,17 @@ class Interrupts {
 
   #interrupted(): void {
     if (this.cancelled || this.#first === undefined) {
-      this.#left(EXIT.interrupted);
+      this.leave(EXIT.interrupted);
       return;
     }
     this.cancelled = true;
     void this.#first();
   }
 
-  #left(exitCode: number): void {
+  /** Ends the watching; the run stays open. */
+  leave(exitCode: number): void {
     this.exitCode = exitCode;
-    this.#leave();
+    this.#resolve();
   }
 
   stop(): void {
@@ -238,6 +240,7 @@ class Interrupts {
   }
 }
 
+const EXIT_PIPE = 141;
 const EXIT_TERM = 143;
 const EXIT_HUP = 129;
 

@@ -23,6 +23,8 @@ export interface Terminal {
   readonly live: boolean;
   readonly columns: number;
   readonly rows: number;
+  /** Calls back when nobody reads standard output any more. */
+  onClosed(listener: () => void): void;
   /** Writes a line to standard output. */
   line(text?: string): void;
   /** Writes to standard output as it is. */
@@ -39,9 +41,11 @@ const PLAIN_ROWS = 40;
 export function processTerminal(options: { readonly color: boolean }): Terminal {
   const { stdout, stderr } = process;
   let closed = false;
+  const listeners: (() => void)[] = [];
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     closed = true;
+    for (const listener of listeners) listener();
   });
   stderr.on("error", () => {});
   const write = (text: string): void => {
@@ -59,6 +63,7 @@ export function processTerminal(options: { readonly color: boolean }): Terminal 
     get rows() {
       return stdout.rows ?? PLAIN_ROWS;
     },
+    onClosed: (listener) => void listeners.push(listener),
     line: (text = "") => write(`${text}\n`),
     write,
     error: (text) => void stderr.write(`${text}\n`),

@@ -42,6 +42,7 @@ export interface Blockage {
     | "nondurable_await"
     | "crash_loop"
     | "data_error"
+    | "defect"
     | "unknown_workflow"
     | "unknown_activity";
   readonly message: string;
@@ -308,9 +309,10 @@ export class Machine<Spec = unknown> {
   }
 
   #start(data: EventData): void {
+    const input = reviveParsed(data.p, this.#options.codec);
     let running: Promise<unknown>;
     try {
-      running = this.#options.start(this, reviveParsed(data.p, this.#options.codec));
+      running = this.#options.start(this, input);
     } catch (error) {
       running = Promise.reject(error);
     }

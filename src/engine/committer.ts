@@ -145,7 +145,7 @@ export class Committer {
     let taken = 0;
     while (taken < asked.length && transitions.length < MAX_BATCH) {
       const run = asked[taken++]!;
-      const transition = run.takeTransition();
+      const transition = transitionOf(run);
       if (transition === undefined) continue;
       runs.push(run);
       transitions.push(transition);
@@ -289,4 +289,14 @@ function settleStart(start: PendingStart, result: StartResult): void {
     found.createdAt === start.run.createdAt &&
     found.workflow === start.run.workflow;
   start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: true });
+}
+
+/** What a run wants to write; one that cannot even say so is left to itself. */
+function transitionOf(run: Committing): Transition | undefined {
+  try {
+    return run.takeTransition();
+  } catch (error) {
+    run.choked(error);
+    return undefined;
+  }
 }

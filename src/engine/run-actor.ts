@@ -41,6 +41,8 @@ const JOURNAL_AFTER_MS = 1000;
 const MAX_WAITS_SHOWN = 100;
 /** From this many crashes on, attempts are written down before they start (rule 18). */
 const CAREFUL_CRASHES = 2;
+/** How long a run that was there when an engine crashed keeps waiting in memory. */
+const CAREFUL_PARK_AFTER_MS = 250;
 
 export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   readonly facts: RunFacts;
@@ -223,6 +225,19 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     return this.#cursor < this.#pending.length && this.phase !== "gone" && this.machine.blockage === undefined;
   }
 
+  /** A defect, ours or in the data: this run stands still, the others go on. */
+  broke(error: unknown): void {
+    this.#applying = false;
+    this.#pending = NONE;
+    if (this.phase === "gone") return;
+    this.phase = "live";
+    this.machine.block({
+      reason: "defect",
+      message: `advancing the run threw: ${String((error as Error)?.stack ?? error)}`,
+    });
+    this.#ready();
+  }
+
   turnsDone(): void {
     this.#applying = false;
     this.#pending = NONE;
@@ -341,7 +356,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
     const nearest = this.#due.nearest();
     // A run that only waits did not crash anything: parked, it does not count the next crash.
-    const least = this.crashes > 0 ? 0 : this.#engine.parkAfterMs;
+    const least = this.crashes > 0 ? CAREFUL_PARK_AFTER_MS : this.#engine.parkAfterMs;
     return nearest - this.clock.now() > least ? nearest : undefined;
   }
 

@@ -177,7 +177,7 @@ export class Takeover {
   /** How many commands the code had issued when the pivot was applied: found by replaying up to it, without effects. */
   #commandsBefore(plan: ReplayPlan, pivot: number | undefined, { machine }: RunActor): Promise<number> {
     const rows = pivot === undefined ? plan.rows.slice(0, -1) : plan.rows.filter((event) => event.seq < pivot);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       let next = 0;
       this.#host.turns.add({
         takeTurn: () => {
@@ -195,6 +195,7 @@ export class Takeover {
           machine.kill();
           resolve(commands);
         },
+        broke: reject,
       });
       this.#host.turns.run();
     });

@@ -16,6 +16,8 @@ export interface TurnTaker {
   endTurn(): boolean;
   /** No event is waiting any more. */
   turnsDone(): void;
+  /** One of the above threw: a defect, which must not hold up the other runs. */
+  broke(error: unknown): void;
 }
 
 /** Turns after which timers and I/O get their chance although events are still waiting. */
@@ -48,7 +50,7 @@ export class Turns {
     const takers = this.#waiting;
     this.#waiting = [];
     setWorkflowTurn(true);
-    for (const taker of takers) taker.takeTurn();
+    for (const taker of takers) guarded(taker, () => taker.takeTurn());
     queueMicrotask(() => process.nextTick(() => this.#close(takers)));
   }
 
@@ -59,7 +61,7 @@ export class Turns {
       if (taker.endTurn()) this.#waiting.push(taker);
       else done.push(taker);
     }
-    for (const taker of done) taker.turnsDone();
+    for (const taker of done) guarded(taker, () => taker.turnsDone());
     if (this.#waiting.length === 0) {
       this.#running = false;
       this.#inARow = 0;
@@ -70,5 +72,13 @@ export class Turns {
       this.#inARow = 0;
       setImmediate(() => this.#open());
     }
+  }
+}
+
+function guarded(taker: TurnTaker, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    taker.broke(error);
   }
 }

@@ -130,7 +130,8 @@ function stepProblems(
     void problems.push(`${workflowId} ${winner.step} (${winner.key}): ${what}\n  ${effects.map(line).join("\n  ")}`);
   const starts = effects.filter(({ phase }) => phase === "start");
   const failed = new Set(effects.filter(({ phase }) => phase !== "start" && phase !== "end").map(({ token }) => token));
-  if (starts.at(-1)?.token !== winner.token) wrong(`the outcome is from ${winner.token}, and it was started after that`);
+  if (starts.at(-1)?.token !== winner.token)
+    wrong(`the outcome is from ${winner.token}, and it was started after that`);
   if (!effects.some(({ token, phase }) => token === winner.token && phase === "end")) wrong("recorded before it ended");
   for (const effect of effects) {
     if (effect.workflowId !== workflowId || effect.step !== winner.step) wrong(`its key was used by ${line(effect)}`);

@@ -2,8 +2,8 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { open, type Perdure } from "../../src/index.ts";
 import { silentLogger } from "../../src/engine/log.ts";
+import { open, type Perdure } from "../../src/index.ts";
 import { type Audit, audit } from "./audit.ts";
 import { type Effect, readEffects } from "./effect-log.ts";
 import { EngineProcess, killAll, type ProcessOptions } from "./engine-process.ts";

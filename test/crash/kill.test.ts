@@ -9,8 +9,8 @@ import { CrashSite } from "./crash-site.ts";
 import { Lineage } from "./lineage.ts";
 import { type Draw, seededDraw } from "./seeded-random.ts";
 
-const KILLS = Number(process.env["PERDURE_KILLS"] ?? 22);
-const SEED = Number(process.env["PERDURE_KILL_SEED"] ?? Date.now() % 1_000_000);
+const KILLS = Number(process.env.PERDURE_KILLS ?? 22);
+const SEED = Number(process.env.PERDURE_KILL_SEED ?? Date.now() % 1_000_000);
 const LEDGERS = 3;
 const ITEMS = KILLS * 8;
 

@@ -16,9 +16,9 @@ for (const poison of ["at once", "late"] as const) {
   it(`a run that kills its engine ${poison} is blocked, the others complete, and it can be resumed`, async () => {
     const lineage = new Lineage(site, { poison });
     const chains = Array.from({ length: INNOCENT }, (_, index) => `chain-${index}`);
-    const slow = Array.from({ length: INNOCENT }, (_, index) => `slow-${index}`);
+    const slow = Array.from({ length: 3 }, (_, index) => `slow-${index}`);
     for (const id of chains) await start(lineage, "chain", { steps: 10, ms: 40 }, id);
-    for (const id of slow) await start(lineage, "chain", { steps: 1, ms: 1500 }, id);
+    for (const id of slow) await start(lineage, "chain", { steps: 1, ms: 800 }, id);
     await start(lineage, "sleeper", { naps: [1000, 1000] }, "sleeper");
     await start(lineage, "poison", undefined, "poison");
 

@@ -241,3 +241,30 @@ describe("secrets", () => {
     expect(lines.join("\n")).not.toContain("hunter2");
   });
 });
+
+describe("a history that cannot be read", () => {
+  it("blocks its run with the reason and leaves the others alone", async () => {
+    const { engine, finish, store, clock } = bench();
+    const w = workflow("w", async (wf, n: number) => {
+      await wf.call(a, n);
+      await wf.waitFor(go);
+      return n;
+    });
+    const codec = {
+      encode: (text: string) => text.split("").reverse().join(""),
+      decode: (text: string) => text.split("").reverse().join(""),
+    };
+    const one = await engine({ workflows: [w], codec });
+    await one.start(w, 1, { id: "coded" });
+    await clock.advance(100);
+    await one.close();
+    const two = await engine({ workflows: [w], store });
+    const plain = await two.start(w, 2, { id: "plain" });
+    const coded = await two.handle("coded");
+    await coded.signal(go, "now");
+    await plain.signal(go, "now");
+    expect(await finish(plain)).toBe(2);
+    await clock.advance(2000);
+    expect(await coded.describe()).toMatchObject({ status: "blocked", blocked: { reason: "defect" } });
+  });
+});

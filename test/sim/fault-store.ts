@@ -157,9 +157,10 @@ export class FaultStore implements Store {
   }
 
   sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
-    const { base, oracle, faults } = this.#shared;
+    const { base, oracle, faults, world } = this.#shared;
     const run = async (): Promise<number> => {
-      const freed = await base.sweep(params);
+      // As the contract demands, the time that the call was under way is added.
+      const freed = await base.sweep({ ...params, monotonicMs: world.now });
       faults.leasesLost += await oracle.enginesChanged();
       return freed;
     };

@@ -6,7 +6,7 @@ import { type Part, renderLine, type StyledLine } from "../text/styled-line.ts";
 import { spanText } from "../text/time-text.ts";
 import { LiveScreen } from "./live-screen.ts";
 import { activityOf, awaitedSignals, statusPart, stepDetails, stepLines } from "./progress-lines.ts";
-import { type Change, isSettled, RunProgress } from "./run-progress.ts";
+import { type Change, RunProgress } from "./run-progress.ts";
 
 /** The run that is shown. */
 export interface ShownRun {
@@ -126,8 +126,8 @@ class LineDisplay implements RunDisplay {
     this.#terminal.line(
       renderLine([["bold", workflow], `  ${workflowId}`, ["dim", `  ${runId}`]], this.#terminal.styles),
     );
-    const before = this.progress.steps.filter(isSettled).length;
-    if (before > 0) this.say(`${before} ${before === 1 ? "step has" : "steps have"} ended before`);
+    const before = this.progress.steps.filter(({ state }) => state === "completed").length;
+    if (before > 0) this.say(`${before} ${before === 1 ? "step has" : "steps have"} finished before`);
     this.#opened = true;
   }
 

@@ -148,14 +148,19 @@ export class RunProgress {
   ): void {
     const step = this.#step(event);
     const state = event.type.slice("step.".length) as StepState;
-    // A note about the failure may be there already, and says more.
-    if (state === "failed" && step.state === "continued") return;
-    this.#settle(step, state, {
+    this.#settle(step, state === "failed" ? this.#failure(step) : state, {
       settledAt: event.at,
       ...("attempts" in event && { attempts: event.attempts }),
       ...("durationMs" in event && event.kind !== "timer" && { durationMs: event.durationMs }),
       ...("error" in event && { error: errorText(event.error) }),
     });
+  }
+
+  /** What a failure of this step means for its flow. */
+  #failure(step: StepProgress): StepState {
+    const onError = this.#flowSteps.get(step.name)?.onError;
+    if (typeof onError === "object") step.target = onError.goto;
+    return onError === "continue" || typeof onError === "object" ? "continued" : "failed";
   }
 
   #logged(name: string, level: string, message: string): void {
@@ -193,14 +198,12 @@ export class RunProgress {
     const step = this.#step(identity);
     const worked = data.k === "activity" || data.k === "inline";
     const state = OUTCOMES[type] ?? "completed";
-    if (!(state === "failed" && step.state === "continued")) {
-      this.#settle(step, state, {
-        settledAt: at,
-        attempts: data.a ?? 1,
-        ...(worked && { durationMs: data.d ?? 0 }),
-        ...(data.e !== undefined && { error: errorText(data.e) }),
-      });
-    }
+    this.#settle(step, state === "failed" ? this.#failure(step) : state, {
+      settledAt: at,
+      attempts: data.a ?? 1,
+      ...(worked && { durationMs: data.d ?? 0 }),
+      ...(data.e !== undefined && { error: errorText(data.e) }),
+    });
     return step;
   }
 

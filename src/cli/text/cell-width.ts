@@ -38,6 +38,7 @@ const SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001
 /** Text from elsewhere on one line, without anything that would steer the terminal. */
 export function plainLine(text: string): string {
   return plainText(text)
+    .replace(/:\s*\n\s*/g, ": ")
     .replace(/\s*\n\s*/g, " ⏎ ")
     .replace(/\t/g, " ")
     .trim();

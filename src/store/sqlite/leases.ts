@@ -4,6 +4,7 @@ import type { Committer } from "./committer.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import { type Flat, pushRows } from "./rows.ts";
 import { Sidecars } from "./sidecars.ts";
+import { uptimeMs } from "./uptime.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 interface Row {
@@ -70,8 +71,10 @@ export class Leases {
 
   /** Reads without the lock; takes it only when somebody died. */
   sweep(args: Flat, reply: Flat): void {
-    const [ttlMs, monotonicMs, at] = args.slice(2) as [number, number, number];
+    const [ttlMs, askedMs, at, sentMs] = args.slice(2) as [number, number, number, number];
     const rows = this.#rows();
+    // Signs of life are seen now, not when the request was sent: it may have waited behind others for long.
+    const monotonicMs = askedMs + uptimeMs() - sentMs;
     const signs = rows.map(({ engine, batch, renewals }) => ({ engine, sign: `${batch}/${renewals}` }));
     const still = new Set(this.#still.observe(signs, { ttlMs, monotonicMs }));
     const dead = rows.filter((row) => still.has(row.engine) || this.#isDead(row));

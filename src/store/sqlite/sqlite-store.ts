@@ -43,6 +43,7 @@ import {
 } from "./rows.ts";
 import { SendQueue } from "./send-queue.ts";
 import { Thread } from "./thread.ts";
+import { uptimeMs } from "./uptime.ts";
 
 /** Where and how to open a SQLite store. */
 export interface SqliteOptions {
@@ -129,7 +130,7 @@ class ThreadedStore implements SqliteStore {
   }
 
   async sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
-    return (await this.#ask(OP.sweep, params.ttlMs, params.monotonicMs, params.at))[0] as number;
+    return (await this.#ask(OP.sweep, params.ttlMs, params.monotonicMs, params.at, uptimeMs()))[0] as number;
   }
 
   async commit({ engine }: Lease, batch: Batch): Promise<BatchResult> {
