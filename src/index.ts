@@ -21,6 +21,7 @@ export {
   FatalError,
   RetryError,
 } from "./workflow/activity.ts";
-export type { Logger, RunInfo, SecretInput, StepOptions, WorkflowContext } from "./workflow/context.ts";
+export type { RunInfo, SecretInput, StepOptions, WorkflowContext } from "./workflow/context.ts";
+export type { Logger } from "./workflow/logger.ts";
 export { type Signal, signal } from "./workflow/signal.ts";
 export { type AnyWorkflow, type Workflow, workflow } from "./workflow/workflow.ts";

@@ -15,6 +15,7 @@ import { packageVersion } from "./version.ts";
  */
 export async function main(argv: readonly string[]): Promise<number> {
   const terminal = processTerminal({ color: !argv.includes("--no-color") });
+  process.on("uncaughtException", (error) => process.exit(reportFailure(error, terminal, false)));
   try {
     return await dispatch(argv, terminal);
   } catch (error) {

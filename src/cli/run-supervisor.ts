@@ -8,7 +8,7 @@ import { open, type Perdure } from "../client/open.ts";
 import type { RunHandle } from "../client/run-handle.ts";
 import { isPerdureError } from "../core/errors.ts";
 import type { RunEvent } from "../engine/observers.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import { EXIT, type Invocation } from "./command.ts";
 import { type RunDisplay, runDisplay, shellWord } from "./progress/run-display.ts";
 import { endingOf, exitCodeOf, printEnding, type RunEnding } from "./run-ending.ts";

@@ -14,7 +14,7 @@ import { type ActivitySet, Registry } from "../engine/registry.ts";
 import { DEFAULT_STORE, openStore } from "../store/open.ts";
 import { createSealer } from "../store/sealing.ts";
 import type { EventRow, RunRow, Store } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
 

@@ -5,7 +5,7 @@
  * is the truth (rule 26). Runs that crashed engines before start one at a time (rule 18).
  */
 import type { Lease, RunRow, Store } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 
 /** What the claimer needs from its engine. */

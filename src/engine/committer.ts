@@ -9,7 +9,7 @@
  */
 import { isPerdureError } from "../core/errors.ts";
 import type { Batch, BatchResult, Lease, NewRun, Refusal, StartResult, Store, Transition } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { Clock } from "./clock.ts";
 
 /** A run that may have something to write. */

@@ -7,7 +7,7 @@ import { formatRunId } from "../core/ids.ts";
 import { Machine } from "../core/machine.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import type { EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { Alarm } from "./alarm.ts";
 import { Claimer, type ClaimHost } from "./claimer.ts";

@@ -6,7 +6,7 @@
  * the monotonic and by the wall clock, minus a margin.
  */
 import type { Lease, Store } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 
 /** What the keeper tells its engine. */

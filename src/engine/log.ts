@@ -1,5 +1,5 @@
 /** Loggers shaped like pino's, for those who bring none. */
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 
 const NOTHING = (): void => {};
 

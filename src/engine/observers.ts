@@ -4,7 +4,7 @@
  */
 import type { Failure } from "../core/failure.ts";
 import type { ClosedStatus } from "../core/status.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 
 /** The run an event belongs to. */
 export interface RunIdentity {

@@ -19,7 +19,7 @@ import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
 import type { AttemptRow, EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { type CommandSpec, isStep, type StepSpec } from "./command-spec.ts";
 import { DueTimes } from "./due-times.ts";

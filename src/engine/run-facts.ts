@@ -1,6 +1,6 @@
 /** Facts of a run that never change while it is in memory, and how its values become payloads. */
 import { encodePayload, type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
 
 /** Facts that never change while the actor lives. */

@@ -2,7 +2,7 @@
 import type { Check } from "../core/events.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import type { AttemptRow, EventRow, MessageRow } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { Alarm } from "./alarm.ts";
 import type { Clock } from "./clock.ts";
 import type { Observers } from "./observers.ts";

@@ -3,7 +3,7 @@ import { type Failure, failureText, toFailure } from "../core/failure.ts";
 import type { Blockage, Command, Ending } from "../core/machine.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { EventRow } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import { type Announcement, announcementOf, stepIdentity } from "./announce.ts";
 import type { Clock } from "./clock.ts";
 import type { Observers } from "./observers.ts";

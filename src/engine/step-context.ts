@@ -2,7 +2,7 @@
 import { idempotencyKey } from "../core/ids.ts";
 import { decodePayload, encodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import { fillSecrets, redactText, type Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 

@@ -7,7 +7,7 @@
 import { type Check, newEvent } from "../core/events.ts";
 import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
 import type { EventRow, Lease, LoadedRun, RunRow, Store } from "../store/store.ts";
-import type { Logger } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";

@@ -15,7 +15,8 @@ import {
   activityParts,
   DEFAULT_CONFIG,
 } from "../workflow/activity.ts";
-import type { Logger, RunInfo, StepOptions, WorkflowContext } from "../workflow/context.ts";
+import type { RunInfo, StepOptions, WorkflowContext } from "../workflow/context.ts";
+import type { Logger } from "../workflow/logger.ts";
 import type { Signal } from "../workflow/signal.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
 

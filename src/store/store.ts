@@ -215,7 +215,8 @@ export interface Store {
   release(lease: Lease, at: number): Promise<void>;
   /**
    * Removes engines that died or stood still for `ttlMs` (by the monotonic clock given) and frees their runs, counting a crash
-   * for each. Returns how many runs were freed.
+   * for each. Returns how many runs were freed. `monotonicMs` is as of the call: a store in which calls wait adds the wait, or
+   * it would see fresh signs of life as old ones and remove the living.
    */
   sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number>;
 

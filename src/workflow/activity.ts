@@ -4,7 +4,7 @@ import { PerdureError } from "../core/errors.ts";
 import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
 import { MAX_NAME } from "../core/ids.ts";
 import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
-import type { Logger } from "./context.ts";
+import type { Logger } from "./logger.ts";
 import { inWorkflowTurn } from "./turn.ts";
 
 /** What an activity gets beside its input. */

@@ -5,6 +5,7 @@
 import type { Duration } from "../core/duration.ts";
 import type { RetryOptions } from "../core/retry-policy.ts";
 import type { Activity, ActivityContext } from "./activity.ts";
+import type { Logger } from "./logger.ts";
 import type { Signal } from "./signal.ts";
 
 /** Options of one step; what is left out comes from the activity's own options, then from the defaults. */
@@ -44,14 +45,6 @@ export interface RunInfo {
   readonly runId: string;
   /** When the run was started, epoch milliseconds. */
   readonly startedAt: number;
-}
-
-/** A logger shaped like pino's. Inside workflow code it is silent during replay. */
-export interface Logger {
-  debug(fields: object, message?: string): void;
-  info(fields: object, message?: string): void;
-  warn(fields: object, message?: string): void;
-  error(fields: object, message?: string): void;
 }
 
 /** What a workflow function gets as its first argument. */

@@ -7,7 +7,7 @@ import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
-import type { Logger } from "../../src/workflow/context.ts";
+import type { Logger } from "../../src/workflow/logger.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
 import { FaultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
 import type { WorkPlace } from "./interpreter.ts";
