@@ -7,7 +7,7 @@
  *   sent again only if it did not happen.
  * - rule 16: a batch the store chokes on is tried run by run, so that one bad row hurts only its own run.
  */
-import { isPerdureError } from "../core/errors.ts";
+import { isPerdureError, PerdureError } from "../core/errors.ts";
 import type { Batch, BatchResult, Lease, NewRun, Refusal, StartResult, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Clock } from "./clock.ts";
@@ -92,6 +92,14 @@ export class Committer {
       this.#starts.push(start);
     }
     this.#flying = undefined;
+  }
+
+  /** Stops for good: starts that were not written are refused. */
+  close(): void {
+    this.shut();
+    for (const start of this.#starts)
+      start.failed(new PerdureError("UNAVAILABLE", "the engine was closed before the run was started"));
+    this.#starts = [];
   }
 
   /** Asks for a place in the next batch. */

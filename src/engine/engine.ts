@@ -466,22 +466,31 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#claimer.stop();
+    await this.#atMost(this.#claimer.stop());
     for (const actor of this.#actors.values()) actor.release();
-    await this.committer.drained();
-    this.committer.shut();
+    await this.#atMost(this.committer.drained());
+    this.committer.close();
     for (const actor of [...this.#actors.values(), ...this.#warm.values()]) actor.abandon("the engine closed");
     this.#actors.clear();
     this.#warm.clear();
     this.alarm.clear();
     try {
-      await this.#keeper.stop();
+      await this.#atMost(this.#keeper.stop());
     } catch (error) {
       if (!isPerdureError(error)) throw error;
       this.log.warn({ error: error.message }, "leaving the store failed; its runs are freed when the lease ends");
     }
     this.observers.flush();
     this.#unattribute();
+  }
+
+  /** Waits for the store, but not longer than the lease could live anyway. */
+  async #atMost(work: Promise<void>): Promise<void> {
+    let cancel = (): void => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.clock.after(this.#config.ttlMs, resolve);
+    });
+    await Promise.race([work, late]).finally(() => cancel());
   }
 }
 

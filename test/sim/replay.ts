@@ -57,7 +57,7 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
   });
   let next = 0;
   let early: string | undefined;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     turns.add({
       takeTurn: () => {
         const event = plan.rows[next++];
@@ -73,6 +73,7 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
         return next < plan.rows.length && machine.blockage === undefined;
       },
       turnsDone: () => resolve({ row, history, machine, early }),
+      broke: reject,
     });
   });
 }

@@ -14,6 +14,9 @@ interface Row {
   readonly process: string;
 }
 
+/** Waits too short to matter against the margin of any time to live. */
+const UNNOTICED_MS = 100;
+
 /** Requests about engines. */
 export class Leases {
   readonly #process: string;
@@ -74,7 +77,8 @@ export class Leases {
     const [ttlMs, askedMs, at, sentMs] = args.slice(2) as [number, number, number, number];
     const rows = this.#rows();
     // Signs of life are seen now, not when the request was sent: it may have waited behind others for long.
-    const monotonicMs = askedMs + uptimeMs() - sentMs;
+    const waitedMs = uptimeMs() - sentMs;
+    const monotonicMs = waitedMs < UNNOTICED_MS ? askedMs : askedMs + waitedMs;
     const signs = rows.map(({ engine, batch, renewals }) => ({ engine, sign: `${batch}/${renewals}` }));
     const still = new Set(this.#still.observe(signs, { ttlMs, monotonicMs }));
     const dead = rows.filter((row) => still.has(row.engine) || this.#isDead(row));
