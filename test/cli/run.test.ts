@@ -32,7 +32,7 @@ describe("perdure run", () => {
   test("reads inputs as JSON where they are JSON, from pairs, texts and files", async () => {
     const folder = folderWith({ "echo.yaml": ECHO, "agents.yaml": AGENTS, "in.json": '{"a": [1], "b": {"c": 1}}' });
     const run = async (...input: string[]): Promise<unknown> =>
-      lastJson(await perdure(folder, "run", "echo.yaml", "--json", ...input))["output"];
+      lastJson(await perdure(folder, "run", "echo.yaml", "--json", ...input)).output;
     expect(await run("-i", "@in.json", "-i", "b.d=true", "x=null", "id=12345678901234567890", "t=a=b")).toEqual({
       a: [1],
       b: { c: 1, d: true },
@@ -132,7 +132,7 @@ describe("perdure run", () => {
     expect(await statusOf(folder, "h1")).toBe("cancelled");
   });
 
-  test("is left by the second ctrl-C, and resume brings it to the end that was asked for", async () => {
+  test("is left open by the second ctrl-C", async () => {
     const folder = folderWith({ "stubborn.ts": STUBBORN });
     const run = new Running(folder, ["run", "stubborn.ts", "--id", "s1"]);
     await run.printed(/stubborn: started/);
@@ -220,21 +220,20 @@ export const hello = workflow("hello", async (wf, name: string) => wf.call(greet
 export const other = workflow("other", async () => 1);
 `;
 
-/** Does not stop when it is asked to, until it is over. */
+/** Does not stop when it is asked to. */
 const STUBBORN = `import { activity, workflow } from "perdure";
 const stubborn = activity("stubborn", () => new Promise((resolve) => setTimeout(resolve, 60_000)));
-const wait = activity("again", () => new Promise((resolve) => setTimeout(resolve, 60_000)));
 export default workflow("stubborn", async (wf) => {
   try {
     await wf.call(stubborn);
   } catch {
-    await wf.call(wait);
+    await new Promise(() => {});
   }
 });
 `;
 
 async function statusOf(folder: string, id: string): Promise<unknown> {
-  return lastJson(await perdure(folder, "runs", "show", id, "--json"))["status"];
+  return lastJson(await perdure(folder, "runs", "show", id, "--json")).status;
 }
 
 /** Resolves when a run waits for a signal, as another process sees it. */

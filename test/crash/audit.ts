@@ -20,7 +20,7 @@ export interface AuditedEvent {
   readonly seq: number;
   readonly type: string;
   readonly at: number;
-  readonly data: { c?: number; k?: string; p?: unknown; m?: number };
+  readonly data: { c?: number; p?: unknown; m?: number; x?: readonly [commands: number, digest: string] };
 }
 
 /** What a file holds. */
@@ -115,6 +115,7 @@ function effectProblems(runs: ReadonlyMap<string, AuditedRun>, effects: readonly
       problems.push(...stepProblems(run.workflowId, { key, token, step }, byKey.get(key) ?? []));
       byKey.delete(key);
     }
+    problems.push(...orderProblems(run, effects));
   }
   for (const [key, [first]] of byKey) problems.push(`${key} ran (${JSON.stringify(first)}) and has no outcome`);
   return problems;
@@ -139,6 +140,33 @@ function stepProblems(
   for (const [incarnation, own] of groupBy(starts, (start) => start.incarnation)) {
     const unfinished = own.slice(0, -1).filter(({ token }) => !failed.has(token));
     if (unfinished.length > 0) wrong(`${incarnation} ran it twice`);
+  }
+  return problems;
+}
+
+/**
+ * Durable before visible: a step starts only after the commit of what it was started by. The first event of each commit says how
+ * many commands there had been before, which tells the commit each step follows from.
+ */
+function orderProblems({ runId, workflowId, events }: AuditedRun, effects: readonly Effect[]): string[] {
+  const problems: string[] = [];
+  const endOf = (token: string): number =>
+    effects.findIndex((effect) => effect.token === token && effect.phase === "end");
+  const startOf = (key: string): number => effects.findIndex((effect) => effect.key === key);
+  const commits: AuditedEvent[][] = [];
+  for (const event of events) {
+    if (event.data.x !== undefined || commits.length === 0) commits.push([]);
+    commits.at(-1)!.push(event);
+  }
+  for (const { type, data } of events) {
+    if (type !== "StepCompleted") continue;
+    const after = commits.findIndex(([first]) => (first?.data.x?.[0] ?? 0) >= data.c!);
+    const causes = (commits[after - 1] ?? []).filter((event) => event.type === "StepCompleted");
+    const start = startOf(`${runId}:${data.c}`);
+    for (const cause of causes) {
+      const { token, step } = cause.data.p as { token: string; step: string };
+      if (start < endOf(token)) problems.push(`${workflowId}: command ${data.c} began before ${step} was durable`);
+    }
   }
   return problems;
 }

@@ -79,12 +79,21 @@ function split(text: string): { blocks: Block[]; prose: Line[] } {
 function blockOf(info: string, text: string, line: number): Block {
   const [language = "", ...rest] = info.trim().split(/\s+/);
   const pairs = rest.filter((word) => word.includes("=")).map((word) => word.split("=", 2) as [string, string]);
-  return { language, words: new Set(rest.filter((word) => !word.includes("="))), options: Object.fromEntries(pairs), text, line };
+  return {
+    language,
+    words: new Set(rest.filter((word) => !word.includes("="))),
+    options: Object.fromEntries(pairs),
+    text,
+    line,
+  };
 }
 
 function linksIn(prose: readonly Line[]): Link[] {
   return prose.flatMap(({ text, number }) =>
-    [...text.replaceAll(/`[^`]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map((match) => ({ target: match[1]!, line: number })),
+    [...text.replaceAll(/`[^`]*`/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map((match) => ({
+      target: match[1]!,
+      line: number,
+    })),
   );
 }
 
@@ -105,7 +114,13 @@ export function tableUnder(page: Page, heading: string): string[][] {
   if (start < 0) throw new Error(`${page.path} has no heading "${heading}"`);
   const first = lines.findIndex((line, index) => index > start && line.startsWith("|"));
   const rest = lines.slice(first);
-  const rows = rest.slice(0, Math.max(0, rest.findIndex((line) => !line.startsWith("|"))));
+  const rows = rest.slice(
+    0,
+    Math.max(
+      0,
+      rest.findIndex((line) => !line.startsWith("|")),
+    ),
+  );
   return rows.slice(2).map((row) =>
     row
       .replace(/^\|/, "")

@@ -35,7 +35,8 @@ const home = process.cwd();
 const all = pages().filter(({ blocks }) => blocks.length > 0);
 
 const folderOf = (page: Page): string => join(folder, page.path.replaceAll("/", "-").replace(/\.md$/, ""));
-const fileOf = (page: Page, block: Block): string => join(folderOf(page), block.options.file ?? `line-${block.line}.ts`);
+const fileOf = (page: Page, block: Block): string =>
+  join(folderOf(page), block.options.file ?? `line-${block.line}.ts`);
 
 /** The program as it is written down, on the lines it has in the page, so that errors name them. */
 function programOf(page: Page, { text, line, words, options }: Block): string {
@@ -92,9 +93,13 @@ describe("all TypeScript", () => {
     };
     write(join(folder, "package.json"), '{ "type": "module" }');
     write(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["**/*.ts"] }));
-    const { stdout } = await exec(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder, "--pretty", "false"]).catch(
-      (error: { stdout: string }) => error,
-    );
+    const { stdout } = await exec(process.execPath, [
+      join(ROOT, "node_modules/typescript/bin/tsc"),
+      "-p",
+      folder,
+      "--pretty",
+      "false",
+    ]).catch((error: { stdout: string }) => error);
     expect(stdout.trim()).toBe("");
   });
 });
@@ -102,7 +107,8 @@ describe("all TypeScript", () => {
 describe.each(all.map((page) => [page.path, page] as const))("%s", (_, page) => {
   for (const block of page.blocks) {
     const test = testOf(page, block);
-    if (test !== undefined) it(`line ${block.line}: ${block.language} ${[...block.words].join(" ")}`, () => inFolder(page, test));
+    if (test !== undefined)
+      it(`line ${block.line}: ${block.language} ${[...block.words].join(" ")}`, () => inFolder(page, test));
   }
 });
 
@@ -124,22 +130,39 @@ async function inFolder(page: Page, test: () => Promise<void>): Promise<void> {
   }
 }
 
-const MODULES = { perdure, "perdure/flow": flow, "perdure/store": store, "perdure/testing": testing, vitest: { ...vitest, describe: () => {} } };
+const MODULES = {
+  perdure,
+  "perdure/flow": flow,
+  "perdure/store": store,
+  "perdure/testing": testing,
+  vitest: { ...vitest, describe: () => {} },
+};
 
 async function runProgram(page: Page, block: Block): Promise<void> {
   const printed: string[] = [];
   const log = console.log;
   console.log = (...values: unknown[]) => {
-    printed.push(values.map((value) => (typeof value === "string" ? value : inspect(value, { breakLength: Number.POSITIVE_INFINITY }))).join(" "));
+    printed.push(
+      values
+        .map((value) => (typeof value === "string" ? value : inspect(value, { breakLength: Number.POSITIVE_INFINITY })))
+        .join(" "),
+    );
   };
   try {
-    const jiti = createJiti(`${folderOf(page)}/`, { interopDefault: false, moduleCache: false, fsCache: false, virtualModules: MODULES });
+    const jiti = createJiti(`${folderOf(page)}/`, {
+      interopDefault: false,
+      moduleCache: false,
+      fsCache: false,
+      virtualModules: MODULES,
+    });
     await jiti.import(fileOf(page, block));
   } finally {
     console.log = log;
   }
   const promised = [...block.text.matchAll(/\/\/ => (.*)$/gm)].map((match) => match[1]!);
-  expect(printed.filter((line) => promised.includes(line) || promised.length > 0)).toEqual(promised.length > 0 ? promised : []);
+  expect(printed.filter((line) => promised.includes(line) || promised.length > 0)).toEqual(
+    promised.length > 0 ? promised : [],
+  );
 }
 
 async function readYaml(page: Page, { text, words, options, line }: Block): Promise<void> {
@@ -172,11 +195,18 @@ async function runCommands({ text }: Block): Promise<void> {
     const [command = "", remark = ""] = line.split(/\s+#\s/, 2);
     if (command.trim() === "" || command.startsWith("#")) continue;
     const run = exec("bash", ["-c", command], { env }) as Promise<{ stdout: string; stderr: string }>;
-    const { stdout, stderr, code = 0 } = await run.then(
+    const {
+      stdout,
+      stderr,
+      code = 0,
+    } = await run.then(
       (ended) => ({ ...ended, code: 0 }),
       (error: { stdout: string; stderr: string; code: number }) => error,
     );
-    expect({ command, code, stderr: code === 0 ? "" : stderr }).toMatchObject({ command, code: Number(/exit (\d+)/.exec(remark)?.[1] ?? 0) });
+    expect({ command, code, stderr: code === 0 ? "" : stderr }).toMatchObject({
+      command,
+      code: Number(/exit (\d+)/.exec(remark)?.[1] ?? 0),
+    });
     const promised = /^=> (.*)$/.exec(remark)?.[1];
     if (promised !== undefined) expect(stdout).toContain(promised);
   }

@@ -163,6 +163,10 @@ export class EngineProcess implements StoreUser, WorkPlace {
     if (this.alive) this.#shared.world.trace(`effect ${key} attempt ${attempt} ${how} on ${this.name}`);
   }
 
+  begun(key: string): number {
+    return this.#shared.oracle.begun(key);
+  }
+
   dies(key: string, times: number): void {
     if (this.alive && this.#shared.faults.poison && this.#shared.oracle.begun(key) <= times) this.crash();
   }

@@ -22,6 +22,7 @@ import type {
   Store,
 } from "../../src/store/store.ts";
 import type { FaultPlan, Operation } from "./faults.ts";
+import { INDIGESTIBLE } from "./interpreter.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Host, World } from "./world.ts";
 
@@ -170,6 +171,8 @@ export class FaultStore implements Store {
   commit(lease: Lease, batch: Batch): Promise<BatchResult> {
     const { base, oracle } = this.#shared;
     const run = async (): Promise<BatchResult> => {
+      if (batch.transitions.some(({ events }) => events.some(isIndigestible)))
+        throw new PerdureError("INTERNAL", "simulated: the store cannot keep this");
       const result = await base.commit(lease, batch);
       oracle.committed(lease, batch, result);
       return result;
@@ -292,6 +295,10 @@ export class FaultStore implements Store {
   }
 
   async close(): Promise<void> {}
+}
+
+function isIndigestible({ type, data }: EventRow): boolean {
+  return type === "StepCompleted" && data.includes(`"${INDIGESTIBLE}"`);
 }
 
 function describeBatch({ starts, transitions }: Batch): string {

@@ -9,12 +9,17 @@ export interface WorkPlace {
   /** Resolves after virtual time, if the process lives that long. */
   pause(ms: number): Promise<void>;
   started(key: string, attempt: number): void;
+  /** How often this effect has begun anywhere. */
+  begun(key: string): number;
   /** The process dies if this effect has begun no more than `times`. */
   dies(key: string, times: number): void;
   ended(key: string, attempt: number, how: string): void;
   /** Whether the process dies here. */
   mayDie(): void;
 }
+
+/** A result that the simulated store cannot keep. */
+export const INDIGESTIBLE = "indigestible";
 
 type Log = unknown[];
 
@@ -54,6 +59,7 @@ function finish(task: Work, ctx: ActivityContext): unknown {
     throw new Error(`attempt ${attempt} of ${task.id} failed`);
   }
   place.ended(key, attempt, "completed");
+  if (task.rotten && place.begun(key) === 1) return INDIGESTIBLE;
   return { id: task.id, attempt, key, beat: ctx.lastHeartbeat };
 }
 

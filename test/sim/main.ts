@@ -52,7 +52,7 @@ async function shrink(seed: number): Promise<SimOptions> {
   if (check === undefined) return best;
   const fails = async (candidate: SimOptions): Promise<boolean> =>
     (await simulate(candidate)).violations[0]?.check === check;
-  const runs = Array.from({ length: 8 }, (_, index) => `w${index}`);
+  const runs = Array.from({ length: 10 }, (_, index) => `w${index}`);
   for (let smaller = true; smaller; ) {
     smaller = false;
     const candidates: SimOptions[] = [
@@ -101,6 +101,8 @@ const SITUATIONS: Readonly<Record<string, RegExp>> = {
   "taken over after a crash": / claim happened .*!1/,
   "taken over after two crashes": / claim happened .*!2/,
   "crash loop": /died \d+ times while/,
+  "refused to keep a result": / commit refused: .*cannot keep this/,
+  "data error": /refused what this run wanted to write/,
   "attempt lost": /AttemptLost/,
   "start in conflict": /conflict with run/,
   "days skipped": / SKIPS /,

@@ -37,7 +37,7 @@ export interface ShadowRun {
   readonly bumped: Map<number, number>;
   readonly messages: Set<number>;
   readonly consumed: Set<number>;
-  /** When it last ended: what was in flight then may begin again after a resume. */
+  /** When it last ended or was blocked: what was in flight then may begin again after a resume. */
   endedAt: number;
 }
 
@@ -102,7 +102,7 @@ export class Oracle {
     });
   }
 
-  #advanced({ run, base, events, consumed }: Transition): void {
+  #advanced({ run, base, events, consumed, image }: Transition): void {
     const shadow = this.runs.get(run);
     if (shadow === undefined) {
       this.#fail("I2 density", `run ${run} advanced but was never created`);
@@ -114,6 +114,7 @@ export class Oracle {
     }
     for (const event of events) this.#append(shadow, event);
     this.#consume(shadow, consumed);
+    if (image?.status === "blocked") shadow.endedAt = this.#world.now;
   }
 
   #created(run: number, workflowId: string, first: EventRow): void {

@@ -13,6 +13,8 @@ export interface Work {
   readonly beats: number;
   /** The first so many times it begins it takes its process with it. */
   readonly deadly: number;
+  /** The first time it returns something that the store refuses to keep. */
+  readonly rotten: boolean;
   /** Stops when it is told to; otherwise it goes on regardless. */
   readonly obeys: boolean;
 }
@@ -101,6 +103,7 @@ class Author {
       fatalFor: this.#rng.chance(0.05) ? this.#rng.int(1, 2) : 0,
       beats: this.#rng.chance(0.3) ? this.#rng.int(1, 4) : 0,
       deadly: this.#rng.chance(0.01) ? this.#rng.int(1, 6) : 0,
+      rotten: this.#rng.chance(0.03),
       obeys: this.#rng.chance(0.5),
     };
   }

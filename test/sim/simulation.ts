@@ -14,7 +14,7 @@ import { WORKFLOWS } from "./interpreter.ts";
 import { Oracle } from "./oracle.ts";
 import { Rng } from "./prng.ts";
 import { replayAll } from "./replay.ts";
-import { randomWorkload, type Workload } from "./workload.ts";
+import { type RunScript, randomWorkload, type Workload } from "./workload.ts";
 import { type Violation, World } from "./world.ts";
 
 /** What is simulated. */
@@ -191,11 +191,18 @@ class Simulation implements ClientHost {
     if (!over) this.#overAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Only crashes may block a run of this workload. */
+  /** Only crashes may block a run of this workload, and results that cannot be kept. */
   #checkBlocked(row: RunRow): void {
     const { blocked } = JSON.parse(row.detail ?? "{}") as { blocked?: { reason: string; message: string } };
-    if (blocked?.reason !== "crash_loop" || row.crashes < 5)
+    const looped = blocked?.reason === "crash_loop" && row.crashes >= 5;
+    const rotten =
+      blocked?.reason === "data_error" && JSON.stringify(this.#script(row).program).includes('"rotten":true');
+    if (!looped && !rotten)
       this.world.violate("I6 blocked", `run ${row.run} (${row.workflowId}): ${blocked?.reason}: ${blocked?.message}`);
+  }
+
+  #script({ workflowId }: RunRow): RunScript {
+    return this.#workload.runs.find(({ id }) => id === workflowId)!;
   }
 
   /** Nothing has happened for long: what is still open must wait for signals only, and gets them. */

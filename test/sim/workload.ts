@@ -37,7 +37,7 @@ export interface Workload {
 export function randomWorkload(rng: Rng): Workload {
   const engines = rng.pick([1, 2, 2, 3, 3]);
   const activeMs = rng.int(15_000, 50_000);
-  const count = rng.int(1, 6);
+  const count = rng.pick([1, 2, 3, 4, 6, 10]);
   const gridMs = rng.pick([1, 1, 500, 1000]);
   const runs = Array.from({ length: count }, (_, index) =>
     onGrid(randomRun(rng.stream(`run${index}`), `w${index}`, activeMs, gridMs), gridMs),

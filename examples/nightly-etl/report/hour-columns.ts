@@ -61,7 +61,7 @@ export function hourColumns({ byHour }: Summary): Figure {
   return {
     id: "by-hour",
     title: `Leave early: ${percent(best.lateShare)} late at ${clock(best.hour)}, ${percent(worst.lateShare)} at ${clock(worst.hour)}`,
-    about: `Share of flights that arrived 15 minutes late or later, by local hour of departure. Hours with fewer than ${LEAST_FLIGHTS} flights are left out.`,
+    about: `Share of flights that arrived 15 minutes late or later, by the local hour at which they really left: what leaves after midnight often is an evening flight that waited. Hours with fewer than ${LEAST_FLIGHTS} flights are left out.`,
     width: WIDTH,
     height: HEIGHT,
     marks: [...grid, ...columns].join(""),

@@ -12,6 +12,7 @@ export class LiveScreen {
   readonly #draw: () => readonly StyledLine[];
   readonly #timer: NodeJS.Timeout;
   readonly #showCursor = (): void => this.#terminal.write(SHOW_CURSOR);
+  #closed = false;
   #height = 0;
   #shown = "";
 
@@ -46,6 +47,8 @@ export class LiveScreen {
 
   /** Draws the last time and leaves the picture where it is. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     clearInterval(this.#timer);
     this.redraw();
     process.removeListener("exit", this.#showCursor);

@@ -42,7 +42,7 @@ export function stepLines(progress: RunProgress, moment: Moment): StyledLine[] {
     if (i < steps.length) lines.push(stepLine(steps[i]!, width, moment));
     next = i + 1;
   }
-  return lines;
+  return lines.slice(0, Math.max(1, moment.maxLines));
 }
 
 /** Indexes of the steps to show: those in motion first, then what ended last and what comes next. */

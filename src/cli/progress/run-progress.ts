@@ -74,6 +74,8 @@ export class RunProgress {
   readonly #byCommand = new Map<number, StepProgress>();
   readonly #settledBy = new Map<number, StepProgress[]>();
   readonly #onChange: (change: Change) => void;
+  /** Notes come live and again with the history; one that says the same is told once. */
+  readonly #noted = new Set<string>();
   readonly steps: StepProgress[] = [];
   /** The last notes that workflow code made. */
   readonly notes: string[] = [];
@@ -332,7 +334,8 @@ export class RunProgress {
       this.#settle(step, timeout ? "timed_out" : "continued", { settledAt: at, ...error });
     } else {
       const text = `${kind} ${JSON.stringify(data)}`;
-      if (this.notes.at(-1) !== text) {
+      if (!this.#noted.has(text)) {
+        this.#noted.add(text);
         this.notes.push(text);
         if (this.notes.length > MAX_NOTES) this.notes.shift();
         this.#onChange({ kind: "note", text });

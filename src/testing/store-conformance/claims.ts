@@ -34,6 +34,25 @@ export const claims: Topic = (subject, { describe, it }) => {
         assert.deepEqual(numbers(await store.claim(lease, { workflows: ["invoice"], limit: 9, at: 30 })), [invoice]);
       }));
 
+    it("takes few of the runs that crashed engines, when asked to", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const crashed = async (crashes: number, wakeAt: number): Promise<number> => {
+          const run = await scene.start();
+          await scene.park(run, 1, { crashes, wakeAt });
+          return run;
+        };
+        const [late, worst, early] = [await crashed(2, 20), await crashed(4, 15), await crashed(3, 10)];
+        const [once, never] = [await crashed(1, 25), await due(scene, 30)];
+        const wanted = { workflows: ["order"], limit: 9, at: 30 };
+        const none = { from: 2, limit: 0 };
+        assert.deepEqual(numbers(await store.claim(lease, { ...wanted, limit: 1, suspects: none })), [once]);
+        const two = await store.claim(lease, { ...wanted, suspects: { from: 2, limit: 2 } });
+        assert.deepEqual(numbers(two), [never, early, worst]);
+        assert.deepEqual(await store.claim(lease, { ...wanted, suspects: none }), []);
+        assert.deepEqual(numbers(await store.claim(lease, wanted)), [late]);
+      }));
+
     it("leaves runs that wait for a message, a person or nothing", () =>
       withScene(subject, async (scene) => {
         const { store, lease } = scene;

@@ -8,8 +8,8 @@ const leaseLost = (error: unknown): boolean => isPerdureError(error, "LEASE_LOST
 /** Lets the engine's lease expire as another engine sees it. */
 async function expire(scene: Scene): Promise<void> {
   const { store } = scene;
-  await store.sweep({ ttlMs: 10, monotonicMs: 0, at: 70 });
-  await store.sweep({ ttlMs: 10, monotonicMs: 10, at: 70 });
+  await store.sweep({ ttlMs: 10_000, monotonicMs: 0, at: 70 });
+  await store.sweep({ ttlMs: 10_000, monotonicMs: 20_000, at: 70 });
 }
 
 export const fencing: Topic = (subject, { describe, it }) => {

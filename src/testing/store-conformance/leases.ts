@@ -23,9 +23,9 @@ export const leases: Topic = (subject, { describe, it }) => {
       withScene(subject, async (scene) => {
         const { store } = scene;
         const run = await scene.start();
-        assert.equal(await store.sweep({ ttlMs: 10, monotonicMs: 100, at: 70 }), 0);
-        assert.equal(await store.sweep({ ttlMs: 10, monotonicMs: 109, at: 70 }), 0);
-        assert.equal(await store.sweep({ ttlMs: 10, monotonicMs: 110, at: 70 }), 1);
+        assert.equal(await store.sweep({ ttlMs: 10_000, monotonicMs: 100, at: 70 }), 0);
+        assert.equal(await store.sweep({ ttlMs: 10_000, monotonicMs: 8000, at: 70 }), 0);
+        assert.equal(await store.sweep({ ttlMs: 10_000, monotonicMs: 20_000, at: 70 }), 1);
         const { row } = await scene.load(run);
         assert.deepEqual([row.status, row.owner, row.wakeAt, row.crashes], ["running", null, 70, 1]);
         assert.deepEqual(await store.engines(), []);
@@ -35,13 +35,13 @@ export const leases: Topic = (subject, { describe, it }) => {
       withScene(subject, async (scene) => {
         const { store } = scene;
         const run = await scene.start();
-        const at = async (monotonicMs: number): Promise<number> => store.sweep({ ttlMs: 10, monotonicMs, at: 70 });
+        const at = async (monotonicMs: number): Promise<number> => store.sweep({ ttlMs: 10_000, monotonicMs, at: 70 });
         await at(0);
         assert.equal(await store.renew(scene.lease), true);
-        assert.equal(await at(10), 0);
+        assert.equal(await at(20_000), 0);
         await scene.advance(run, 1, { events: [event("A")] });
-        assert.equal(await at(20), 0);
-        assert.equal(await at(30), 1);
+        assert.equal(await at(40_000), 0);
+        assert.equal(await at(60_000), 1);
       }));
 
     it("sweeps only those that stood still", () =>
@@ -49,9 +49,9 @@ export const leases: Topic = (subject, { describe, it }) => {
         const { store } = scene;
         const [dead, alive] = [scene, await newScene(store)];
         const [lost, kept] = [await dead.start(), await alive.start()];
-        await store.sweep({ ttlMs: 10, monotonicMs: 0, at: 70 });
+        await store.sweep({ ttlMs: 10_000, monotonicMs: 0, at: 70 });
         await store.renew(alive.lease);
-        assert.equal(await store.sweep({ ttlMs: 10, monotonicMs: 10, at: 70 }), 1);
+        assert.equal(await store.sweep({ ttlMs: 10_000, monotonicMs: 20_000, at: 70 }), 1);
         assert.equal((await scene.load(lost)).row.owner, null);
         assert.equal((await scene.load(kept)).row.owner, alive.lease.engine);
       }));
@@ -61,8 +61,8 @@ export const leases: Topic = (subject, { describe, it }) => {
         const run = await scene.start();
         await scene.finish(run, 1);
         const before = await scene.load(run);
-        await scene.store.sweep({ ttlMs: 10, monotonicMs: 0, at: 70 });
-        assert.equal(await scene.store.sweep({ ttlMs: 10, monotonicMs: 10, at: 70 }), 0);
+        await scene.store.sweep({ ttlMs: 10_000, monotonicMs: 0, at: 70 });
+        assert.equal(await scene.store.sweep({ ttlMs: 10_000, monotonicMs: 20_000, at: 70 }), 0);
         assert.deepEqual(await scene.load(run), before);
       }));
 
