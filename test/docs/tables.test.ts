@@ -76,15 +76,13 @@ describe("durable-functions.md", () => {
   it("knows every reason for which a run is blocked", () => {
     const reasons = /readonly reason:([^;]*);/.exec(source("src/core/machine.ts"))?.[1] ?? "";
     const told = tableUnder(page("durable-functions"), "When the rule is broken").map(([reason = ""]) => code(reason));
-    expect(told.sort()).toEqual([...reasons.matchAll(/"(\w+)"/g)].map((match) => match[1]!).sort());
+    expect(told.sort()).toEqual(quoted(reasons).sort());
   });
 
   it("knows everything that wf has", () => {
     const body = source("src/workflow/context.ts").split("export interface WorkflowContext {")[1] ?? "";
     const names = new Set([...body.matchAll(/^ {2}(?:readonly )?(\w+)[<(:]/gm)].map((match) => match[1]!));
-    const told = tableUnder(page("durable-functions"), "What `wf` has").flatMap(([cell = ""]) =>
-      [...cell.matchAll(/`wf\.(\w+)/g)].map((match) => match[1]!),
-    );
+    const told = tableUnder(page("durable-functions"), "What `wf` has").flatMap(([cell = ""]) => words(cell));
     expect(told.sort()).toEqual([...names].sort());
   });
 });
@@ -111,9 +109,7 @@ describe("activities.md", () => {
     const body =
       /export interface ActivityContext \{([\s\S]*?)\n\}/.exec(source("src/workflow/activity.ts"))?.[1] ?? "";
     const names = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map((match) => match[1]!);
-    const told = tableUnder(page("activities"), "What an activity gets").flatMap(([cell = ""]) =>
-      [...cell.matchAll(/`(\w+)/g)].map((match) => match[1]!),
-    );
+    const told = tableUnder(page("activities"), "What an activity gets").flatMap(([cell = ""]) => words(cell));
     expect(told.sort()).toEqual(names.sort());
   });
 });
@@ -122,8 +118,7 @@ describe("flows.md", () => {
   const flows = page("flows");
 
   it("knows every key of a flow, a step and a retry policy", () => {
-    const keys = (heading: string): string[] =>
-      tableUnder(flows, heading).flatMap(([cell = ""]) => [...cell.matchAll(/`(\w+)/g)].map((match) => match[1]!));
+    const keys = (heading: string): string[] => tableUnder(flows, heading).flatMap(([cell = ""]) => words(cell));
     const schema = (name: "step" | "retry"): string[] => Object.keys(FLOW_SCHEMA.$defs?.[name]?.properties ?? {});
     expect(keys("The file").sort()).toEqual(Object.keys(FLOW_SCHEMA.properties ?? {}).sort());
     expect(keys("Retry").sort()).toEqual(schema("retry").sort());
@@ -131,9 +126,7 @@ describe("flows.md", () => {
   });
 
   it("lists every code of a problem", () => {
-    const told = tableUnder(flows, "Validation").flatMap(([, cell = ""]) =>
-      [...cell.matchAll(/`(\w+)`/g)].map((match) => match[1]!),
-    );
+    const told = tableUnder(flows, "Validation").flatMap(([, cell = ""]) => words(cell));
     expect(told.sort()).toEqual(members("src/flow/model.ts", "ProblemCode"));
   });
 
@@ -174,7 +167,7 @@ describe("limits.md", () => {
     const written = new RegExp(`const ${name}(?:: \\w+)? = ([^;]+);`).exec(source(file))?.[1] ?? "";
     const product = written
       .split("*")
-      .map((factor) => Number(factor.trim().replaceAll("_", "").replace("UNIT_MS.d", "86400000")));
+      .map((factor) => Number(factor.trim().replace("UNIT_MS.d", "86400000").replaceAll("_", "")));
     const value = product.reduce((all, factor) => all * factor, 1);
     expect(value, `${name} in ${file}`).toBeGreaterThan(0);
     const days = `${(value / 86_400_000).toLocaleString("en")} days`;
@@ -199,9 +192,7 @@ describe("auditing.md", () => {
     const db = openConnection(path);
     const columns = db.prepare(`select name from pragma_table_info('${view}')`).all([]).flat();
     db.close();
-    const told = tableUnder(page("auditing"), view).flatMap(([cell = ""]) =>
-      [...cell.matchAll(/`(\w+)`/g)].map((match) => match[1]!),
-    );
+    const told = tableUnder(page("auditing"), view).flatMap(([cell = ""]) => words(cell));
     expect(told.sort()).toEqual(columns.sort());
   });
 
@@ -223,9 +214,7 @@ describe("stores.md", () => {
   it("names every method of the seam", () => {
     const body = source("src/store/store.ts").split("export interface Store {")[1] ?? "";
     const names = [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map((match) => match[1]!);
-    const told = tableUnder(page("stores"), "The seam").flatMap(([cell = ""]) =>
-      [...cell.matchAll(/`(\w+)`/g)].map((match) => match[1]!),
-    );
+    const told = tableUnder(page("stores"), "The seam").flatMap(([cell = ""]) => words(cell));
     expect(told.sort()).toEqual(names.sort());
   });
 });
