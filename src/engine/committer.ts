@@ -69,6 +69,8 @@ export class Committer {
   #ready: Committing[] = [];
   #starts: PendingStart[] = [];
   #flying: Flight | undefined;
+  /** Parts of a batch that could not be written as a whole; they leave before anything else. */
+  #singles: Flight[] = [];
   #scheduled = false;
   #idle: (() => void)[] = [];
 
@@ -91,6 +93,8 @@ export class Committer {
       start.doubtful = true;
       this.#starts.push(start);
     }
+    for (const single of this.#singles) this.#starts.push(...single.starts);
+    this.#singles = [];
     this.#flying = undefined;
   }
 
@@ -137,12 +141,18 @@ export class Committer {
 
   #flush(): void {
     if (this.#flying !== undefined || this.#lease === undefined) return;
-    const flight = this.#gather();
+    const flight = this.#nextSingle() ?? this.#gather();
     if (flight === undefined) {
       this.#tellIdle();
       return;
     }
     this.#send(this.#lease, flight);
+  }
+
+  #nextSingle(): Flight | undefined {
+    const single = this.#singles.shift();
+    if (single === undefined) return undefined;
+    return { ...single, batch: { ...single.batch, number: ++this.#number } };
   }
 
   #gather(): Flight | undefined {
@@ -196,7 +206,7 @@ export class Committer {
   #crashed(lease: Lease, flight: Flight, error: unknown): void {
     if (isPerdureError(error, "LEASE_LOST")) this.#host.leaseLost();
     else if (isPerdureError(error, "UNAVAILABLE")) this.#settleDoubt(lease, flight, error);
-    else this.#isolate(lease, flight, error);
+    else this.#isolate(flight, error);
   }
 
   /** Nobody knows whether the batch happened: ask, then go on or send it again. */
@@ -232,53 +242,15 @@ export class Committer {
   }
 
   /** Something in the batch cannot be written: find out what, one run at a time. */
-  #isolate(lease: Lease, flight: Flight, error: unknown): void {
-    const { starts, transitions } = flight.batch;
+  #isolate(flight: Flight, error: unknown): void {
     this.#number--;
-    if (starts.length + transitions.length === 1) {
-      this.#flying = undefined;
+    this.#flying = undefined;
+    if (flight.starts.length + flight.runs.length === 1) {
       flight.starts[0]?.failed(error);
       flight.runs[0]?.choked(error);
-      this.#flush();
-      return;
+    } else {
+      this.#singles = singlesOf(flight);
     }
-    const singles: Flight[] = [
-      ...flight.starts.map((start, index) => ({
-        batch: { number: 0, starts: [starts[index]!], transitions: [] },
-        starts: [start],
-        runs: [],
-      })),
-      ...flight.runs.map((run, index) => ({
-        batch: { number: 0, starts: [], transitions: [transitions[index]!] },
-        starts: [],
-        runs: [run],
-      })),
-    ];
-    this.#sendSingles(lease, singles).catch((next: unknown) =>
-      this.#host.log.error({ error: String(next) }, "isolating a bad batch failed"),
-    );
-  }
-
-  async #sendSingles(lease: Lease, singles: readonly Flight[]): Promise<void> {
-    for (const single of singles) {
-      if (lease !== this.#lease) return;
-      const flight: Flight = { ...single, batch: { ...single.batch, number: ++this.#number } };
-      try {
-        const result = await this.#host.store.commit(lease, flight.batch);
-        if (flight.starts[0] !== undefined) settleStart(flight.starts[0], result.starts[0]!);
-        const why = result.refused.get(0);
-        if (why === undefined) flight.runs[0]?.committed();
-        else flight.runs[0]?.refused(why);
-        this.#host.runTurns();
-      } catch (error) {
-        if (isPerdureError(error, "LEASE_LOST")) return this.#host.leaseLost();
-        if (isPerdureError(error, "UNAVAILABLE")) return this.#settleDoubt(lease, flight, error);
-        this.#number--;
-        flight.starts[0]?.failed(error);
-        flight.runs[0]?.choked(error);
-      }
-    }
-    this.#flying = undefined;
     this.#flush();
   }
 
@@ -297,6 +269,21 @@ function settleStart(start: PendingStart, result: StartResult): void {
     found.createdAt === start.run.createdAt &&
     found.workflow === start.run.workflow;
   start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: true });
+}
+
+function singlesOf({ batch: { starts, transitions }, ...flight }: Flight): Flight[] {
+  return [
+    ...flight.starts.map((start, index) => ({
+      batch: { number: 0, starts: [starts[index]!], transitions: [] },
+      starts: [start],
+      runs: [],
+    })),
+    ...flight.runs.map((run, index) => ({
+      batch: { number: 0, starts: [], transitions: [transitions[index]!] },
+      starts: [],
+      runs: [run],
+    })),
+  ];
 }
 
 /** What a run wants to write; one that cannot even say so is left to itself. */

@@ -123,7 +123,7 @@ export class RunProgress {
         break;
       }
       case "step.waiting":
-        this.#set(this.#step(event), "waiting", { since: event.at, due: event.due });
+        this.#waiting(this.#step(event), event.at, event.due);
         break;
       case "step.completed":
       case "step.failed":
@@ -143,6 +143,11 @@ export class RunProgress {
       case "run.parked":
         break;
     }
+  }
+
+  /** A takeover tells of a wait again; it began when it first could. */
+  #waiting(step: StepProgress, at: number, due: number | undefined): void {
+    this.#set(step, "waiting", { since: step.since ?? this.#earliest(step, at) ?? at, due });
   }
 
   #outcome(

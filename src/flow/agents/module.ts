@@ -20,8 +20,10 @@ export async function loadModule(file: string): Promise<Readonly<Record<string, 
   const path = resolve(file);
   if (!existsSync(path)) throw new PerdureError("INVALID_ARGUMENT", `${file} does not exist`, { details: { file } });
   const jiti = createJiti(`${dirname(path)}/`, {
-    interopDefault: false,
+    interopDefault: false, fsCache: false,
     moduleCache: false,
+    // The cache on disk is shared with other loaders of other settings, whose transforms would not fit.
+    fsCache: false,
     virtualModules: await ownModules(),
   });
   try {
