@@ -33,6 +33,7 @@ export async function superviseRun({ invocation, runnable, store, durability, ob
   const interrupts = new Interrupts();
   terminal.onClosed(() => interrupts.leave(EXIT_PIPE));
   const engine = await open({
+    claims: "own",
     store,
     durability: durability ?? "full",
     workflows: [runnable.workflow],

@@ -39,6 +39,11 @@ export interface OpenOptions {
   readonly leaseTtl?: Duration;
   /** Parked runs kept in memory, ready to go on without a replay. Default 500. */
   readonly warmRuns?: number;
+  /**
+   * Which runs to advance: `all` that are due (default), or only the `own` ones: started through this engine, or asked for with
+   * `handle(id)`. For programs that exist for one run.
+   */
+  readonly claims?: "all" | "own";
   /** How often to look for work that no hint announced. Default 1 s. */
   readonly poll?: Duration;
   /** Replaces time, for tests and simulation. */
@@ -111,6 +116,7 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
     pollMs: durationMs(options.poll ?? "1s", "poll"),
     parkAfterMs: 5000,
     warmRuns: options.warmRuns ?? 500,
+    claims: options.claims ?? "all",
     seal: sealer.seal,
     unseal: sealer.unseal,
   });
@@ -145,7 +151,7 @@ export class Perdure implements AsyncDisposable {
       store,
       codec: engine.codec,
       now: () => clock.now(),
-      hint: () => engine.hint(),
+      hint: (run) => engine.hint(run),
       active: (run) => engine.advances(run),
       changed: (run, ms) => this.#changed(run, ms),
     };
@@ -220,7 +226,10 @@ export class Perdure implements AsyncDisposable {
       });
       if ("run" in result) return new RunHandle(this.#host, workflowId, result.run);
       const attached = await this.#conflict(result.conflict, workflow, request, options);
-      if (attached) return new RunHandle(this.#host, workflowId, result.conflict.run);
+      if (attached) {
+        this.#engine.hint(result.conflict.run);
+        return new RunHandle(this.#host, workflowId, result.conflict.run);
+      }
       supersedes = result.conflict.run;
     }
   }
@@ -273,9 +282,15 @@ export class Perdure implements AsyncDisposable {
     return `${mac(key)}:${mac(`${workflow}\n${encodePayload(input)}`)}`;
   }
 
-  /** The handle of a run, by workflow id or run id. @throws PerdureError `NOT_FOUND`. */
+  /**
+   * The handle of a run, by workflow id or run id. An engine opened with `claims: "own"` advances the run from then on.
+   *
+   * @throws PerdureError `NOT_FOUND`.
+   */
   async handle<O = unknown>(id: string): Promise<RunHandle<O>> {
-    return this.runs.handle<O>(id);
+    const handle = await this.runs.handle<O>(id);
+    this.#engine.hint(parseRunId(this.#store.id, handle.runId));
+    return handle;
   }
 
   /** How many runs this engine holds in memory. */

@@ -15,8 +15,8 @@ export interface HandleHost {
   readonly store: Store;
   readonly codec: PayloadCodec | undefined;
   now(): number;
-  /** Makes a local engine look at once. */
-  hint(): void;
+  /** Makes a local engine look at once; with a run it is to advance that one. */
+  hint(run?: number): void;
   /** Whether an engine of this process advances the run now: then its end will be told by `changed`. */
   active(run: number): boolean;
   /** Resolves when the run may have changed, or after `ms`; with its last event when it ended here. */
@@ -224,7 +224,7 @@ export class RunHandle<O = unknown> {
     if (!(await this.#host.store.amend(this.#run, [row.status], to))) {
       throw new PerdureError("CONFLICT", `${this.workflowId} changed while it was being resumed; look again`);
     }
-    this.#host.hint();
+    this.#host.hint(this.#run);
   }
 
   /**

@@ -4,6 +4,7 @@
  * Owner: the engine. Hints (own sends, the store's `watch`) make it look at once; looking every `pollMs` and at the next due time
  * is the truth (rule 26). Runs that crashed engines before start one at a time (rule 18).
  */
+import { isClosed } from "../core/status.ts";
 import type { Lease, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
@@ -17,6 +18,10 @@ export interface ClaimHost {
   lease(): Lease | undefined;
   /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
   readonly suspects: { readonly from: number; readonly limit: number };
+  /** The only runs to take, or undefined for all that are due. */
+  readonly ownRuns: ReadonlySet<number> | undefined;
+  /** Whether the run is being advanced already. */
+  advances(run: number): boolean;
   /** Takes over claimed runs. Resolves when they are loaded. */
   adopt(rows: readonly RunRow[]): Promise<void>;
   /** Delivers what waits in the inboxes of owned runs. */
@@ -103,6 +108,7 @@ export class Claimer {
         await this.#host.fetchInbox(lease);
       }
       if (workflowNames.length === 0) return MAX_SLEEP_MS;
+      if (this.#host.ownRuns !== undefined) return this.#claimOwn(lease, this.#host.ownRuns);
       const { suspects } = this.#host;
       const rows = await store.claim(lease, {
         workflows: workflowNames,
@@ -117,6 +123,24 @@ export class Claimer {
     // While one suspect is tried, others may be overdue.
     const least = this.#host.suspects.limit === 0 ? Math.min(TRIAL_LOOK_MS, this.#pollMs) : 0;
     return next === null ? this.#pollMs : Math.max(least, Math.min(next - clock.now(), this.#pollMs));
+  }
+
+  /** Claims the runs this engine was opened for, when they are due. There are few of them. */
+  async #claimOwn(lease: Lease, own: ReadonlySet<number>): Promise<number> {
+    const { store, clock } = this.#host;
+    const due: number[] = [];
+    let next = clock.now() + this.#pollMs;
+    for (const run of own) {
+      const row = this.#host.advances(run) ? undefined : await store.find({ run });
+      if (row === undefined || row.owner !== null || row.wakeAt === null || isClosed(row.status)) continue;
+      if (row.wakeAt <= clock.now()) due.push(run);
+      else next = Math.min(next, row.wakeAt);
+    }
+    if (due.length > 0) {
+      const rows = await store.claim(lease, { workflows: [], runs: due, limit: due.length, at: clock.now() });
+      if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
+    }
+    return Math.max(0, next - clock.now());
   }
 
   async stop(): Promise<void> {

@@ -43,6 +43,8 @@ export interface EngineConfig {
   readonly parkAfterMs: number;
   /** How many parked runs stay in memory, ready to go on without a replay. */
   readonly warmRuns: number;
+  /** `own`: advance only runs that were started or resumed through this engine. */
+  readonly claims: "all" | "own";
   readonly seal: (text: string) => string;
   readonly unseal: (text: string) => string;
 }
@@ -74,6 +76,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #missing = new Set<number>();
   #definitions = new Set<string>();
   #unattribute = (): void => {};
+  readonly ownRuns: Set<number> | undefined;
   #closed = false;
 
   constructor(config: EngineConfig) {
@@ -85,6 +88,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.alarm = new Alarm(config.clock);
     this.turns = new Turns(() => {});
     this.observers = new Observers(config.observers, config.log);
+    this.ownRuns = config.claims === "own" ? new Set() : undefined;
     this.committer = new Committer(this);
     this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
@@ -130,8 +134,9 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return () => this.#listeners.delete(listener);
   }
 
-  /** Something was put into an inbox or became due: look at once. */
-  hint(): void {
+  /** Something was put into an inbox or became due: look at once. `run`: this engine is to advance it. */
+  hint(run?: number): void {
+    if (run !== undefined) this.ownRuns?.add(run);
     this.#claimer.hint();
   }
 
@@ -144,6 +149,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     await this.#keepDefinition(workflow);
     const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal);
     const { result, fresh } = await this.committer.start(run);
+    if ("run" in result) this.ownRuns?.add(result.run);
     if ("run" in result && run.owned) {
       if (fresh) this.#begin(result.run, spec, run);
       else await this.#loadOwned([result.run]).catch(() => {});

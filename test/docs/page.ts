@@ -14,7 +14,7 @@ export interface Block {
   readonly line: number;
 }
 
-export interface Link {
+interface Link {
   readonly target: string;
   readonly line: number;
 }

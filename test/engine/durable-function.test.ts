@@ -378,6 +378,30 @@ describe("starting", () => {
   });
 });
 
+describe("an engine opened for its own runs", () => {
+  it("leaves the runs of others alone and advances what it started or was asked for", async () => {
+    const { engine, finish, store, clock } = bench();
+    const w = workflow("w", async (wf) => {
+      await wf.waitFor(go);
+      return "done";
+    });
+    const gone = await engine({ workflows: [w] });
+    for (const id of ["other", "attached"]) await gone.start(w, undefined, { id });
+    await clock.advance(100);
+    await gone.close();
+    for (const id of ["other", "attached"]) await (await (await engine()).handle(id)).signal(go, "x");
+    const own = await engine({ workflows: [w], store, claims: "own" });
+    const started = await own.start(w, undefined, { id: "started" });
+    const attached = await own.start(w, undefined, { id: "attached", conflict: "attach" });
+    await clock.advance(100);
+    await started.signal(go, "x");
+    expect(await finish(started)).toBe("done");
+    expect(await finish(attached)).toBe("done");
+    await clock.advance(60_000);
+    expect((await own.runs.list({ workflow: "w" })).find((run) => run.workflowId === "other")?.status).toBe("running");
+  });
+});
+
 describe("recovery", () => {
   it("goes on after a crash with the first unfinished step", async () => {
     const { engine, finish, store, clock } = bench();

@@ -2,8 +2,9 @@
 import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
 import type { EventRow, LoadedRun, Store } from "../../src/store/store.ts";
 import type { RunClient } from "./client.ts";
-import type { EventKeys, Oracle } from "./oracle.ts";
+import type { Oracle } from "./oracle.ts";
 import { type Replayed, replayAll } from "./replay.ts";
+import type { EventKeys, Fail } from "./shadow.ts";
 import type { World } from "./world.ts";
 
 const MANY = 1_000_000;
@@ -35,8 +36,6 @@ export async function checkEnd({ world, base, oracle, clients }: Parts): Promise
   const histories = loaded.flatMap(({ row, events }) => prefixes(events).map((history) => ({ row, history })));
   for (const replayed of await replayAll(base.id, histories)) checkReplay(replayed, fail);
 }
-
-type Fail = (check: string, message: string) => void;
 
 /** A whole history, and each part of it that ended before a resume. */
 function prefixes(events: readonly EventRow[]): EventRow[][] {
@@ -138,13 +137,18 @@ function checkReplay({ row, history, machine, early }: Replayed, fail: Fail): vo
 }
 
 /** What an open run that stands still is waiting for; undefined when that is only signals that nobody sent. */
-export function stuckOn({ machine }: Replayed): string | undefined {
+export function stuckOn({ machine, history, answered }: Replayed): string | undefined {
   if (machine.blockage !== undefined) return `its history cannot be replayed: ${machine.blockage.message}`;
   if (machine.ending !== undefined) return "its code has returned";
   if (machine.open.size === 0) return "nothing is pending";
   for (const { id, kind, name, spec } of machine.open.values()) {
     if (kind !== "wait" || !("due" in spec) || spec.due !== undefined)
       return `${kind} ${name} (command ${id}) is pending`;
+    const received = history.filter(
+      ({ type, data }) => type === "SignalReceived" && (JSON.parse(data) as EventKeys).n === name,
+    );
+    if (received.length > (answered.get(name) ?? 0))
+      return `wait ${name} (command ${id}) is pending although a signal was kept for it`;
   }
   return undefined;
 }

@@ -80,6 +80,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
       deps: this,
       observers: [],
       ...this.#config,
+      claims: "all",
       seal: (text) => text,
       unseal: (text) => text,
     });
@@ -156,7 +157,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
   }
 
   started(key: string, attempt: number): void {
-    if (this.alive) this.#shared.oracle.effectStarted(this, key, attempt);
+    if (this.alive) this.#shared.effects.started(this, key, attempt);
   }
 
   ended(key: string, attempt: number, how: string): void {
@@ -164,11 +165,11 @@ export class EngineProcess implements StoreUser, WorkPlace {
   }
 
   begun(key: string): number {
-    return this.#shared.oracle.begun(key);
+    return this.#shared.effects.begun(key);
   }
 
   dies(key: string, times: number): void {
-    if (this.alive && this.#shared.faults.poison && this.#shared.oracle.begun(key) <= times) this.crash();
+    if (this.alive && this.#shared.faults.poison && this.#shared.effects.begun(key) <= times) this.crash();
   }
 
   mayDie(): void {

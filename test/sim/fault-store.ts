@@ -21,6 +21,7 @@ import type {
   SendResult,
   Store,
 } from "../../src/store/store.ts";
+import type { EffectWatch } from "./effect-watch.ts";
 import type { FaultPlan, Operation } from "./faults.ts";
 import { INDIGESTIBLE } from "./interpreter.ts";
 import type { Oracle } from "./oracle.ts";
@@ -42,6 +43,7 @@ export interface SharedStore {
   readonly world: World;
   readonly faults: FaultPlan;
   readonly oracle: Oracle;
+  readonly effects: EffectWatch;
   /** When the last commit that was sent by an engine reaches the store. */
   readonly commitLandsAt: Map<number, number>;
 }
@@ -193,7 +195,13 @@ export class FaultStore implements Store {
   claim(lease: Lease, params: Parameters<Store["claim"]>[1]): Promise<RunRow[]> {
     const told = (rows: RunRow[]): string =>
       rows.map(({ run, crashes }) => `run ${run}${crashes > 0 ? `!${crashes}` : ""}`).join(" ");
-    return this.#call("claim", `${lease.engine}`, () => this.#shared.base.claim(lease, params), { told });
+    const { base, oracle } = this.#shared;
+    const run = async (): Promise<RunRow[]> => {
+      const rows = await base.claim(lease, params);
+      oracle.claimed(lease, rows);
+      return rows;
+    };
+    return this.#call("claim", `${lease.engine}`, run, { told });
   }
 
   nextWake(workflows: readonly string[]): Promise<number | null> {

@@ -10,27 +10,37 @@ import { RunContext } from "../../src/engine/workflow-context.ts";
 import type { EventRow, RunRow } from "../../src/store/store.ts";
 import { WORKFLOWS } from "./interpreter.ts";
 
+/** What a replay needs to know of a run beside its history. */
+export type ReplayedRun = Pick<RunRow, "run" | "workflow" | "workflowId" | "createdAt">;
+
 /** A history that was replayed, and where the code stands after it. */
-export interface Replayed {
-  readonly row: RunRow;
+export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
+  readonly row: Row;
   readonly history: readonly EventRow[];
   readonly machine: Machine<CommandSpec>;
+  /** How many waits for a signal were answered, by its name. */
+  readonly answered: ReadonlyMap<string, number>;
   /** A timer that fired or a wait that timed out before it was due. */
   readonly early: string | undefined;
 }
 
 /** Replays all of these in turns of one event each. */
-export async function replayAll(
+export async function replayAll<Row extends ReplayedRun>(
   storeId: string,
-  runs: readonly { readonly row: RunRow; readonly history: readonly EventRow[] }[],
-): Promise<Replayed[]> {
+  runs: readonly { readonly row: Row; readonly history: readonly EventRow[] }[],
+): Promise<Replayed<Row>[]> {
   const turns = new Turns(() => {});
   const replays = runs.map(({ row, history }) => replayOne(storeId, row, history, turns));
   turns.run();
   return Promise.all(replays);
 }
 
-function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], turns: Turns): Promise<Replayed> {
+function replayOne<Row extends ReplayedRun>(
+  storeId: string,
+  row: Row,
+  history: readonly EventRow[],
+  turns: Turns,
+): Promise<Replayed<Row>> {
   const plan = planReplay(history);
   const runId = `${storeId}-${row.run.toString(36)}`;
   const definition = WORKFLOWS.find(({ name }) => name === row.workflow)!;
@@ -48,6 +58,7 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
     generation: plan.generation,
     start: (self, input) => {
       context = new RunContext(self, { activity: () => undefined, log: silentLogger }, info);
+      countAnswers(context, answered);
       return definition.run(context, input);
     },
     onBlocked: () => {},
@@ -55,6 +66,7 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
     onNote: () => {},
     onWaitSettled: () => {},
   });
+  const answered = new Map<string, number>();
   let next = 0;
   let early: string | undefined;
   return new Promise((resolve, reject) => {
@@ -72,10 +84,23 @@ function replayOne(storeId: string, row: RunRow, history: readonly EventRow[], t
         machine.takeNotes();
         return next < plan.rows.length && machine.blockage === undefined;
       },
-      turnsDone: () => resolve({ row, history, machine, early }),
+      turnsDone: () => resolve({ row, history, machine, early, answered }),
       broke: reject,
     });
   });
+}
+
+/** Listens to what waits come to without coming between them and the code: promises keep their order. */
+function countAnswers(context: RunContext, answered: Map<string, number>): void {
+  const waitFor = context.waitFor.bind(context) as (signal: string, options?: object) => Promise<unknown>;
+  context.waitFor = ((signal: string, options?: object) => {
+    const answer = waitFor(signal, options);
+    answer.then(
+      (value) => value !== undefined && answered.set(signal, (answered.get(signal) ?? 0) + 1),
+      () => {},
+    );
+    return answer;
+  }) as typeof context.waitFor;
 }
 
 function tooEarly(row: EventRow, machine: Machine<CommandSpec>): string | undefined {

@@ -7,6 +7,7 @@ import type { RunRow, Store } from "../../src/store/store.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
 import { checkEnd, stuckOn } from "./checker.ts";
 import { type ClientHost, RunClient } from "./client.ts";
+import { EffectWatch } from "./effect-watch.ts";
 import { EngineProcess, type FleetConfig } from "./engine-process.ts";
 import type { SharedStore } from "./fault-store.ts";
 import { type Fault, FaultPlan } from "./faults.ts";
@@ -59,6 +60,7 @@ class Simulation implements ClientHost {
   readonly #workload: Workload;
   readonly #base: Store;
   readonly #oracle: Oracle;
+  readonly #effects: EffectWatch;
   readonly #faults: FaultPlan;
   readonly #shared: SharedStore;
   readonly #config: FleetConfig;
@@ -83,7 +85,15 @@ class Simulation implements ClientHost {
     const { engines, activeMs } = workload;
     this.#faults = new FaultPlan(this.#rng.stream("faults"), { engines, untilMs: activeMs, off });
     const { world } = this;
-    this.#shared = { base: this.#base, world, faults: this.#faults, oracle: this.#oracle, commitLandsAt: new Map() };
+    this.#effects = new EffectWatch(world, this.#oracle);
+    this.#shared = {
+      base: this.#base,
+      world,
+      faults: this.#faults,
+      oracle: this.#oracle,
+      effects: this.#effects,
+      commitLandsAt: new Map(),
+    };
     const shape = this.#rng.stream("config");
     this.#config = {
       ttlMs: shape.pick([4000, 10_000, 10_000]),
@@ -300,7 +310,7 @@ class Simulation implements ClientHost {
       lines: world.lines,
       runs: this.#oracle.runs.size,
       statuses,
-      effects: this.#oracle.effects,
+      effects: this.#effects.effects,
       commits: this.#oracle.commits,
       steps: world.steps,
       virtualMs: world.now,

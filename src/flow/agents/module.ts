@@ -20,7 +20,7 @@ export async function loadModule(file: string): Promise<Readonly<Record<string, 
   const path = resolve(file);
   if (!existsSync(path)) throw new PerdureError("INVALID_ARGUMENT", `${file} does not exist`, { details: { file } });
   const jiti = createJiti(`${dirname(path)}/`, {
-    interopDefault: false, fsCache: false,
+    interopDefault: false,
     moduleCache: false,
     // The cache on disk is shared with other loaders of other settings, whose transforms would not fit.
     fsCache: false,

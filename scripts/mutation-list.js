@@ -1,0 +1,304 @@
+/**
+ * Mutations: a name, the edits `[file, text, replacement]`, and for those no simulation can notice the reason why.
+ *
+ * @type {readonly {
+ *   readonly name: string,
+ *   readonly edits: readonly (readonly [file: string, from: string, to: string])[],
+ *   readonly survives?: string,
+ * }[]}
+ */
+export const MUTATIONS = [
+  // ---- one writer, fences ------------------------------------------------------------------------------------------------
+  {
+    name: "the store takes commits of engines whose lease has ended",
+    edits: [
+      [
+        "src/store/memory/commit.ts",
+        "if (lease === undefined || lease.batch !== batch.number - 1) throw leaseLost(engine);",
+        "",
+      ],
+      [
+        "src/store/memory/commit.ts",
+        "  lease.batch = batch.number;",
+        "  if (lease !== undefined) lease.batch = batch.number;",
+      ],
+    ],
+  },
+  {
+    name: "a doubtful commit is sent again without asking, and the store counts no batches",
+    edits: [
+      ["src/store/memory/commit.ts", "lease === undefined || lease.batch !== batch.number - 1", "lease === undefined"],
+      [
+        "src/engine/committer.ts",
+        "else if (last === flight.batch.number - 1) this.#send",
+        "else if (last !== -1) this.#send",
+      ],
+    ],
+  },
+  {
+    name: "the store drops density, and stale actors write",
+    edits: [
+      ["src/store/memory/commit.ts", " || run.events.length !== transition.base", ""],
+      ["src/engine/run-actor.ts", "    this.#outbox.seq += events.length;\n", ""],
+    ],
+  },
+  {
+    name: "effects start without a valid lease",
+    edits: [
+      [
+        "src/engine/engine.ts",
+        "if (this.#keeper.valid && !this.#closed) return true;",
+        "if (!this.#closed) return true;",
+      ],
+    ],
+  },
+  {
+    name: "a lease is believed for three times its time to live",
+    edits: [["src/engine/lease-keeper.ts", "const limit = this.ttlMs * 0.8;", "const limit = this.ttlMs * 3;"]],
+  },
+  {
+    name: "a sweep takes the time of its call for the time of its observation",
+    edits: [["test/sim/fault-store.ts", "{ ...params, monotonicMs: world.now }", "params"]],
+  },
+  {
+    name: "a start that was in doubt begins at once",
+    edits: [
+      [
+        "src/engine/committer.ts",
+        "{ result: { run: found.run }, fresh: false }",
+        "{ result: { run: found.run }, fresh: true }",
+      ],
+    ],
+  },
+  {
+    name: "a run may be on its way into memory twice",
+    edits: [["src/engine/engine.ts", "const runs = asked.filter((run) => !this.#knows(run));", "const runs = asked;"]],
+  },
+  {
+    name: "due steps begin while their run is being let go",
+    edits: [["src/engine/run-actor.ts", " || this.#inFlight?.image?.owned === false) return;", ") return;"]],
+  },
+  // ---- durable before visible --------------------------------------------------------------------------------------------
+  {
+    name: "events are applied before they are committed",
+    edits: [
+      [
+        "src/engine/run-actor.ts",
+        "    return this.#inFlight;\n",
+        "    if (this.#inFlight !== undefined && this.#inFlight.image === null && this.#inFlight.events.length > 0) this.#apply(this.#inFlight.events);\n    return this.#inFlight;\n",
+      ],
+      [
+        "src/engine/run-actor.ts",
+        "else if (events.length > 0) this.#apply(events);",
+        "else if (events.length > 0) this.turnsDone();",
+      ],
+    ],
+  },
+  {
+    name: "effects start before the inbox is applied after a replay",
+    edits: [
+      [
+        "src/engine/run-actor.ts",
+        "if (recovering && this.#outbox.hasNews) {",
+        "if (recovering && this.#outbox.hasNews && false) {",
+      ],
+    ],
+  },
+  {
+    name: "settled commands are carried out again after a replay",
+    edits: [["src/engine/run-actor.ts", "      if (!this.machine.open.has(command.id)) continue;\n", ""]],
+  },
+  // ---- replay ------------------------------------------------------------------------------------------------------------
+  {
+    name: "commands are legal out of turn",
+    edits: [
+      ["src/core/machine.ts", "    if (!this.#turn) {\n      const what", "    if (this.#dead) {\n      const what"],
+    ],
+    survives: "no workflow of the simulation awaits anything foreign; test/engine/determinism.test.ts notices",
+  },
+  {
+    name: "outcomes are not compared with their commands",
+    edits: [
+      [
+        "src/core/machine.ts",
+        "if (verify && !(this.#claims(type, data) && this.#agrees(data.x, type, data))) return;",
+        "",
+      ],
+    ],
+    survives: "no code of the simulation changes between two replays; test/engine/determinism.test.ts notices",
+  },
+  {
+    name: "random numbers are not derived from the run",
+    edits: [["src/core/machine.ts", "    return unitInterval(this.#seed());", "    return Math.random();"]],
+  },
+  {
+    name: "wf.now() is the clock's time",
+    edits: [["src/engine/workflow-context.ts", "    return this.#machine.now;\n", "    return Date.now();\n"]],
+  },
+  {
+    name: "the time of events goes backwards",
+    edits: [
+      ["src/engine/outbox.ts", "this.#lastAt = Math.max(this.#lastAt, this.#machine.now, at);", "this.#lastAt = at;"],
+    ],
+  },
+  {
+    name: "a timer's event has the clock's time, be it before it was due",
+    edits: [
+      [
+        "src/engine/outbox.ts",
+        "newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now())))",
+        "newEvent.timerFired(command, this.#stamp(this.#now()))",
+      ],
+    ],
+  },
+  {
+    name: "workflow code sees the value itself, not what was kept of it",
+    edits: [
+      [
+        "src/core/failure.ts",
+        "  const error = new Error(failure.message);",
+        "  const error = new Error(`${failure.message} `);",
+      ],
+    ],
+    survives: "live and replayed values come from the same bytes, so both see the same wrong one; unit tests notice",
+  },
+  // ---- messages ----------------------------------------------------------------------------------------------------------
+  {
+    name: "parking ignores what came into the inbox meanwhile",
+    edits: [["src/engine/outbox.ts", "wakeAt, detail, ifInbox: this.#inboxSeen }", "wakeAt, detail, ifInbox: null }"]],
+  },
+  {
+    name: "closing ignores what came into the inbox meanwhile",
+    edits: [
+      ["src/engine/outbox.ts", "crashes: 0, ifInbox: this.#inboxSeen, forget }", "crashes: 0, ifInbox: null, forget }"],
+    ],
+  },
+  {
+    name: "messages taken by a refused transition are forgotten",
+    edits: [["src/engine/outbox.ts", "    this.#messages = [...this.#messagesTaken, ...this.#messages];\n", ""]],
+  },
+  {
+    name: "a message is taken twice",
+    edits: [["src/engine/outbox.ts", "      if (message.number <= this.#inboxSeen) continue;\n", ""]],
+  },
+  {
+    name: "messages are not removed from the inbox when they are consumed",
+    edits: [
+      ["src/store/memory/commit.ts", "  for (const number of transition.consumed) run.messages.delete(number);\n", ""],
+    ],
+  },
+  {
+    name: "signals that nobody waits for yet are forgotten",
+    edits: [["src/core/machine.ts", "    else buffered.push(value);", ""]],
+  },
+  {
+    name: "leftover signals are dropped when a run ends",
+    edits: [["src/engine/outbox.ts", 'if (message.kind === "signal") events.push(this.#signal(message));', ""]],
+  },
+  {
+    name: "terminating a run nobody advances drops its signals",
+    edits: [["src/client/terminate.ts", "...leftovers(loaded, at), ", ""]],
+  },
+  {
+    name: "terminating a run nobody advances takes the caller's time",
+    edits: [["src/client/terminate.ts", "Math.max(now, last?.at ?? 0)", "now"]],
+  },
+  {
+    name: "a message does not make a parked run due",
+    edits: [
+      [
+        "src/store/memory/memory-store.ts",
+        "if (row.owner === null && isAdvancing(row)) {",
+        "if (row.owner === -1 && isAdvancing(row)) {",
+      ],
+    ],
+  },
+  {
+    name: "inboxes are read on hints only",
+    edits: [["src/engine/claimer.ts", "      if (this.#inboxDirty) {", "      if (this.#inboxDirty && this.#again) {"]],
+  },
+  // ---- nothing is forgotten ----------------------------------------------------------------------------------------------
+  {
+    name: "rows of failed attempts are not kept",
+    edits: [
+      [
+        "src/engine/run-actor.ts",
+        "    this.#outbox.keepRow(step.row());\n",
+        '    if (why !== "retry") this.#outbox.keepRow(step.row());\n',
+      ],
+    ],
+  },
+  {
+    name: "rows of timers stay when they fire",
+    edits: [
+      [
+        "src/engine/outbox.ts",
+        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n      this.settleRow(command.id);\n",
+        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n",
+      ],
+    ],
+  },
+  {
+    name: "a run between two attempts is kept warm",
+    edits: [["src/engine/engine.ts", "    if (actor.betweenAttempts) this.#cool(actor);\n", ""]],
+  },
+  {
+    name: "steps held back for the lease never begin",
+    edits: [["src/engine/lease-keeper.ts", "    this.#host.leaseProved(monotonic, at);\n", ""]],
+  },
+  {
+    name: "nobody looks for runs lost between store and memory",
+    edits: [["src/engine/lease-keeper.ts", "    await this.#host.audit(lease);\n", ""]],
+  },
+  {
+    name: "a run that could not park sets no alarm",
+    edits: [["src/engine/run-actor.ts", "    if (this.#inFlight === undefined) this.#arm();\n", ""]],
+  },
+  {
+    name: "timers are as long as they are asked to be",
+    edits: [
+      [
+        "src/engine/alarm.ts",
+        "Math.min(Math.max(0, top.due - this.#clock.now()), LONGEST_MS)",
+        "Math.max(0, top.due - this.#clock.now())",
+      ],
+    ],
+  },
+  {
+    name: "dead engines are never swept",
+    edits: [
+      [
+        "src/store/still-leases.ts",
+        "if (monotonicMs - now.sinceMs >= ttlMs)",
+        "if (monotonicMs - now.sinceMs >= ttlMs * 1000)",
+      ],
+    ],
+  },
+  {
+    name: "what is left of a batch is forgotten when its answer is lost",
+    edits: [["src/engine/committer.ts", "this.#nextSingle() ?? this.#gather()", "this.#gather()"]],
+  },
+  // ---- resume and cancellation -------------------------------------------------------------------------------------------
+  {
+    name: "a resume keeps the outcome that failed the run",
+    edits: [["src/core/resume.ts", "row.seq === pivot || row.seq === end.seq ||", "row.seq === end.seq ||"]],
+  },
+  {
+    name: "a resume keeps outcomes of later commands",
+    edits: [["src/core/resume.ts", " || (data.c !== undefined && data.c > commands)", ""]],
+  },
+  {
+    name: "a step that was set aside keeps its idempotency key",
+    edits: [
+      [
+        "src/core/resume.ts",
+        "bumped.set(command, (bumped.get(command) ?? 0) + 1)",
+        "bumped.set(command, bumped.get(command) ?? 0)",
+      ],
+    ],
+  },
+  {
+    name: "a cancellation does not settle what it cuts off",
+    edits: [["src/engine/outbox.ts", "      events.push(newEvent.stepCancelled(command, at));\n", ""]],
+  },
+];
