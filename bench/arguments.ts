@@ -10,6 +10,7 @@ export const USAGE: string = `usage: npm run bench -- [${WORKLOADS.map(({ name }
   --durability full|relaxed    whether a commit waits for the disk (full)
   --concurrency N              W2 and W4: just this many runs at a time, instead of the best of several
   --rounds N                   how often each workload is measured; medians count
+  --patient                    begin each round in a quiet moment of the machine
   --quick                      one short round: a look, not a measurement
   --json                       one line of JSON per result
   --check                      exit code 1 if a target is missed by more than a quarter
@@ -23,6 +24,7 @@ export interface Arguments {
   readonly durability: Durability;
   readonly concurrency: number | undefined;
   readonly rounds: number | undefined;
+  readonly patient: boolean;
   readonly quick: boolean;
   readonly json: boolean;
   readonly check: boolean;
@@ -41,6 +43,7 @@ export function readArguments(argv: readonly string[]): Arguments {
       durability: { type: "string", default: "full" },
       concurrency: { type: "string" },
       rounds: { type: "string" },
+      patient: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
@@ -56,6 +59,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     durability: oneOf("--durability", values.durability, ["full", "relaxed"]),
     concurrency: count("--concurrency", values.concurrency),
     rounds: count("--rounds", values.rounds),
+    patient: values.patient,
     quick: values.quick,
     json: values.json,
     check: values.check,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Arguments, readArguments, USAGE } from "./arguments.ts";
 import { type Measurement, summarise } from "./measurement.ts";
 import { reportProfiles } from "./profile-report.ts";
+import { quietMoment } from "./quiet-moment.ts";
 import { jsonLine, type Result, results, TABLE_HEAD, tableRow } from "./result.ts";
 import { measureRound } from "./round.ts";
 import type { Setting } from "./setting.ts";
@@ -49,10 +50,18 @@ async function measureWorkload(workload: Workload, given: Arguments): Promise<Re
   const engine: Measurement[][] = [];
   const bare: Measurement[][] = [];
   const compared = workload.bare && given.bare && given.store === "sqlite";
-  const rounds = given.rounds ?? (given.quick ? 1 : workload.rounds);
-  for (let round = 0; round < rounds; round++) {
-    engine.push(await measureRound(settingOf(workload, given)));
-    if (compared) bare.push(await measureRound({ ...settingOf(workload, given), subject: "bare" }));
+  const subjects = compared
+    ? ([
+        ["perdure", engine],
+        ["bare", bare],
+      ] as const)
+    : ([["perdure", engine]] as const);
+  const count = given.rounds ?? (given.quick ? 1 : workload.rounds);
+  for (let round = 0; round < count; round++) {
+    for (const [subject, rounds] of subjects) {
+      if (given.patient) await quietMoment();
+      rounds.push(await measureRound({ ...settingOf(workload, given), subject }));
+    }
   }
   return results(given.store, workload.titles, summarise(engine), summarise(bare));
 }

@@ -1,5 +1,6 @@
 /** Perdure: durable workflows. What authors and callers import. */
 export { type AgentSource, defineConfig, type PerdureConfig } from "./cli/config.ts";
+export { type Connection, connect } from "./client/connect.ts";
 export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
 export type { HistoryEvent, OpenStep, RunDescription, RunHandle } from "./client/run-handle.ts";
 export { CancelledError } from "./core/cancelled.ts";

@@ -179,7 +179,7 @@ export class RunHandle<O = unknown> {
     await this.#send("signal", name, encodePayload(payload ?? null, this.#host.codec), options.key ?? null);
   }
 
-  /** Asks the run to stop: its pending waits reject, its activities are aborted, its code may clean up. */
+  /** Asks the run to stop: its pending waits reject with a CancelledError, its activities are aborted, and it ends once its code does. */
   async cancel(reason = ""): Promise<void> {
     await this.#send("cancel", "", encodePayload(reason), null);
   }

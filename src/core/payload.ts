@@ -31,17 +31,19 @@ const CODED = "~c";
  * @throws PerdureError `UNSERIALISABLE` naming the path of the offender; `PAYLOAD_TOO_LARGE` past {@link MAX_PAYLOAD}.
  */
 export function encodePayload(value: unknown, codec?: PayloadCodec): Payload {
-  const text = isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value);
-  if (text.length > MAX_PAYLOAD) {
-    throw new PerdureError(
-      "PAYLOAD_TOO_LARGE",
-      `the value takes ${text.length} characters, allowed are ${MAX_PAYLOAD}; keep large data outside and pass a reference`,
-      {
-        details: { size: text.length, limit: MAX_PAYLOAD },
-      },
-    );
-  }
+  const text = bounded(isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value, REDUCERS));
   return codec === undefined ? text : `{"${CODED}":${JSON.stringify(codec.encode(text))}}`;
+}
+
+/**
+ * Encodes the input of a step. Like {@link encodePayload}, but errors in it lose their stacks: those are other ones on replay,
+ * and the input is compared with what was recorded.
+ *
+ * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`.
+ */
+export function encodeInput(value: unknown): Payload {
+  const text = isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value, STACKLESS);
+  return bounded(text);
 }
 
 /** Decodes what {@link encodePayload} made. */
@@ -64,9 +66,20 @@ export function reviveParsed(parsed: unknown, codec?: PayloadCodec): unknown {
   return parsed;
 }
 
+function bounded(text: string): string {
+  if (text.length <= MAX_PAYLOAD) return text;
+  throw new PerdureError(
+    "PAYLOAD_TOO_LARGE",
+    `the value takes ${text.length} characters, allowed are ${MAX_PAYLOAD}; keep large data outside and pass a reference`,
+    { details: { size: text.length, limit: MAX_PAYLOAD } },
+  );
+}
+
 /** Errors inside values: name, message, stack, cause and own properties survive; classes become plain `Error`. */
-const REDUCERS = {
-  Error: (value: unknown) =>
+type Reducers = Record<string, (value: unknown) => unknown>;
+
+const REDUCERS: Reducers = {
+  Error: (value) =>
     value instanceof Error && {
       ...value,
       name: value.name,
@@ -74,6 +87,12 @@ const REDUCERS = {
       stack: value.stack,
       cause: value.cause,
     },
+};
+const STACKLESS: Reducers = {
+  Error: (value) => {
+    const kept = REDUCERS.Error!(value);
+    return kept === false ? false : { ...(kept as object), stack: undefined };
+  },
 };
 const REVIVERS = {
   Error: ({
@@ -128,9 +147,9 @@ function isPlainObject(object: object, depth: number): boolean {
   return true;
 }
 
-function encodeRich(value: unknown): string {
+function encodeRich(value: unknown, reducers: Reducers): string {
   try {
-    return `{"${RICH}":${stringify(value, REDUCERS)}}`;
+    return `{"${RICH}":${stringify(value, reducers)}}`;
   } catch (error) {
     if (!(error instanceof DevalueError) && !(error instanceof RangeError)) throw error;
     const path = error instanceof DevalueError && error.path !== "" ? error.path : "the value";

@@ -10,13 +10,13 @@ export interface RetryOptions {
   readonly maxAttempts?: number;
   /** Wait before the second attempt. Default 1 s. */
   readonly initial?: Duration;
-  /** What each wait is multiplied by (exponential) or grows by (linear, in units of `initial`). Default 2. */
+  /** What each wait is multiplied by when they grow exponentially. Default 2. */
   readonly factor?: number;
   /** Longest wait. Default 1 min. */
   readonly max?: Duration;
   /** Share of each wait that is random, 0 to 1. Derived from run, step and attempt, so that it replays. Default 0. */
   readonly jitter?: number;
-  /** How waits grow. Default `exponential`. */
+  /** How waits grow: times `factor` (default), by `initial` each time (`linear`), or not at all. */
   readonly backoff?: "exponential" | "linear" | "constant";
   /** Retry only errors whose class (or a parent class), `name` or `code` is listed. */
   readonly on?: readonly string[];

@@ -15,7 +15,7 @@ export interface Clock {
 
 const MAX_TIMER_MS = 2_147_483_647;
 
-/** The machine's own clock. Its timers do not keep a process alive. */
+/** The machine's own clock. Its timers keep the process alive: an open engine is waited for until it is closed. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

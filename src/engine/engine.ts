@@ -480,6 +480,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#actors.clear();
     this.#warm.clear();
     this.alarm.clear();
+    this.#takeover.clear();
     try {
       await this.#atMost(this.#keeper.stop());
     } catch (error) {

@@ -8,7 +8,7 @@ import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 export type ActivitySet =
   | readonly AnyActivity[]
   // biome-ignore lint/suspicious/noExplicitAny: any handler is welcome here
-  | Readonly<Record<string, AnyActivity | ((input: any, ctx: ActivityContext) => unknown)>>;
+  | Readonly<Record<string, (input: any, ctx: ActivityContext) => unknown>>;
 
 export class Registry {
   readonly #workflows = new Map<string, AnyWorkflow>();

@@ -3,7 +3,7 @@
  * written; in errors they are blotted out, elsewhere the write fails.
  */
 import { PerdureError } from "../core/errors.ts";
-import type { Failure } from "../core/failure.ts";
+import { FATAL, type Failure } from "../core/failure.ts";
 import type { SecretInput } from "../workflow/context.ts";
 
 /** Secrets by name. */
@@ -48,6 +48,18 @@ export function redactText(secrets: Secrets, text: string): string {
   return values(secrets).reduce((rest, value) => rest.replaceAll(value, "[secret]"), text);
 }
 
+/** Log fields without secrets. */
+export function redactFields(secrets: Secrets, fields: object): object {
+  if (values(secrets).length === 0) return fields;
+  try {
+    const text = JSON.stringify(fields);
+    const clean = values(secrets).reduce((rest, value) => rest.replaceAll(encoded(value), "[secret]"), text);
+    return clean === text ? fields : (JSON.parse(clean) as object);
+  } catch {
+    return {};
+  }
+}
+
 /**
  * Puts secrets into the places of an input that ask for them.
  *
@@ -66,10 +78,11 @@ export function fillSecrets(input: unknown, places: readonly SecretInput[], secr
 function secretOf(secrets: Secrets, name: string): string {
   const value = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
   if (value !== undefined) return value;
-  throw new PerdureError(
+  const error = new PerdureError(
     "INVALID_ARGUMENT",
     `the step needs the secret ${JSON.stringify(name)}, which the run was not given; start it with secrets: { ${name}: … } (command line: --secret ${name}=…)`,
   );
+  throw Object.defineProperty(error, FATAL, { value: true });
 }
 
 function place(root: unknown, path: readonly (string | number)[], text: string): void {

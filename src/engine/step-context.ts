@@ -3,7 +3,7 @@ import { idempotencyKey } from "../core/ids.ts";
 import { decodePayload, encodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { fillSecrets, redactText, type Secrets } from "./secrets.ts";
+import { assertNoSecret, fillSecrets, redactFields, redactText, type Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 
 interface Facts {
@@ -90,6 +90,7 @@ class StepContext implements ActivityContext {
 
   heartbeat(details?: unknown): void {
     const text = details === undefined ? null : encodePayload(details, this.#host.codec);
+    if (text !== null) assertNoSecret(this.#facts.secrets, text, "the heartbeat's details");
     this.#step.heartbeat(this.attempt, details, text);
   }
 
@@ -109,7 +110,7 @@ class StepContext implements ActivityContext {
       (level: keyof Logger) =>
       (fields: object, message?: string): void => {
         const text = message === undefined ? undefined : redactText(secrets, message);
-        this.#host.log[level]({ ...bound, ...fields }, text);
+        this.#host.log[level]({ ...bound, ...redactFields(secrets, fields) }, text);
         if (text !== undefined) this.#tell(level, text);
       };
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };

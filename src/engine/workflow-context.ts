@@ -6,7 +6,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { CommandKind } from "../core/events.ts";
 import type { Machine } from "../core/machine.ts";
-import { encodePayload, type Payload } from "../core/payload.ts";
+import { encodeInput, type Payload } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
 import {
   type ActivityConfig,
@@ -73,7 +73,7 @@ export class RunContext implements WorkflowContext {
         kind: "activity",
         name: known.activityName,
         run,
-        input: encodePayload(input),
+        input: encodeInput(input),
         base: config,
         options,
       });
@@ -108,7 +108,7 @@ export class RunContext implements WorkflowContext {
         errors: base.errors,
       });
     }
-    const extra = options.extra === undefined ? undefined : encodePayload(options.extra);
+    const extra = options.extra === undefined ? undefined : encodeInput(options.extra);
     const secretInputs =
       options.secretInputs === undefined || options.secretInputs.length === 0 ? undefined : options.secretInputs;
     const parts = `${input ?? ""}${extra === undefined ? "" : `\n${extra}`}${secretInputs === undefined ? "" : `\n${JSON.stringify(secretInputs)}`}`;

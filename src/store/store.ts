@@ -135,7 +135,7 @@ export interface BatchResult {
 }
 
 /** Kinds of messages to a run. */
-export type MessageKind = "signal" | "cancel" | "terminate" | "pause";
+export type MessageKind = "signal" | "cancel" | "terminate";
 
 /** A message in an inbox. */
 export interface MessageRow {

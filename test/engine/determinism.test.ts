@@ -224,7 +224,8 @@ describe("secrets", () => {
     const write = (fields: object, message?: string): void => void lines.push(`${JSON.stringify(fields)} ${message}`);
     const logger = { debug: write, info: write, warn: write, error: write };
     const use = activity("use", { retry: { maxAttempts: 1 } }, async (how: string, ctx) => {
-      ctx.log.info({}, `calling with ${ctx.secrets.token}`);
+      ctx.log.info({ token: ctx.secrets.token }, `calling with ${ctx.secrets.token}`);
+      if (how === "beat") ctx.heartbeat({ token: ctx.secrets.token });
       if (how === "throw") throw new Error(`denied for ${ctx.secrets.token}`);
       return how === "leak" ? { token: ctx.secrets.token } : ctx.secrets.token?.length;
     });
@@ -232,11 +233,17 @@ describe("secrets", () => {
       const length = await wf.call(use, "fine");
       const thrown = await wf.call(use, "throw").catch((error: Error) => error.message);
       const leaked = await wf.call(use, "leak").catch((error: Error & { code?: string }) => error.code);
-      return { length, thrown, leaked };
+      const beat = await wf.call(use, "beat").catch((error: Error & { code?: string }) => error.code);
+      return { length, thrown, leaked, beat };
     });
     const e = await engine({ workflows: [w], logger });
     const handle = await e.start(w, undefined, { secrets: { token: "hunter2-hunter2" } });
-    expect(await finish(handle)).toEqual({ length: 15, thrown: "denied for [secret]", leaked: "SECRET_LEAK" });
+    expect(await finish(handle)).toEqual({
+      length: 15,
+      thrown: "denied for [secret]",
+      leaked: "SECRET_LEAK",
+      beat: "SECRET_LEAK",
+    });
     expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("hunter2");
     expect(lines.join("\n")).not.toContain("hunter2");
   });
@@ -266,5 +273,25 @@ describe("a history that cannot be read", () => {
     expect(await finish(plain)).toBe(2);
     await clock.advance(2000);
     expect(await coded.describe()).toMatchObject({ status: "blocked", blocked: { reason: "defect" } });
+  });
+});
+
+describe("errors as inputs", () => {
+  it("replay although their stacks are other ones", async () => {
+    const { engine, finish, store, clock } = bench();
+    const tell = activity("tell", async (error: Error) => `${error.name}: ${error.message}`);
+    const w = workflow("w", async (wf) => {
+      const told = await wf.call(tell, new RangeError("too far"));
+      await wf.waitFor(go);
+      return told;
+    });
+    const one = await engine({ workflows: [w] });
+    await one.start(w, undefined, { id: "r" });
+    await clock.advance(100);
+    await one.close();
+    const two = await engine({ workflows: [w], store });
+    const handle = await two.handle<string>("r");
+    await handle.signal(go, "now");
+    expect(await finish(handle)).toBe("RangeError: too far");
   });
 });

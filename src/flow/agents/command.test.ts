@@ -75,7 +75,7 @@ describe("a command agent", () => {
     const { ctx, logged } = activityContext({ secrets: { TOKEN: "sesame-open" } });
     const agent = script('process.stderr.write("one\\ntwo: sesame-open\\nthree"); console.log(1)');
     expect(await agent(undefined, ctx)).toBe(1);
-    expect(logged).toEqual(["one", "two: ***", "three"]);
+    expect(logged).toEqual(["one", "two: [secret]", "three"]);
   });
 
   it("does not mind a program that never reads its input", async () => {

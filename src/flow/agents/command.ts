@@ -138,7 +138,7 @@ function standardInput(name: string, input: unknown, ctx: ActivityContext): stri
 
 function blankOut(secrets: Readonly<Record<string, string>>): (line: string) => string {
   const values = Object.values(secrets).filter((value) => value.length >= MIN_SECRET);
-  return (line) => values.reduce((text, value) => text.replaceAll(value, "***"), line);
+  return (line) => values.reduce((text, value) => text.replaceAll(value, "[secret]"), line);
 }
 
 function result(name: string, output: "json" | "text" | "auto", end: SubprocessEnd): unknown {

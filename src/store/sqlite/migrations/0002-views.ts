@@ -95,8 +95,8 @@ from attempts a join workflow_runs r using (run);
 
 create view decisions as
 select e.run, r.workflow_id, e.seq, ${iso("coalesce(json_extract(o.value, '$.at'), e.at)")} as at,
-  json_remove(o.value, '$.k') as data
-from ${NOTES} where json_extract(o.value, '$.k') = 'decision';
+  json_extract(o.value, '$.k') as kind, json_extract(o.value, '$.step') as step, json_remove(o.value, '$.k') as data
+from ${NOTES} where json_extract(o.value, '$.k') in ('decision', 'step.goto', 'step.skipped', 'step.continued');
 
 create view checkpoints as
 select e.run, r.workflow_id, e.seq, ${iso("coalesce(json_extract(o.value, '$.at'), e.at)")} as at,
