@@ -47,23 +47,16 @@ async function measure(given: Arguments): Promise<void> {
 
 /** Rounds of the engine and of the bare design take turns, so that both see the same weather. */
 async function measureWorkload(workload: Workload, given: Arguments): Promise<Result[]> {
-  const engine: Measurement[][] = [];
-  const bare: Measurement[][] = [];
   const compared = workload.bare && given.bare && given.store === "sqlite";
-  const subjects = compared
-    ? ([
-        ["perdure", engine],
-        ["bare", bare],
-      ] as const)
-    : ([["perdure", engine]] as const);
+  const seen: Record<Setting["subject"], Measurement[][]> = { perdure: [], bare: [] };
   const count = given.rounds ?? (given.quick ? 1 : workload.rounds);
   for (let round = 0; round < count; round++) {
-    for (const [subject, rounds] of subjects) {
+    for (const subject of compared ? (["perdure", "bare"] as const) : (["perdure"] as const)) {
       if (given.patient) await quietMoment();
-      rounds.push(await measureRound({ ...settingOf(workload, given), subject }));
+      seen[subject].push(await measureRound({ ...settingOf(workload, given), subject }));
     }
   }
-  return results(given.store, workload.titles, summarise(engine), summarise(bare));
+  return results(given.store, workload.titles, summarise(seen.perdure), summarise(seen.bare));
 }
 
 async function profile(given: Arguments): Promise<void> {

@@ -12,3 +12,13 @@ export class CancelledError extends Error {
     this.reason = reason;
   }
 }
+
+/** What `wf.scope(…, { timeout })` rejects with when the time is up. */
+export class ScopeTimeoutError extends Error {
+  override readonly name: string = "TimeoutError";
+  readonly code: string = "SCOPE_TIMEOUT";
+
+  constructor(limit: string, cause: unknown) {
+    super(`the scope took longer than ${limit}`, { cause });
+  }
+}

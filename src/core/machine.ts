@@ -20,6 +20,7 @@ import { type Check, type CommandIdentity, type CommandKind, type EventData, typ
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
 import { type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
+import { Scope } from "./scope.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
 export interface Command<Spec = unknown> extends CommandIdentity {
@@ -30,6 +31,8 @@ export interface Command<Spec = unknown> extends CommandIdentity {
 }
 
 interface Open<Spec> extends Command<Spec> {
+  readonly scope: Scope;
+  promise: Promise<unknown> | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -63,8 +66,8 @@ export interface MachineOptions<Spec> {
   readonly onBlocked: () => void;
   /** Told when the run's cancellation is applied. */
   readonly onCancelled: (reason: string) => void;
-  /** Told when a signal settles a wait; that has no event of its own. */
-  readonly onWaitSettled: (command: number) => void;
+  /** Told of commands that end without an event of their own: a wait settled by a signal, what a closed scope gives up. */
+  readonly onSettled: (command: number) => void;
   /** Told of each note when it is made. */
   readonly onNote: (note: Note) => void;
 }
@@ -76,6 +79,8 @@ interface Issue<Spec> {
   readonly inputDigest: string;
   readonly spec: Spec;
   readonly errors?: ErrorClasses;
+  /** Scope the code is in; the run's own by default. */
+  readonly scope?: Scope | undefined;
 }
 
 const NEVER: Promise<never> = new Promise(() => {});
@@ -85,6 +90,10 @@ export class Machine<Spec = unknown> {
   readonly #open = new Map<number, Open<Spec>>();
   readonly #waiters = new Map<string, Open<Spec>[]>();
   readonly #signals = new Map<string, unknown[]>();
+  /** Commands that a scope gave up: late outcomes of theirs change nothing. */
+  readonly #abandoned = new Set<number>();
+  /** The scope of the whole run. */
+  readonly scope: Scope = new Scope(undefined, true);
   #places: Error[] | undefined;
   #fresh: Command<Spec>[] = [];
   #notes: Note[] = [];
@@ -192,11 +201,12 @@ export class Machine<Spec = unknown> {
   issue(command: Issue<Spec>): Promise<unknown> {
     const refused = this.#refuse(command);
     if (refused !== undefined) return refused;
-    const { kind, name, label, inputDigest, spec, errors = [] } = command;
+    const { kind, name, label, inputDigest, spec, errors = [], scope = this.scope } = command;
     const id = ++this.commands;
     this.#rolling = digest(`${kind}\n${name}\n${label ?? ""}\n${inputDigest}`, this.#rolling);
     if (this.#places !== undefined) this.#places[id] = new Error();
-    return new Promise((resolve, reject) => {
+    let issued: Open<Spec> | undefined;
+    const promise = new Promise((resolve, reject) => {
       const open: Open<Spec> = {
         id,
         kind,
@@ -209,11 +219,46 @@ export class Machine<Spec = unknown> {
         reject,
         generation: this.#options.generation(id),
         issuedAt: this.now,
+        scope,
+        promise: undefined,
       };
+      issued = open;
       this.#open.set(id, open);
       if (kind === "wait" && this.#takeSignal(open)) return;
       this.#fresh.push(open);
     });
+    if (issued !== undefined) issued.promise = promise;
+    return promise;
+  }
+
+  /** Whether cancelling the run cuts this open command off. */
+  isCancellable(command: number): boolean {
+    return this.#open.get(command)?.scope.isReachedFrom(this.scope) ?? false;
+  }
+
+  /** Cancels a scope from within the code: what is open in it rejects now, and what comes rejects at once. */
+  cancelScope(scope: Scope, reason: string): void {
+    scope.reason ??= reason;
+    for (const open of [...this.#open.values()]) {
+      if (!open.scope.isReachedFrom(scope)) continue;
+      this.#abandon(open);
+      open.promise?.catch(() => {});
+      open.reject(new CancelledError(reason));
+    }
+  }
+
+  /** Leaves a scope: what is still open in it is given up and never settles. */
+  leaveScope(scope: Scope): void {
+    for (const open of [...this.#open.values()]) if (open.scope.isWithin(scope)) this.#abandon(open);
+  }
+
+  #abandon(open: Open<Spec>): void {
+    this.#remove(open);
+    this.#abandoned.add(open.id);
+    this.#fresh = this.#fresh.filter((fresh) => fresh.id !== open.id);
+    this.#options.onSettled(open.id);
+    const step = open.label ?? open.name;
+    this.note("step.cancelled", { command: open.id, step, reason: open.scope.cancelled ?? "its scope was left" });
   }
 
   #refuse(command: Issue<Spec>): Promise<never> | undefined {
@@ -231,8 +276,8 @@ export class Machine<Spec = unknown> {
         ),
       );
     }
-    if (this.cancelReason !== undefined) return Promise.reject(new CancelledError(this.cancelReason));
-    return undefined;
+    const cancelled = (command.scope ?? this.scope).cancelled;
+    return cancelled === undefined ? undefined : Promise.reject(new CancelledError(cancelled));
   }
 
   #takeSignal(wait: Open<Spec>): boolean {
@@ -249,7 +294,7 @@ export class Machine<Spec = unknown> {
 
   #settleWait(wait: Open<Spec>, value: unknown): void {
     this.#open.delete(wait.id);
-    this.#options.onWaitSettled(wait.id);
+    this.#options.onSettled(wait.id);
     this.note("wait.completed", {
       command: wait.id,
       name: wait.name,
@@ -299,6 +344,7 @@ export class Machine<Spec = unknown> {
         break;
       case "CancelRequested":
         this.cancelReason = data.r ?? "";
+        this.scope.reason = this.cancelReason;
         this.#options.onCancelled(this.cancelReason);
         break;
       case "Resumed":
@@ -354,7 +400,7 @@ export class Machine<Spec = unknown> {
 
   /** Whether the command an outcome names is the one the code asked for; blocks if not. */
   #claims(type: string, data: EventData): boolean {
-    if (this.ending !== undefined || data.c === undefined) return true;
+    if (this.ending !== undefined || data.c === undefined || this.#abandoned.has(data.c)) return true;
     const open = this.#open.get(data.c);
     const said = `${PAST[type] ?? type} ${describe({ kind: data.k!, name: data.n! })} (command ${data.c})`;
     if (open === undefined) {
@@ -375,12 +421,15 @@ export class Machine<Spec = unknown> {
   #settle(data: EventData): Open<Spec> | undefined {
     const open = this.#open.get(data.c as number);
     if (open === undefined || this.ending !== undefined) return undefined;
-    this.#open.delete(open.id);
-    if (open.kind === "wait") {
-      const waiters = this.#waiters.get(open.name);
-      waiters?.splice(waiters.indexOf(open), 1);
-    }
+    this.#remove(open);
     return open;
+  }
+
+  #remove(open: Open<Spec>): void {
+    this.#open.delete(open.id);
+    if (open.kind !== "wait") return;
+    const waiters = this.#waiters.get(open.name);
+    waiters?.splice(waiters.indexOf(open), 1);
   }
 
   #agrees(check: Check | undefined, type: string, data: EventData): boolean {
@@ -412,6 +461,7 @@ export class Machine<Spec = unknown> {
     if (this.ending !== undefined) return;
     const open = this.#open.get(row.command);
     if (open !== undefined && open.kind === row.kind && (open.label ?? open.name) === row.name) return;
+    if (this.#abandoned.has(row.command)) return;
     // The row of a wait goes with the transition after the signal that settled it: it may outlive the wait.
     if (open === undefined && row.kind === "wait" && row.command <= this.commands) return;
     const what = describe({ kind: row.kind as CommandKind, name: row.name });

@@ -203,12 +203,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
         start: (self, input) => {
           context = new RunContext(self, { activity: (name) => this.#config.registry.activity(name), log }, info);
           const live = context;
-          return runInScope(actor, () => definition.run(live, input));
+          return runInScope({ owner: actor, scope: self.scope }, () => definition.run(live, input));
         },
         onBlocked: () => actor.onBlocked(),
         onCancelled: (reason) => context?.cancelled(reason),
         onNote: (note) => actor.onNote(note),
-        onWaitSettled: (command) => actor.onWaitSettled(command),
+        onSettled: (command) => actor.onSettled(command),
       });
       return machine;
     });

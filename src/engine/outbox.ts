@@ -264,6 +264,7 @@ export class Outbox {
     const reason = String(decodePayload(message.data) ?? "");
     const events = [newEvent.cancelRequested(at, reason, message.number)];
     for (const command of this.#machine.open.values()) {
+      if (!this.#machine.isCancellable(command.id)) continue;
       events.push(newEvent.stepCancelled(command, at));
       this.#host.drop(command.id, new CancelledError(reason));
     }

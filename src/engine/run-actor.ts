@@ -11,6 +11,7 @@
  * - rule 2: after a replay, a row in flight that no command matches blocks the run before any effect starts.
  * - rule 23: after a replay the inbox is applied before any re-issued effect starts.
  */
+import { CancelledError } from "../core/cancelled.ts";
 import { type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
@@ -555,10 +556,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#ready();
   }
 
-  /** A signal settled a wait. */
-  onWaitSettled(command: number): void {
-    this.#due.delete(command);
-    this.#outbox.settleRow(command);
+  /** A command ended without an event of its own: settled by a signal, or given up by its scope. */
+  onSettled(command: number): void {
+    this.drop(command, new CancelledError("its scope was left"));
   }
 
   /** A note was made. */

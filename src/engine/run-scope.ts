@@ -1,24 +1,42 @@
 /**
- * Which run the code that executes belongs to, followed through its promises. Only workflow code runs inside a scope; activities
- * and inline step bodies run outside.
+ * Which run and which cancellation scope the code that executes belongs to, followed through its promises. Only workflow code
+ * runs inside; activities and inline step bodies run outside.
  *
- * Used to attribute unhandled rejections (rule 18): one inside workflow code fails its run, and never the process. Those of the
+ * Also used to attribute unhandled rejections (rule 18): one inside workflow code fails its run, and never the process. Those of the
  * host application keep their meaning: other listeners get them, and without any the process ends as Node would end it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Scope } from "../core/scope.ts";
 
-/** Whoever answers for the code in a scope. */
+/** Whoever answers for the code of a run. */
 export interface ScopeOwner {
   /** A promise of this scope was rejected and nobody handles it. */
   rejected(error: unknown): void;
 }
 
-const scope = new AsyncLocalStorage<ScopeOwner>();
+/** Where workflow code is. */
+interface Place {
+  readonly owner: ScopeOwner;
+  readonly scope: Scope;
+}
+
+const place = new AsyncLocalStorage<Place>();
 let users = 0;
 
-/** Runs workflow code on behalf of its run. */
-export function runInScope<T>(owner: ScopeOwner, fn: () => T): T {
-  return scope.run(owner, fn);
+/** Runs workflow code on behalf of its run, in a scope. */
+export function runInScope<T>(at: Place, fn: () => T): T {
+  return place.run(at, fn);
+}
+
+/** Runs workflow code in a scope inside the present one. */
+export function runInner<T>(scope: Scope, fn: () => T): T {
+  const at = place.getStore();
+  return at === undefined ? fn() : place.run({ owner: at.owner, scope }, fn);
+}
+
+/** The scope of the code that executes; undefined outside of workflow code. */
+export function currentScope(): Scope | undefined {
+  return place.getStore()?.scope;
 }
 
 /** Attributes unhandled rejections to runs until the returned function is called. */
@@ -33,7 +51,7 @@ export function attributeRejections(): () => void {
 }
 
 function onUnhandled(error: unknown): void {
-  const owner = scope.getStore();
+  const owner = place.getStore()?.owner;
   if (owner !== undefined) {
     owner.rejected(error);
     return;

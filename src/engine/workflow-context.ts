@@ -1,13 +1,14 @@
 /** The context `wf` of a live or replayed run: turns what workflow code asks for into commands of its machine. */
-import { CancelledError } from "../core/cancelled.ts";
+import { CancelledError, ScopeTimeoutError } from "../core/cancelled.ts";
 import { nextCron } from "../core/cron.ts";
 import { digest } from "../core/digest.ts";
-import { type Duration, durationMs } from "../core/duration.ts";
+import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { CommandKind } from "../core/events.ts";
 import type { Machine } from "../core/machine.ts";
 import { encodeInput, type Payload } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
+import { Scope } from "../core/scope.ts";
 import {
   type ActivityConfig,
   type ActivityContext,
@@ -19,6 +20,7 @@ import type { RunInfo, StepOptions, WorkflowContext } from "../workflow/context.
 import type { Logger } from "../workflow/logger.ts";
 import type { Signal } from "../workflow/signal.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
+import { currentScope, runInner } from "./run-scope.ts";
 
 /** What the context needs from the engine. */
 export interface ContextHost {
@@ -101,6 +103,7 @@ export class RunContext implements WorkflowContext {
     if (options === undefined) {
       const spec: StepSpec = { run, input, extra: undefined, secretInputs: undefined, config: base };
       return this.#machine.issue({
+        scope: currentScope(),
         kind,
         name,
         inputDigest: input === undefined ? "" : digest(input),
@@ -114,6 +117,7 @@ export class RunContext implements WorkflowContext {
     const parts = `${input ?? ""}${extra === undefined ? "" : `\n${extra}`}${secretInputs === undefined ? "" : `\n${JSON.stringify(secretInputs)}`}`;
     const spec: StepSpec = { run, input, extra, secretInputs, config: withOptions(base, options, name) };
     return this.#machine.issue({
+      scope: currentScope(),
       kind,
       name,
       label: options.label,
@@ -147,6 +151,7 @@ export class RunContext implements WorkflowContext {
 
   #timer(name: string, input: string, due: number, label: string | undefined): Promise<void> {
     return this.#machine.issue({
+      scope: currentScope(),
       kind: "timer",
       name,
       label,
@@ -162,6 +167,7 @@ export class RunContext implements WorkflowContext {
         options?.timeout === undefined ? undefined : durationMs(options.timeout, `timeout of the wait for ${name}`);
       const spec = { due: ms === undefined ? undefined : this.#machine.now + ms };
       const issued = this.#machine.issue({
+        scope: currentScope(),
         kind: "wait",
         name,
         label: options?.label,
@@ -172,6 +178,36 @@ export class RunContext implements WorkflowContext {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  async scope<T>(fn: () => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
+    const outer = currentScope() ?? this.#machine.scope;
+    const inner = new Scope(outer, true);
+    const limit = options?.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of the scope");
+    const clock = new Scope(outer, true);
+    let late = false;
+    if (limit !== undefined) {
+      runInner(clock, () => this.sleep(limit, { label: options?.label ?? "scope timeout" })).then(
+        () => {
+          late = true;
+          this.#machine.cancelScope(inner, `the scope took longer than ${formatDuration(limit)}`);
+        },
+        () => {},
+      );
+    }
+    try {
+      return await runInner(inner, fn);
+    } catch (error) {
+      if (late && error instanceof CancelledError) throw new ScopeTimeoutError(formatDuration(limit ?? 0), error);
+      throw error;
+    } finally {
+      this.#machine.leaveScope(inner);
+      this.#machine.leaveScope(clock);
+    }
+  }
+
+  uncancellable<T>(fn: () => Promise<T>): Promise<T> {
+    return runInner(new Scope(currentScope() ?? this.#machine.scope, false), fn);
   }
 
   now(): number {

@@ -69,6 +69,17 @@ export interface WorkflowContext {
    */
   waitFor<T>(signal: Signal<T> | string, options: { timeout: Duration; label?: string }): Promise<T | undefined>;
   waitFor<T>(signal: Signal<T> | string, options?: { label?: string }): Promise<T>;
+  /**
+   * Runs a function in a scope of its own. With a `timeout`, everything still pending inside is cancelled when it passes, and the
+   * scope rejects with a TimeoutError (code `SCOPE_TIMEOUT`). What is still pending when the function ends is given up.
+   */
+  scope<T>(fn: () => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T>;
+  /**
+   * Runs a function that goes on although the run, or a scope around it, is cancelled: for cleaning up.
+   *
+   * @example try { await wf.call(work) } finally { await wf.uncancellable(() => wf.call(release)) }
+   */
+  uncancellable<T>(fn: () => Promise<T>): Promise<T>;
   /** The current time of the run, epoch milliseconds: that of the last thing that happened to it. */
   now(): number;
   /** A number in [0, 1), the same on replay. */

@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import { activity, signal, workflow } from "../../src/index.ts";
+import { bench, vanishing } from "./fixture.ts";
+
+const go = signal<string>("go");
+
+function recorder() {
+  const calls: string[] = [];
+  const aborted: string[] = [];
+  const act = activity("act", (what: string, ctx) => {
+    calls.push(what);
+    if (!what.startsWith("hang")) return Promise.resolve(what);
+    return new Promise<string>((_, reject) =>
+      ctx.signal.addEventListener("abort", () => {
+        aborted.push(what);
+        reject(ctx.signal.reason);
+      }),
+    );
+  });
+  return { calls, aborted, act };
+}
+
+describe("uncancellable", () => {
+  it("lets the code clean up after a cancellation, also when the engine dies in between", async () => {
+    const { engine, finish, store, clock } = bench();
+    const { calls, act } = recorder();
+    const w = workflow("w", async (wf) => {
+      try {
+        await wf.call(act, "hang");
+      } finally {
+        await wf.uncancellable(async () => {
+          await wf.call(act, "release");
+          await wf.sleep("1m");
+          await wf.call(act, "notify");
+        });
+      }
+    });
+    const doomed = vanishing(store);
+    const one = await engine({ workflows: [w], store: doomed.store });
+    const handle = await one.start(w, undefined, { id: "r" });
+    await clock.advance(100);
+    await handle.cancel("no longer wanted");
+    await clock.advance(100);
+    doomed.vanish();
+    const two = await engine({ workflows: [w] });
+    const error = await finish(await two.handle("r")).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "RUN_CANCELLED" });
+    expect(calls).toEqual(["hang", "release", "notify"]);
+  });
+
+  it("is not reached by a cancellation while it is under way", async () => {
+    const { engine, finish, clock } = bench();
+    const { calls, act } = recorder();
+    const w = workflow("w", async (wf) => {
+      const safe = wf.uncancellable(async () => {
+        await wf.sleep("10s");
+        return wf.call(act, "safe");
+      });
+      const open = wf.sleep("20s").catch((error: Error) => error.name);
+      return [await safe, await open];
+    });
+    const e = await engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await clock.advance(1000);
+    await handle.cancel();
+    expect(await finish(handle)).toEqual(["safe", "CancelledError"]);
+    expect(calls).toEqual(["safe"]);
+  });
+});
+
+describe("a scope", () => {
+  it("cancels what is pending inside when its time is up, and nothing else", async () => {
+    const { engine, finish, clock } = bench();
+    const { aborted, act } = recorder();
+    const w = workflow("w", async (wf) => {
+      const outside = wf.waitFor(go);
+      const inside = await wf
+        .scope(() => Promise.all([wf.call(act, "hang"), wf.sleep("1h")]), { timeout: "2s" })
+        .catch((error: Error & { code?: string }) => error.code);
+      return { inside, outside: await outside };
+    });
+    const e = await engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await clock.advance(3000);
+    expect(aborted).toEqual(["hang"]);
+    await handle.signal(go, "still here");
+    expect(await finish(handle)).toEqual({ inside: "SCOPE_TIMEOUT", outside: "still here" });
+  });
+
+  it("gives up what its function left behind, and its timer with it", async () => {
+    const { engine, finish, clock, events } = bench();
+    const { aborted, act } = recorder();
+    const w = workflow("w", async (wf) => {
+      const first = await wf.scope(() => Promise.race([wf.call(act, "hang"), wf.call(act, "quick")]), {
+        timeout: "1h",
+      });
+      await wf.sleep("10s");
+      return first;
+    });
+    const e = await engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await clock.advance(100);
+    expect(aborted).toEqual(["hang"]);
+    expect((await handle.describe()).open.map((step) => step.step)).toEqual(["sleep"]);
+    expect(await finish(handle)).toBe("quick");
+    expect(events.filter((event) => event.type === "note").length).toBe(2);
+  });
+
+  it("replays the same with late losers, over a takeover at every point", async () => {
+    for (const crashAfter of [50, 1500, 2500, 4500, 8000]) {
+      const { engine, finish, store, clock } = bench();
+      const { act } = recorder();
+      const w = workflow("w", async (wf) => {
+        const seen: unknown[] = [];
+        seen.push(
+          await wf
+            .scope(() => wf.waitFor(go, { timeout: "1h" }), { timeout: "2s" })
+            .catch((error: Error) => error.name),
+        );
+        seen.push(await wf.scope(() => Promise.race([wf.sleep("2s").then(() => "timer"), wf.waitFor(go)])));
+        await wf.sleep("2s");
+        seen.push(await wf.waitFor(go));
+        seen.push(await wf.call(act, "end"));
+        return seen;
+      });
+      const doomed = vanishing(store);
+      const one = await engine({ workflows: [w], store: doomed.store });
+      const handle = await one.start(w, undefined, { id: "r" });
+      await clock.advance(crashAfter);
+      doomed.vanish();
+      const two = await engine({ workflows: [w] });
+      await clock.advance(30_000);
+      const again = await two.handle("r");
+      await again.signal(go, "now");
+      expect(await finish(again)).toEqual(["TimeoutError", "timer", "now", "end"]);
+      expect(handle.runId).toBe(again.runId);
+    }
+  });
+});
