@@ -72,7 +72,14 @@ export const MUTATIONS = [
   },
   {
     name: "a run may be on its way into memory twice",
-    edits: [["src/engine/engine.ts", "const runs = asked.filter((run) => !this.#knows(run));", "const runs = asked;"]],
+    edits: [
+      ["src/engine/engine.ts", "const runs = asked.filter((run) => !this.#knows(run));", "const runs = asked;"],
+      [
+        "src/engine/engine.ts",
+        "owned.filter((run) => !this.#knows(run))",
+        "owned.filter((run) => !this.#actors.has(run))",
+      ],
+    ],
   },
   {
     name: "due steps begin while their run is being let go",

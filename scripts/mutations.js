@@ -82,6 +82,7 @@ function simulate() {
       {
         encoding: "utf8",
         timeout: LIMIT_MS,
+        maxBuffer: 1 << 28,
       },
     );
     if (status === 0) continue;

@@ -235,14 +235,14 @@ describe("a durable function", () => {
     const w = workflow("w", async (wf) => {
       const first = [wf.random(), wf.random(), wf.uuid()];
       await wf.sleep("1h");
-      return { first, then: wf.random(), id: wf.uuid() };
+      return { first, later: wf.random(), id: wf.uuid() };
     });
     const one = await engine({ workflows: [w], warmRuns: 0 });
     const handle = await one.start(w, undefined, { id: "r" });
     await clock.advance(1000);
     await one.close();
     const two = await engine({ workflows: [w], store });
-    const value = await finish(await two.handle<{ first: unknown[]; then: number; id: string }>("r"));
+    const value = await finish(await two.handle<{ first: unknown[]; later: number; id: string }>("r"));
     expect(value.first[0]).not.toBe(value.first[1]);
     expect(value.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(await handle.status()).toBe("completed");

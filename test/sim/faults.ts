@@ -149,7 +149,7 @@ export class FaultPlan {
 
 /** Most operations fail rarely; in many seeds one or two fail often. */
 function rates(rng: Rng, intensity: number): Rates {
-  const often = rng.chance(0.12) ? 10 : 1;
+  const often = rng.chance(0.15) ? rng.pick([10, 20]) : 1;
   const [error, lost, slow] = [rng.next(), rng.next(), rng.next()];
   return {
     error: 0.02 * intensity * often * error,
@@ -160,6 +160,8 @@ function rates(rng: Rng, intensity: number): Rates {
   };
 }
 
+const MOST = { crash: 2, freeze: 2, close: 1, jump: 5 } as const;
+
 function timedFaults(
   rng: Rng,
   { engines, untilMs }: { engines: number; untilMs: number },
@@ -168,7 +170,7 @@ function timedFaults(
   const faults: { at: number; slot: number; kind: Fault; ms: number }[] = [];
   if (intensity === 0) return faults;
   for (const kind of ["crash", "freeze", "close", "jump"] as const) {
-    const count = rng.int(0, kind === "close" ? 1 : 2);
+    const count = rng.int(0, MOST[kind]);
     for (let index = 0; index < count; index++) {
       const ms = kind === "jump" ? rng.int(-20_000, 20_000) : rng.span(300, 30_000);
       faults.push({ at: rng.int(100, untilMs), slot: rng.int(0, engines - 1), kind, ms });

@@ -107,20 +107,30 @@ class Interpreter {
         return;
       case "branch":
         return this.run(this.#choose() ? program.even : program.odd);
+      case "scope":
+        return this.#scope(program);
+      case "uncancellable":
+        return this.#wf.uncancellable(() => this.run(program.body));
       case "try":
-        return this.#attempt(program.body, program.handler);
+        return this.#attempt(program);
       default:
         return this.#leaf(program);
     }
   }
 
-  async #attempt(body: Program, handler: Program | undefined): Promise<void> {
+  async #attempt({ body, handler, rethrow = false }: Extract<Program, { op: "try" }>): Promise<void> {
     try {
       await this.run(body);
     } catch (error) {
       this.#note(String(error));
       if (handler !== undefined) await this.run(handler);
+      if (rethrow) throw error;
     }
+  }
+
+  #scope({ body, timeoutMs }: Extract<Program, { op: "scope" }>): Promise<void> {
+    const run = (): Promise<void> => this.run(body);
+    return timeoutMs === undefined ? this.#wf.scope(run) : this.#wf.scope(run, { timeout: timeoutMs });
   }
 
   async #leaf(program: Exclude<Program, { parts: unknown } | { body: unknown } | { even: unknown }>): Promise<void> {

@@ -30,7 +30,9 @@ export type Program =
   | { readonly op: "step"; readonly work: Work }
   | { readonly op: "sleep"; readonly ms: number }
   | { readonly op: "wait"; readonly signal: string; readonly timeoutMs?: number }
-  | { readonly op: "try"; readonly body: Program; readonly handler?: Program }
+  | { readonly op: "try"; readonly body: Program; readonly handler?: Program; readonly rethrow?: boolean }
+  | { readonly op: "scope"; readonly timeoutMs?: number; readonly body: Program }
+  | { readonly op: "uncancellable"; readonly body: Program }
   | { readonly op: "loop"; readonly times: number; readonly body: Program }
   | { readonly op: "branch"; readonly even: Program; readonly odd: Program }
   | { readonly op: "now" | "random" | "uuid" | "note" | "throw" };
@@ -68,7 +70,8 @@ class Author {
     if (depth >= 3) return this.#call();
     if (roll < 0.85)
       return { op: this.#rng.pick(["all", "race", "settled", "race"] as const), parts: this.#parts(depth, 2, 3) };
-    if (roll < 0.91) return this.#attempt(depth);
+    if (roll < 0.89) return this.#attempt(depth);
+    if (roll < 0.92) return this.#scope(depth);
     if (roll < 0.95) return { op: "loop", times: this.#rng.int(2, 3), body: this.#block(depth) };
     if (roll < 0.985) return { op: "branch", even: this.#block(depth), odd: this.#block(depth) };
     return { op: "throw" };
@@ -76,7 +79,16 @@ class Author {
 
   #attempt(depth: number): Program {
     const body = this.#block(depth);
-    return this.#rng.chance(0.5) ? { op: "try", body } : { op: "try", body, handler: this.#part(depth + 1) };
+    if (this.#rng.chance(0.4)) return { op: "try", body };
+    const rethrow = this.#rng.chance(0.5);
+    return { op: "try", body, handler: rethrow ? this.#block(depth) : this.#part(depth + 1), rethrow };
+  }
+
+  #scope(depth: number): Program {
+    const body = this.#block(depth);
+    const roll = this.#rng.next();
+    if (roll < 0.3) return { op: "uncancellable", body };
+    return roll < 0.5 ? { op: "scope", body } : { op: "scope", timeoutMs: this.#sleepMs(), body };
   }
 
   #block(depth: number): Program {
@@ -141,6 +153,9 @@ export function waitsOf(program: Program): number {
       return 1;
     case "try":
       return waitsOf(program.body) + (program.handler === undefined ? 0 : waitsOf(program.handler));
+    case "scope":
+    case "uncancellable":
+      return waitsOf(program.body);
     case "loop":
       return program.times * waitsOf(program.body);
     case "branch":

@@ -1,10 +1,11 @@
 /** Replays histories with fresh machines, as an engine that never saw them would: no effects, nothing written. */
 
 import { parseEvent } from "../../src/core/events.ts";
-import { Machine } from "../../src/core/machine.ts";
+import { type Command, Machine } from "../../src/core/machine.ts";
 import { planReplay } from "../../src/core/resume.ts";
-import type { CommandSpec } from "../../src/engine/command-spec.ts";
+import { type CommandSpec, isStep } from "../../src/engine/command-spec.ts";
 import { silentLogger } from "../../src/engine/log.ts";
+import { runInScope } from "../../src/engine/run-scope.ts";
 import { Turns } from "../../src/engine/turns.ts";
 import { RunContext } from "../../src/engine/workflow-context.ts";
 import type { EventRow, RunRow } from "../../src/store/store.ts";
@@ -18,11 +19,16 @@ export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
   readonly row: Row;
   readonly history: readonly EventRow[];
   readonly machine: Machine<CommandSpec>;
+  /** Every step the code asked for, by command. */
+  readonly steps: ReadonlyMap<number, Command<CommandSpec>>;
   /** How many waits for a signal were answered, by its name. */
   readonly answered: ReadonlyMap<string, number>;
   /** A timer that fired or a wait that timed out before it was due. */
   readonly early: string | undefined;
 }
+
+/** Answers for rejections that a replay leaves alone. */
+const NOBODY = { rejected: (): void => {} };
 
 /** Replays all of these in turns of one event each. */
 export async function replayAll<Row extends ReplayedRun>(
@@ -57,16 +63,18 @@ function replayOne<Row extends ReplayedRun>(
     codec: undefined,
     generation: plan.generation,
     start: (self, input) => {
-      context = new RunContext(self, { activity: () => undefined, log: silentLogger }, info);
-      countAnswers(context, answered);
-      return definition.run(context, input);
+      const wf = new RunContext(self, { activity: () => undefined, log: silentLogger }, info);
+      context = wf;
+      countAnswers(wf, answered);
+      return runInScope({ owner: NOBODY, scope: self.scope }, () => definition.run(wf, input));
     },
     onBlocked: () => {},
     onCancelled: (reason) => context?.cancelled(reason),
     onNote: () => {},
-    onWaitSettled: () => {},
+    onSettled: () => {},
   });
   const answered = new Map<string, number>();
+  const steps = new Map<number, Command<CommandSpec>>();
   let next = 0;
   let early: string | undefined;
   return new Promise((resolve, reject) => {
@@ -80,11 +88,11 @@ function replayOne<Row extends ReplayedRun>(
       },
       endTurn: () => {
         machine.closeTurn();
-        machine.takeCommands();
+        for (const command of machine.takeCommands()) if (isStep(command.spec)) steps.set(command.id, command);
         machine.takeNotes();
         return next < plan.rows.length && machine.blockage === undefined;
       },
-      turnsDone: () => resolve({ row, history, machine, early, answered }),
+      turnsDone: () => resolve({ row, history, machine, early, answered, steps }),
       broke: reject,
     });
   });
