@@ -106,8 +106,8 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/run-actor.ts",
-        "if (recovering && this.#outbox.hasNews) {",
-        "if (recovering && this.#outbox.hasNews && false) {",
+        "if (this.#takenOver !== undefined && this.#outbox.hasNews) {",
+        "if (this.#takenOver !== undefined && this.#outbox.hasNews && this.#releasing) {",
       ],
     ],
   },
@@ -259,7 +259,9 @@ export const MUTATIONS = [
   },
   {
     name: "a run that could not park sets no alarm",
-    edits: [["src/engine/run-actor.ts", "    if (this.#inFlight === undefined) this.#arm();\n", ""]],
+    edits: [
+      ["src/engine/run-actor.ts", "&& this.#held.length === 0) this.#arm();", "&& this.#held.length === 0) void 0;"],
+    ],
   },
   {
     name: "timers are as long as they are asked to be",
@@ -284,6 +286,17 @@ export const MUTATIONS = [
   {
     name: "what is left of a batch is forgotten when its answer is lost",
     edits: [["src/engine/committer.ts", "this.#nextSingle() ?? this.#gather()", "this.#gather()"]],
+  },
+  {
+    name: "a run parks although steps are held back until its inbox is applied",
+    edits: [
+      ["src/engine/run-actor.ts", " || this.#held.length > 0) return undefined;", ") return undefined;"],
+      [
+        "src/engine/run-actor.ts",
+        "    const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];\n",
+        "    if (fresh.length === 0 && this.#held.length === 0) return;\n    const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];\n",
+      ],
+    ],
   },
   // ---- resume and cancellation -------------------------------------------------------------------------------------------
   {

@@ -1,9 +1,9 @@
 /**
- * A small, fast, non-cryptographic digest of text (two 32-bit multiply-xor lanes, 53 bits out), used to notice that code
+ * A small, fast, non-cryptographic digest of text (two 32-bit multiply-xor lanes, 50 bits out), used to notice that code
  * and history disagree. It guards against mistakes, not against adversaries.
  */
 
-/** The digest of `text`, a base-36 string of at most 11 characters. `seed` chains digests. */
+/** The digest of `text`, ten digits in base 32. `seed` chains digests. */
 export function digest(text: string, seed = ""): string {
   let a = 0x2c1b3c6d ^ text.length;
   let b = 0x297a2d39 ^ seed.length;
@@ -19,5 +19,24 @@ export function digest(text: string, seed = ""): string {
   }
   a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
   b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return ((b & 0x1fffff) * 0x100000000 + (a >>> 0)).toString(36);
+  return render(a, b);
+}
+
+const DIGITS = new Uint8Array(32);
+for (let i = 0; i < 32; i++) DIGITS[i] = "0123456789abcdefghijklmnopqrstuv".charCodeAt(i);
+
+/** Fifty bits of the two lanes in base 32: much cheaper than `Number.prototype.toString`. */
+function render(a: number, b: number): string {
+  return String.fromCharCode(
+    DIGITS[a & 31]!,
+    DIGITS[(a >>> 5) & 31]!,
+    DIGITS[(a >>> 10) & 31]!,
+    DIGITS[(a >>> 15) & 31]!,
+    DIGITS[(a >>> 20) & 31]!,
+    DIGITS[b & 31]!,
+    DIGITS[(b >>> 5) & 31]!,
+    DIGITS[(b >>> 10) & 31]!,
+    DIGITS[(b >>> 15) & 31]!,
+    DIGITS[(b >>> 20) & 31]!,
+  );
 }

@@ -57,6 +57,14 @@ interface Flight {
   readonly runs: readonly Committing[];
 }
 
+/** A part of a flight: ranges of its starts and runs, the end excluded. */
+interface Part {
+  readonly starts: readonly [number, number];
+  readonly runs: readonly [number, number];
+}
+
+/** Flights of at least this many members are settled in two halves when nothing else is waiting. */
+const SPLIT_FROM = 64;
 /** Batches larger than this are split: the lock is not held for too long. */
 const MAX_BATCH = 5000;
 const FIRST_BACKOFF_MS = 20;
@@ -72,6 +80,8 @@ export class Committer {
   /** Parts of a batch that could not be written as a whole; they leave before anything else. */
   #singles: Flight[] = [];
   #scheduled = false;
+  /** Halves of flights whose members have not been told yet. */
+  #unsettled = 0;
   #idle: (() => void)[] = [];
 
   constructor(host: CommitterHost) {
@@ -122,12 +132,13 @@ export class Committer {
 
   /** Resolves when nothing is in flight or waiting to be. */
   async drained(): Promise<void> {
-    while (
-      this.#lease !== undefined &&
-      (this.#flying !== undefined || this.#ready.length > 0 || this.#starts.length > 0)
-    ) {
+    while (this.#lease !== undefined && this.#busy) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
+  }
+
+  get #busy(): boolean {
+    return this.#flying !== undefined || this.#unsettled > 0 || this.#ready.length > 0 || this.#starts.length > 0;
   }
 
   #schedule(): void {
@@ -181,7 +192,7 @@ export class Committer {
       (result) => {
         if (lease !== this.#lease) return;
         this.#host.leaseProved(sentMonotonic, sentAt);
-        this.#landed(flight, result);
+        this.#landed(lease, flight, result);
       },
       (error: unknown) => {
         if (lease === this.#lease) this.#crashed(lease, flight, error);
@@ -189,16 +200,41 @@ export class Committer {
     );
   }
 
-  /** The next batch leaves before the results of this one are worked on, so that the store is never idle. */
-  #landed(flight: Flight, result: BatchResult): void {
+  /**
+   * The next batch leaves before the results of this one are worked on, so that the store is never idle. When nothing was
+   * waiting, everybody is in this batch: then half of them go first and fill the next one, or engine and store would take turns.
+   */
+  #landed(lease: Lease, flight: Flight, result: BatchResult): void {
     this.#flying = undefined;
     this.#flush();
-    for (let index = 0; index < flight.starts.length; index++)
-      settleStart(flight.starts[index]!, result.starts[index]!);
-    for (let index = 0; index < flight.runs.length; index++) {
-      const why = result.refused.size === 0 ? undefined : result.refused.get(index);
-      if (why === undefined) flight.runs[index]!.committed();
-      else flight.runs[index]!.refused(why);
+    const { starts, runs } = flight;
+    if (this.#flying !== undefined || starts.length + runs.length < SPLIT_FROM) {
+      this.#settle(flight, result, { starts: [0, starts.length], runs: [0, runs.length] });
+      return;
+    }
+    const [startsNow, runsNow] = [starts.length >> 1, runs.length >> 1];
+    this.#settle(flight, result, { starts: [0, startsNow], runs: [0, runsNow] });
+    this.#unsettled++;
+    setImmediate(() => {
+      this.#unsettled--;
+      if (lease === this.#lease) this.#flush();
+      this.#settle(
+        flight,
+        result,
+        { starts: [startsNow, starts.length], runs: [runsNow, runs.length] },
+        lease === this.#lease,
+      );
+    });
+  }
+
+  /** Tells a part of a flight what became of it. Without the lease, runs that were started belong to nobody here. */
+  #settle({ starts, runs }: Flight, { starts: results, refused }: BatchResult, part: Part, held = true): void {
+    for (let index = part.starts[0]; index < part.starts[1]; index++)
+      settleStart(starts[index]!, results[index]!, held);
+    for (let index = part.runs[0]; index < part.runs[1]; index++) {
+      const why = refused.size === 0 ? undefined : refused.get(index);
+      if (why === undefined) runs[index]!.committed();
+      else runs[index]!.refused(why);
     }
     this.#host.runTurns();
   }
@@ -261,14 +297,14 @@ export class Committer {
   }
 }
 
-function settleStart(start: PendingStart, result: StartResult): void {
+function settleStart(start: PendingStart, result: StartResult, held = true): void {
   const found = "conflict" in result ? result.conflict : undefined;
   const happened =
     found !== undefined &&
     start.doubtful &&
     found.createdAt === start.run.createdAt &&
     found.workflow === start.run.workflow;
-  start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: true });
+  start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: held });
 }
 
 function singlesOf({ batch: { starts, transitions }, ...flight }: Flight): Flight[] {

@@ -33,7 +33,7 @@ export interface OutboxHost extends ResultHost {
   /** Stops a step that must not go on; its outcome is being written or it has none. */
   drop(command: number, reason: Error): void;
   /** Stops all of them. */
-  dropAll(reason: Error): void;
+  dropAll(reason: () => Error): void;
   /** Stops all of them; answers with the rows by which the attempts given up do not count as lost. */
   giveUp(reason: Error): readonly AttemptRow[];
   /** When the run has to be woken if it parks now (infinite: by a message only), or undefined when it must stay. */
@@ -315,7 +315,7 @@ export class Outbox {
   }
 
   #close(events: NewEvent[], messages: readonly MessageRow[], status: ClosedStatus, withCheck: boolean): Transition {
-    this.#host.dropAll(new CancelledError(`the run ${status}`));
+    this.#host.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
     this.#dirty.clear();
     for (const command of this.#rows) this.#settled.push(command);

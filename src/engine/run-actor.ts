@@ -155,13 +155,15 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#queued = false;
     if (this.#inFlight !== undefined || this.#applying || this.phase !== "live") return undefined;
     this.#inFlight = this.#outbox.build(this.#timedOut, !this.#releasing);
-    // What it was to be parked for may have come near while the committer was busy.
-    if (this.#inFlight === undefined) this.#arm();
+    // What it was to be parked for may have come near while the committer was busy; or the news came to nothing.
+    if (this.#inFlight === undefined && this.#held.length === 0) this.#arm();
+    else if (this.#inFlight === undefined) this.turnsDone();
     return this.#inFlight;
   }
 
   /** The transition is durable: its events are applied, then the next one is built. */
   committed(): void {
+    if (this.phase === "gone") return;
     const { events, image } = this.#inFlight!;
     this.#inFlight = undefined;
     this.#outbox.seq += events.length;
@@ -172,6 +174,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** The commit went through without this transition. */
   refused(why: Refusal): void {
+    if (this.phase === "gone") return;
     const transition = this.#inFlight!;
     this.#inFlight = undefined;
     if (why === "history") {
@@ -283,11 +286,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** Starts what the function asked for; after a takeover only once the inbox has been applied. */
   #takeCommands(): void {
     const fresh = this.machine.takeCommands();
-    if (fresh.length === 0 && this.#held.length === 0) return;
     const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];
     this.#held = NONE;
-    const recovering = this.#takenOver !== undefined;
-    if (recovering && this.#outbox.hasNews) {
+    if (this.#takenOver !== undefined && this.#outbox.hasNews) {
       const open = commands.filter(({ id }) => this.machine.open.has(id));
       for (const command of open) if (!isStep(command.spec)) this.#startWait(command);
       this.#held = open.filter((command) => isStep(command.spec));
@@ -353,7 +354,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   parkUntil(): number | undefined {
-    if (this.machine.open.size === 0 || this.machine.ending !== undefined) return undefined;
+    if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
     for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
     const nearest = this.#due.nearest();
     // A run that only waits did not crash anything: parked, it does not count the next crash.
@@ -490,16 +491,19 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#outbox.settleRow(command);
   }
 
-  dropAll(reason: Error): void {
-    for (const step of this.#steps.values()) step.stop(reason);
-    this.#steps.clear();
+  dropAll(reason: () => Error): void {
+    if (this.#steps.size > 0) {
+      const error = reason();
+      for (const step of this.#steps.values()) step.stop(error);
+      this.#steps.clear();
+    }
     this.#due.clear();
   }
 
   giveUp(reason: Error): readonly AttemptRow[] {
     const left = (this.#takenOver?.attempts ?? NONE).map((row) => ({ ...row, startedAt: null }));
     const rows = [...left, ...this.#stopSteps(reason)];
-    this.dropAll(reason);
+    this.dropAll(() => reason);
     return rows;
   }
 
@@ -529,7 +533,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** Forgets the run without a trace: it belongs to somebody else, or is parked and not worth keeping warm. */
   abandon(reason: string): void {
-    this.dropAll(new DOMException(reason, "AbortError"));
+    this.dropAll(() => new DOMException(reason, "AbortError"));
     this.#end();
   }
 
@@ -558,7 +562,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** A command ended without an event of its own: settled by a signal, or given up by its scope. */
   onSettled(command: number): void {
-    this.drop(command, new CancelledError("its scope was left"));
+    const step = this.#steps.get(command);
+    if (step !== undefined) this.drop(command, new CancelledError("its scope was left"));
+    this.#due.delete(command);
+    this.#outbox.settleRow(command);
   }
 
   /** A note was made. */

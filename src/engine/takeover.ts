@@ -1,8 +1,7 @@
 /**
  * Taking over runs: from rows in the store to an actor that replays and goes on.
  *
- * Owner: the engine. Rule 18: a run that crashed engines before is a suspect. The first one starts alone; each that lives makes
- * room for two more, so that a thousand innocents are not tried one by one. After five crashes a run is not started at all.
+ * Owner: the engine. Rule 18: a run that crashed engines before starts alone, one at a time, and after five crashes not at all.
  * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed.
  */
 import { type Check, newEvent } from "../core/events.ts";
@@ -42,17 +41,14 @@ export interface TakeoverHost {
 export const HISTORY_PAGE = 10_000;
 const CRASH_LOOP = 5;
 const SUSPECT = 2;
-/** A suspect that has lived this long is taken to be innocent for now, so that one long step does not hold up all others. */
-const TRIAL_MS = 5000;
-const MAX_ROOM = 512;
+/** A suspect that has lived this long makes room for the next, so that one long step does not hold up all others. */
+const TRIAL_MS = 2000;
 
 export class Takeover {
   readonly #host: TakeoverHost;
   #suspects: LoadedRun[] = [];
-  /** Suspects on trial, and what ends each trial. */
-  readonly #trials = new Map<number, CancelTimer>();
-  /** How many may be on trial at a time. */
-  #room = 1;
+  #suspect: number | undefined;
+  #trial: CancelTimer | undefined;
 
   constructor(host: TakeoverHost) {
     this.#host = host;
@@ -62,22 +58,21 @@ export class Takeover {
   async take(loaded: LoadedRun): Promise<void> {
     const { row } = loaded;
     if (this.#host.advances(row.run) || row.owner !== this.#host.lease()?.engine) return;
-    if (row.crashes >= SUSPECT && !this.#trials.has(row.run)) {
-      if (this.#trials.size >= this.#room) {
+    if (row.crashes >= SUSPECT) {
+      if (this.#suspect !== undefined && this.#suspect !== row.run) {
         if (!this.waits(row.run)) this.#suspects.push(loaded);
         return;
       }
-      this.#trials.set(
-        row.run,
-        this.#host.clock.after(TRIAL_MS, () => this.done(row.run)),
-      );
+      this.#suspect = row.run;
+      this.#trial?.();
+      this.#trial = this.#host.clock.after(TRIAL_MS, () => this.done(row.run));
     }
     await this.#replay(loaded);
   }
 
-  /** How many suspects may be claimed. What is not claimed does not count the next crash. */
+  /** How many suspects may be claimed: none while one is tried. What is not claimed does not count the next crash. */
   get suspects(): { readonly from: number; readonly limit: number } {
-    return { from: SUSPECT, limit: Math.max(0, this.#room - this.#trials.size - this.#suspects.length) };
+    return { from: SUSPECT, limit: this.#suspect === undefined ? 1 : 0 };
   }
 
   /** Whether the run waits for another suspect. */
@@ -85,27 +80,26 @@ export class Takeover {
     return this.#suspects.some((loaded) => loaded.row.run === run);
   }
 
-  /** The run made progress, parked, ended or simply lived: more may be tried. */
+  /** The run made progress, parked or ended: the next suspect may start. */
   done(run: number): void {
-    const trial = this.#trials.get(run);
-    if (trial === undefined) return;
-    trial();
-    this.#trials.delete(run);
-    this.#room = Math.min(this.#room * 2, MAX_ROOM);
-    this.#host.hint();
-    for (const next of this.#suspects.splice(0, this.#room - this.#trials.size)) {
-      this.take(next).catch((error: unknown) =>
-        this.#host.log.error({ error: String(error) }, "taking over a suspect run failed"),
-      );
+    if (this.#suspect !== run) return;
+    this.#suspect = undefined;
+    this.#trial?.();
+    const next = this.#suspects.shift();
+    if (next === undefined) {
+      this.#host.hint();
+      return;
     }
+    this.take(next).catch((error: unknown) =>
+      this.#host.log.error({ error: String(error) }, "taking over a suspect run failed"),
+    );
   }
 
   /** Forgets everything: the lease is gone. */
   clear(): void {
-    for (const cancel of this.#trials.values()) cancel();
-    this.#trials.clear();
     this.#suspects = [];
-    this.#room = 1;
+    this.#suspect = undefined;
+    this.#trial?.();
   }
 
   async #replay(loaded: LoadedRun): Promise<void> {

@@ -109,7 +109,7 @@ export class FaultPlan {
       case "lost":
         return { ...usual, kind, requestMs: how < 0.3 ? Math.round(size * 3000) : requestMs };
       case "slow": {
-        const slow = Math.round(100 * (LONGEST_SLOW_MS / 100) ** size);
+        const slow = Math.round(size < 0.5 ? 100 * 40 ** size : LONGEST_SLOW_MS * size);
         return how < 0.5 ? { ...usual, replyMs: slow } : { ...usual, requestMs: slow };
       }
       case "crash":
@@ -154,7 +154,7 @@ function rates(rng: Rng, intensity: number): Rates {
   return {
     error: 0.02 * intensity * often * error,
     lost: 0.02 * intensity * often * lost,
-    slow: 0.02 * intensity * often * slow,
+    slow: 0.03 * intensity * often * slow,
     crash: 0.001 * intensity,
     freeze: 0.001 * intensity,
   };

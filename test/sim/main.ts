@@ -48,11 +48,11 @@ function describe({
 /** Leaves out faults and runs for as long as the same check still fails. */
 async function shrink(seed: number): Promise<SimOptions> {
   let best = options(seed);
-  const check = (await simulate(best)).violations[0]?.check;
+  const { violations, ids } = await simulate(best);
+  const check = violations[0]?.check;
   if (check === undefined) return best;
   const fails = async (candidate: SimOptions): Promise<boolean> =>
     (await simulate(candidate)).violations[0]?.check === check;
-  const runs = Array.from({ length: 10 }, (_, index) => `w${index}`);
   for (let smaller = true; smaller; ) {
     smaller = false;
     const candidates: SimOptions[] = [
@@ -60,7 +60,7 @@ async function shrink(seed: number): Promise<SimOptions> {
         ...best,
         off: new Set([...best.off!, fault]),
       })),
-      ...runs
+      ...ids
         .filter((run) => !best.without!.has(run))
         .map((run) => ({ ...best, without: new Set([...best.without!, run]) })),
     ];

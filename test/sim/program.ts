@@ -100,7 +100,16 @@ class Author {
   }
 
   #call(): Program {
-    const activity = this.#rng.pick(["work", "work", "work", "eager", "steady", "brief", "patient"] as const);
+    const activity = this.#rng.pick([
+      "work",
+      "work",
+      "work",
+      "eager",
+      "steady",
+      "brief",
+      "patient",
+      "patient",
+    ] as const);
     const work = this.#work(this.#rng.chance(0.3) ? 0 : this.#rng.span(1, 6000));
     return this.#rng.chance(0.2)
       ? { op: "call", activity, work, maxAttempts: this.#rng.int(1, 5) }

@@ -36,6 +36,8 @@ export interface SimResult {
   readonly traceHash: string;
   readonly lines: readonly string[];
   readonly runs: number;
+  /** Workflow ids of the workload. */
+  readonly ids: readonly string[];
   readonly statuses: Readonly<Record<string, number>>;
   readonly effects: number;
   readonly commits: number;
@@ -291,7 +293,8 @@ class Simulation implements ClientHost {
     const open = rows.filter((row) => !isClosed(row));
     if (open.length === 0 || open.some((row) => row.owner !== null)) return;
     const next = Math.min(...open.map(({ wakeAt }) => wakeAt ?? Number.POSITIVE_INFINITY));
-    const ms = next - world.wall - coin.pick([0, 3000, 8000]);
+    const slowest = Math.min(...this.#fleet.map((process) => process.clock.now()));
+    const ms = next - slowest - coin.pick([0, 3000, 8000]);
     if (!Number.isFinite(ms) || ms < LONG_SLEEP_MS) return;
     world.skippedMs += Math.floor(ms);
     this.#quietSince = world.now;
@@ -311,6 +314,7 @@ class Simulation implements ClientHost {
       traceHash: world.traceHash,
       lines: world.lines,
       runs: this.#oracle.runs.size,
+      ids: this.#workload.runs.map(({ id }) => id),
       statuses,
       effects: this.#effects.effects,
       commits: this.#oracle.commits,

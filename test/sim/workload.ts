@@ -37,10 +37,12 @@ export interface Workload {
 export function randomWorkload(rng: Rng): Workload {
   const engines = rng.pick([1, 2, 2, 3, 3]);
   const activeMs = rng.int(15_000, 50_000);
-  const count = rng.pick([1, 2, 3, 4, 6, 10]);
-  const gridMs = rng.pick([1, 1, 500, 1000]);
+  const crowd = rng.chance(0.01);
+  const count = crowd ? rng.int(64, 90) : rng.pick([1, 2, 3, 4, 6, 10]);
+  const gridMs = crowd ? 20_000 : rng.pick([1, 1, 500, 1000]);
+  const sizes = crowd ? [1, 2] : [1, 3, 6, 10, 16];
   const runs = Array.from({ length: count }, (_, index) =>
-    onGrid(randomRun(rng.stream(`run${index}`), `w${index}`, activeMs, gridMs), gridMs),
+    onGrid(randomRun(rng.stream(`run${index}`), `w${index}`, activeMs, { gridMs, sizes }), gridMs),
   );
   return { engines, activeMs, runs };
 }
@@ -60,14 +62,19 @@ function onGrid(script: RunScript, gridMs: number): RunScript {
   };
 }
 
-function randomRun(rng: Rng, id: string, activeMs: number, gridMs: number): RunScript {
+function randomRun(
+  rng: Rng,
+  id: string,
+  activeMs: number,
+  shape: { readonly gridMs: number; readonly sizes: readonly number[] },
+): RunScript {
   const startAt = [rng.int(200, activeMs * 0.7)];
   if (rng.chance(0.25)) startAt.push(startAt[0]! + (rng.chance(0.5) ? 0 : rng.span(1, 5000)));
   const from = startAt[0]!;
   return {
     id,
     workflow: rng.pick(["alpha", "beta"]),
-    program: randomProgram(rng.stream("program"), rng.pick([1, 3, 6, 10, 16]), gridMs),
+    program: randomProgram(rng.stream("program"), rng.pick(shape.sizes), Math.min(shape.gridMs, 1000)),
     startAt,
     delayMs: rng.chance(0.15) ? rng.span(1, 20_000) : 0,
     timeoutMs: rng.chance(0.08) ? rng.span(500, 40_000) : undefined,

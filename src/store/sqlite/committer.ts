@@ -7,13 +7,15 @@
  */
 import { PerdureError } from "../../core/errors.ts";
 import type { Refusal } from "../store.ts";
-import { type Connection, type Prepared, prepareAll } from "./driver.ts";
+import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
 import { ATTEMPT_COLUMNS, ATTEMPT_WIDTH, EVENT_WIDTH, type Flat, pushRows, RUN_COLUMNS } from "./rows.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 const NUMBERS_PER_BLOCK = 1024;
 const START_WIDTH = 13;
 const IMAGE_WIDTH = 8;
+const EVENT_ROW = 5;
+const EVENTS_PER_INSERT = 32;
 
 /** Lengths of the histories an engine owns, by run. */
 type Lengths = Map<number, number>;
@@ -23,6 +25,8 @@ export class Committer {
   readonly #lock: WriteLock;
   readonly #sql: Prepared<typeof SQL>;
   readonly #lengths = new Map<number, Lengths>();
+  /** Events of the present batch that wait for their statement. */
+  readonly #events: Value[] = [];
   #nextRun = 0;
   #endOfBlock = 0;
 
@@ -45,6 +49,7 @@ export class Committer {
     } catch (error) {
       reply.length = mark;
       this.forget(engine);
+      this.#events.length = 0;
       this.#nextRun = this.#endOfBlock = 0;
       throw error;
     }
@@ -64,6 +69,22 @@ export class Committer {
       if (refusal !== undefined) reply.push(index, refusal);
       at = end;
     }
+    this.#flushEvents();
+  }
+
+  /** Events are inserted many at a time: a statement costs more than a row. */
+  #insertEvent(run: number, seq: number, args: Flat, at: number): void {
+    const rows = this.#events;
+    rows.push(run, seq, args[at]!, args[at + 1]!, args[at + 2]!);
+    if (rows.length < EVENTS_PER_INSERT * EVENT_ROW) return;
+    this.#sql.insertEvents.run(rows);
+    rows.length = 0;
+  }
+
+  #flushEvents(): void {
+    const rows = this.#events;
+    for (let at = 0; at < rows.length; at += EVENT_ROW) this.#sql.insertEvent.run(rows.slice(at, at + EVENT_ROW));
+    rows.length = 0;
   }
 
   #start(engine: number, lengths: Lengths, args: Flat, at: number, reply: Flat): void {
@@ -90,7 +111,7 @@ export class Committer {
       return;
     }
     this.#nextRun++;
-    this.#sql.insertEvent.run([run, 1, args[at + 10]!, args[at + 11]!, args[at + 12]!]);
+    this.#insertEvent(run, 1, args, at + 10);
     if (args[at + 8] !== null) this.#sql.insertSecrets.run([run, args[at + 8]!]);
     if (owned) lengths.set(run, 1);
     reply.push(1, run);
@@ -107,7 +128,7 @@ export class Committer {
     const image = rest && args[afterEvents + 3] === 1;
     if (image && !this.#writeImage(engine, run, base + events, args, end - IMAGE_WIDTH)) return "inbox";
     for (let seq = base + 1, event = firstEvent; event < afterEvents; seq++, event += EVENT_WIDTH) {
-      this.#sql.insertEvent.run([run, seq, args[event]!, args[event + 1]!, args[event + 2]!]);
+      this.#insertEvent(run, seq, args, event);
     }
     if (rest) this.#writeRest(run, args, afterEvents);
     if (image && args[end - IMAGE_WIDTH + 1] === 0) lengths.delete(run);
@@ -181,6 +202,7 @@ function endOfTransition(args: Flat, at: number): number {
 
 const SQL = {
   fence: "update engines set batch = ? where engine = ? and batch = ?",
+  insertEvents: `insert into events (run, seq, type, at, data) values ${Array(EVENTS_PER_INSERT).fill("(?, ?, ?, ?, ?)").join(", ")}`,
   insertEvent: "insert into events (run, seq, type, at, data) values (?, ?, ?, ?, ?)",
   insertRun: `insert into workflow_runs (run, workflow_id, workflow, version, status, owner, wake_at, created_at, meta, request)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,

@@ -3,6 +3,9 @@ import type { Migration } from "./migration.ts";
 /**
  * Tables and indexes. Two partial indexes cover the hot columns of `workflow_runs`, and neither changes while a run runs: one
  * keeps a workflow id to its newest run, the other serves claims, wake-ups and sweeps.
+ *
+ * Events lie in the order in which they were written, not by run: the runs of a batch then share a few pages instead of dirtying
+ * one each, which writes a third of the bytes.
  */
 export const initial: Migration = {
   number: 1,
@@ -49,9 +52,10 @@ create table events (
   seq integer not null,
   type text not null,
   at integer not null,
-  data text not null,
-  primary key (run, seq)
-) without rowid;
+  data text not null
+);
+
+create unique index events_place on events (run, seq);
 
 create table messages (
   run integer not null,

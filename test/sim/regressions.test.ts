@@ -1,0 +1,172 @@
+/** What simulated fleets once got wrong, each told in as few moves as possible. */
+import { describe, expect, it } from "vitest";
+import { terminateUnowned } from "../../src/client/terminate.ts";
+import { PerdureError } from "../../src/core/errors.ts";
+import { Alarm } from "../../src/engine/alarm.ts";
+import type { Clock } from "../../src/engine/clock.ts";
+import { Committer, type CommitterHost, type Committing } from "../../src/engine/committer.ts";
+import { silentLogger } from "../../src/engine/log.ts";
+import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
+import type { Batch, BatchResult, EventRow, NewRun, RunRow, Store, Transition } from "../../src/store/store.ts";
+import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+
+const event = (type: string, at: number): EventRow => ({ type, at, data: "{}" });
+
+const newRun = (first: EventRow, owned: boolean): NewRun => ({
+  workflowId: "w",
+  workflow: "any",
+  version: null,
+  createdAt: first.at,
+  owned,
+  wakeAt: owned ? null : first.at,
+  first,
+  meta: null,
+  request: null,
+  secrets: null,
+  supersedes: null,
+});
+
+async function runOf(store: Store, first: EventRow, transition?: Partial<Transition>): Promise<RunRow> {
+  const lease = await store.register({ label: "test", at: 0 });
+  await store.commit(lease, { number: 1, starts: [newRun(first, transition !== undefined)], transitions: [] });
+  const { run } = (await store.find({ workflowId: "w" }))!;
+  const full = { run, base: 1, events: [], consumed: [], attempts: [], settled: [], image: null, ...transition };
+  if (transition !== undefined) await store.commit(lease, { number: 2, starts: [], transitions: [full] });
+  return (await store.find({ run }))!;
+}
+
+async function types(store: Store, { run }: RunRow): Promise<string[]> {
+  return (await store.history(run, 0, 100)).map(({ type }) => type);
+}
+
+describe("terminating a run that nobody advances", () => {
+  it("keeps the signals that were waiting for it (invariant 4)", async () => {
+    const store = createMemoryStore();
+    const row = await runOf(store, event("RunStarted", 10));
+    await store.send({ run: row.run, kind: "signal", name: "go", data: "1", at: 11, key: null });
+    expect(await terminateUnowned(store, row, "enough", 12)).toBe(true);
+    expect(await types(store, row)).toEqual(["RunStarted", "SignalReceived", "RunTerminated"]);
+    expect((await store.load([row.run], 0))[0]!.messages).toEqual([]);
+  });
+
+  it("tries again when another signal comes in between", async () => {
+    const store = createMemoryStore();
+    const row = await runOf(store, event("RunStarted", 10));
+    let late = true;
+    const racing = intercept(store, {
+      lastEvent: async (run) => {
+        if (late) await store.send({ run, kind: "signal", name: "go", data: "1", at: 11, key: null });
+        late = false;
+        return store.lastEvent(run);
+      },
+    });
+    expect(await terminateUnowned(racing, row, "enough", 12)).toBe(true);
+    expect(await types(store, row)).toEqual(["RunStarted", "SignalReceived", "RunTerminated"]);
+  });
+
+  it("does not go back in time when the caller's clock is behind (rule 4)", async () => {
+    const store = createMemoryStore();
+    const row = await runOf(store, event("RunStarted", 1000));
+    await terminateUnowned(store, row, "enough", 400);
+    expect((await store.lastEvent(row.run))!.at).toBe(1000);
+  });
+
+  it("sets the end of a run aside that was about to be resumed", async () => {
+    const store = createMemoryStore();
+    const image = { status: "failed", owned: false, wakeAt: null, closedAt: 20, crashes: 0, detail: null } as const;
+    const row = await runOf(store, event("RunStarted", 10), {
+      events: [event("RunFailed", 20)],
+      image: { ...image, ifInbox: null, forget: false },
+    });
+    await store.amend(row.run, ["failed"], { ...image, status: "pending", wakeAt: 30, closedAt: null });
+    await terminateUnowned(store, (await store.find({ run: row.run }))!, "enough", 40);
+    expect(await types(store, row)).toEqual(["RunStarted", "RunFailed", "Resumed", "RunTerminated"]);
+  });
+});
+
+/** The store, but for a few of its methods. */
+function intercept(store: Store, methods: Partial<Store>): Store {
+  return new Proxy(store, {
+    get(target, key: keyof Store) {
+      const own = methods[key] ?? target[key];
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+}
+
+describe("a batch that the store cannot keep", () => {
+  it("is written member by member, also when an answer is lost on the way (rule 16)", async () => {
+    const sent: number[][] = [];
+    const commit = async (_: unknown, { number, transitions }: Batch): Promise<BatchResult> => {
+      const runs = transitions.map(({ run }) => run);
+      sent.push([number, ...runs]);
+      if (runs.includes(2)) throw new PerdureError("INTERNAL", "cannot be kept");
+      if (runs[0] === 1 && sent.length === 2) throw new PerdureError("UNAVAILABLE", "no answer");
+      return { starts: [], refused: new Map() };
+    };
+    const told: string[] = [];
+    const committer = new Committer(
+      committerHost(intercept(createMemoryStore(), { commit, lastBatch: async () => 0 })),
+    );
+    committer.open({ engine: 1 });
+    for (const run of [1, 2, 3]) committer.ready(member(run, told));
+    await committer.drained();
+    expect(sent).toEqual([
+      [1, 1, 2, 3],
+      [1, 1],
+      [1, 1],
+      [2, 2],
+      [2, 3],
+    ]);
+    expect(told).toEqual(["1 committed", "2 choked", "3 committed"]);
+  });
+});
+
+function member(run: number, told: string[]): Committing {
+  let asked = false;
+  return {
+    takeTransition: () => {
+      if (asked) return undefined;
+      asked = true;
+      return { run, base: 1, events: [], consumed: [], attempts: [], settled: [], image: null };
+    },
+    committed: () => void told.push(`${run} committed`),
+    refused: () => void told.push(`${run} refused`),
+    choked: () => void told.push(`${run} choked`),
+    doubtful: () => void told.push(`${run} doubtful`),
+  };
+}
+
+function committerHost(store: Store): CommitterHost {
+  const nothing = (): void => {};
+  const clock = new VirtualClock();
+  return {
+    store,
+    clock,
+    log: silentLogger,
+    leaseProved: nothing,
+    leaseLost: nothing,
+    reconcile: async () => {},
+    runTurns: nothing,
+  };
+}
+
+describe("an alarm", () => {
+  it("rings within seconds when the wall clock is set past its time", async () => {
+    const ticks = new VirtualClock();
+    let ahead = 0;
+    const clock: Clock = {
+      now: () => ticks.now() + ahead,
+      monotonic: () => ticks.monotonic(),
+      after: (ms, callback) => ticks.after(ms, callback),
+    };
+    let rang = false;
+    new Alarm(clock).set(clock.now() + 86_400_000, () => {
+      rang = true;
+    });
+    await ticks.advance(1000);
+    ahead = 86_400_000;
+    await ticks.advance(10_000);
+    expect(rang).toBe(true);
+  });
+});
