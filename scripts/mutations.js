@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { MUTATIONS } from "./mutation-list.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const SEEDS = 2500;
+const SEEDS = 3000;
 const BATCH = 100;
 const LIMIT_MS = 180_000;
 

@@ -83,7 +83,10 @@ interface Issue<Spec> {
   readonly scope?: Scope | undefined;
 }
 
-const NEVER: Promise<never> = new Promise(() => {});
+/** Never settles. A new one each time: what awaits a shared one would be kept for ever. */
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
 
 export class Machine<Spec = unknown> {
   readonly #options: MachineOptions<Spec>;
@@ -262,7 +265,7 @@ export class Machine<Spec = unknown> {
   }
 
   #refuse(command: Issue<Spec>): Promise<never> | undefined {
-    if (this.#dead || this.ending !== undefined) return NEVER;
+    if (this.#dead || this.ending !== undefined) return never();
     if (!this.#turn) {
       const what = describe(command);
       this.block({

@@ -84,13 +84,23 @@ export class Alarm {
   #ring(): void {
     this.#armedFor = Number.POSITIVE_INFINITY;
     this.#cancel = undefined;
-    const now = this.#clock.now();
+    // What is set while others ring waits for the next time, even if it is due: no run can keep the engine in here.
+    for (const entry of this.#takeDue(this.#clock.now())) {
+      const { ring } = entry;
+      entry.ring = undefined;
+      ring?.();
+    }
+    this.#arm();
+  }
+
+  #takeDue(now: number): AlarmEntry[] {
+    const due: AlarmEntry[] = [];
     for (let top = this.#heap[0]; top !== undefined && top.due <= now; top = this.#heap[0]) {
       this.#pop();
       if (top.ring === undefined) this.#cancelled--;
-      else top.ring();
+      else due.push(top);
     }
-    this.#arm();
+    return due;
   }
 
   #pop(): void {

@@ -350,7 +350,7 @@ export class Outbox {
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts: NONE, settled: NONE, image };
   }
 
-  /** A park or close was refused because a message came in between: what it took is taken again later, with the message. */
+  /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
     this.#settled = [...transition.settled, ...this.#settled];
     this.#messages = [...this.#messagesTaken, ...this.#messages];

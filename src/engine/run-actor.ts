@@ -194,6 +194,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The store cannot write what this run wants to write: it stands still, with the reason. */
   choked(error: unknown): void {
     const blockedBefore = this.machine.blockage !== undefined;
+    if (this.#inFlight !== undefined) this.#outbox.refused(this.#inFlight);
     this.#inFlight = undefined;
     this.#outbox.forgetArrivals();
     const message = `the store refused what this run wanted to write: ${String((error as Error)?.message ?? error)}`;
@@ -391,9 +392,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #ring(): void {
     this.#due.disarm();
     // While the run is being let go nothing may begin: whoever claims it next looks at what is due.
-    if (this.phase !== "live" || this.#inFlight?.image?.owned === false) return;
+    if (this.phase !== "live" || this.#inFlight?.image?.owned === false || this.machine.ending !== undefined) return;
     const now = this.clock.now();
-    if (this.#due.expired(now) && this.machine.ending === undefined) {
+    if (this.#due.expired(now)) {
       this.#timedOut = true;
       this.#ready();
       return;

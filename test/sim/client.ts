@@ -30,8 +30,7 @@ export interface ClientHost {
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /** What a call through an engine that closes meanwhile comes to. */
-const CLOSED: Promise<never> = Promise.reject(new PerdureError("UNAVAILABLE", "the engine is closing"));
-CLOSED.catch(() => {});
+const closed = (): Promise<never> => Promise.reject(new PerdureError("UNAVAILABLE", "the engine is closing"));
 
 const PATIENCE_MS = 8000;
 const LOOK_EVERY_MS = 900;
@@ -126,7 +125,7 @@ export class RunClient {
       supersedes: null,
     };
     for (;;) {
-      const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? CLOSED);
+      const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? closed());
       if (answer === undefined) continue;
       if (!answer.ok) throw answer.error;
       this.run = "run" in answer.value ? answer.value.run : answer.value.conflict.run;

@@ -57,8 +57,6 @@ interface CallOptions<T> {
   readonly lands?: number;
 }
 
-const NEVER: Promise<never> = new Promise(() => {});
-
 export class FaultStore implements Store {
   readonly kind = "simulated";
   readonly #shared: SharedStore;
@@ -82,13 +80,13 @@ export class FaultStore implements Store {
   ): Promise<T> {
     const user = this.#user;
     const { world, faults } = this.#shared;
-    if (!user.alive) return NEVER;
+    if (!user.alive) return new Promise(() => {});
     const fate = faults.fate(operation);
     const id = `${user.name} ${operation}`;
     world.trace(`${id} ${about}${fate.kind === "answer" ? "" : ` [${fate.kind}]`}`);
     if (fate.kind === "crash-before") {
       user.crash();
-      return NEVER;
+      return new Promise(() => {});
     }
     if (fate.kind === "freeze-before") user.freeze(fate.freezeMs);
     const requestMs = Math.max(fate.requestMs, notBefore - world.now);

@@ -5,10 +5,14 @@ import { PerdureError } from "../../src/core/errors.ts";
 import { Alarm } from "../../src/engine/alarm.ts";
 import type { Clock } from "../../src/engine/clock.ts";
 import { Committer, type CommitterHost, type Committing } from "../../src/engine/committer.ts";
+import { Engine, type EngineConfig } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
+import type { StartSpec } from "../../src/engine/new-run.ts";
+import { Registry } from "../../src/engine/registry.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
-import type { Batch, BatchResult, EventRow, NewRun, RunRow, Store, Transition } from "../../src/store/store.ts";
+import type { Batch, BatchResult, EventRow, Lease, NewRun, RunRow, Store, Transition } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { workflow } from "../../src/workflow/workflow.ts";
 
 const event = (type: string, at: number): EventRow => ({ type, at, data: "{}" });
 
@@ -152,6 +156,23 @@ function committerHost(store: Store): CommitterHost {
 }
 
 describe("an alarm", () => {
+  it("lets others in between when what rings sets it again for a time that is past", () => {
+    const timers: (() => void)[] = [];
+    const after = (_: number, callback: () => void): (() => void) => {
+      timers.push(callback);
+      return () => {};
+    };
+    const alarm = new Alarm({ now: () => 1000, monotonic: () => 0, after });
+    let rings = 0;
+    const again = (): void => {
+      rings++;
+      alarm.set(500, again);
+    };
+    alarm.set(500, again);
+    timers.shift()!();
+    expect([rings, timers.length]).toEqual([1, 1]);
+  });
+
   it("rings within seconds when the wall clock is set past its time", async () => {
     const ticks = new VirtualClock();
     let ahead = 0;
@@ -170,3 +191,61 @@ describe("an alarm", () => {
     expect(rang).toBe(true);
   });
 });
+
+describe("a run that is about to park", () => {
+  it("stays and wakes in time when its turn to write comes too late for that", async () => {
+    const clock = new VirtualClock();
+    const base = createMemoryStore();
+    const commit = async (lease: Lease, batch: Batch): Promise<BatchResult> => {
+      const result = await base.commit(lease, batch);
+      const ms = batch.starts.some(({ workflowId }) => workflowId === "slow") ? 5000 : 10;
+      await new Promise<void>((resolve) => clock.after(ms, resolve));
+      return result;
+    };
+    const engine = new Engine(engineConfig(intercept(base, { commit }), clock));
+    await engine.open();
+    const first = engine.start(startSpec("sleeper"));
+    await clock.advance(5);
+    // Leaves before what the first commit brings is worked on, and comes back when three of eight seconds are left.
+    const second = engine.start(startSpec("slow"));
+    await clock.advance(20_000);
+    await Promise.all([first, second]);
+    expect((await base.find({ workflowId: "sleeper" }))!.status).toBe("completed");
+  });
+});
+
+const sleeper = workflow("sleeper", (wf) => wf.sleep("8s"));
+
+function startSpec(workflowId: string): StartSpec {
+  return {
+    workflow: sleeper,
+    workflowId,
+    input: undefined,
+    delayMs: 0,
+    timeoutMs: undefined,
+    secrets: {},
+    meta: null,
+    request: null,
+    supersedes: null,
+  };
+}
+
+function engineConfig(store: Store, clock: Clock): EngineConfig {
+  return {
+    store,
+    clock,
+    registry: new Registry([sleeper], []),
+    log: silentLogger,
+    label: "test",
+    codec: undefined,
+    deps: undefined,
+    observers: [],
+    ttlMs: 10_000,
+    pollMs: 1000,
+    parkAfterMs: 5000,
+    warmRuns: 10,
+    claims: "all",
+    seal: (text) => text,
+    unseal: (text) => text,
+  };
+}

@@ -96,7 +96,9 @@ export class ShadowRun {
 
   #cut({ s = [], f = 0 }: EventKeys): void {
     const where = `run ${this.run}: resumed after ${this.events.length} events`;
-    const kept = this.#undone().filter((seq) => !s.includes(seq));
+    // Terminating a run that was about to be resumed sets its end aside and nothing else: its code does not go on.
+    const terminated = f === Number.MAX_SAFE_INTEGER;
+    const kept = terminated ? [] : this.#undone().filter((seq) => !s.includes(seq));
     if (kept.length > 0) this.#fail("I3 resume", `${where}: ${kept.join(", ")} were to be set aside and are not`);
     for (const [command, seq] of [...this.#outcomes]) {
       if (s.includes(seq)) this.#outcomes.delete(command);
