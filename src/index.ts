@@ -2,7 +2,15 @@
 export { type AgentSource, defineConfig, type PerdureConfig } from "./cli/config.ts";
 export { type Connection, connect } from "./client/connect.ts";
 export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
-export type { HistoryEvent, OpenStep, RunDescription, RunHandle } from "./client/run-handle.ts";
+export type {
+  HistoryEvent,
+  OpenStep,
+  RunDescription,
+  RunHandle,
+  UpdateHandle,
+  UpdateOptions,
+} from "./client/run-handle.ts";
+export type { WithSignal, WithUpdate } from "./client/starts.ts";
 export { CancelledError } from "./core/cancelled.ts";
 export type { Duration } from "./core/duration.ts";
 export { type ErrorCode, isPerdureError, PerdureError } from "./core/errors.ts";
@@ -10,7 +18,8 @@ export type { EventType } from "./core/events.ts";
 export type { Failure } from "./core/failure.ts";
 export type { PayloadCodec } from "./core/payload.ts";
 export type { RetryOptions } from "./core/retry-policy.ts";
-export type { ClosedStatus, RunStatus, StepStatus } from "./core/status.ts";
+export type { StoreTransaction } from "./core/sql-transaction.ts";
+export type { ClosedStatus, OnParentClose, RunStatus, StepStatus } from "./core/status.ts";
 export type { Observer, RunEvent } from "./engine/observers.ts";
 export type { ActivitySet } from "./engine/registry.ts";
 export {
@@ -22,7 +31,29 @@ export {
   FatalError,
   RetryError,
 } from "./workflow/activity.ts";
-export type { RunInfo, SecretInput, StepOptions, WorkflowContext } from "./workflow/context.ts";
+export type {
+  Callback,
+  CancelScope,
+  ChildHandle,
+  ChildOptions,
+  Decision,
+  MapWork,
+  PeerHandle,
+  RunInfo,
+  SecretInput,
+  StepOptions,
+  WorkflowContext,
+} from "./workflow/context.ts";
+export {
+  type AnyEntity,
+  type Entity,
+  type EntityClient,
+  type EntityContext,
+  type EntityDefinition,
+  entity,
+} from "./workflow/entity.ts";
 export type { Logger } from "./workflow/logger.ts";
-export { type Signal, signal } from "./workflow/signal.ts";
+export type { MapOptions, Settled } from "./workflow/map.ts";
+export type { Compensation, Saga, Undo } from "./workflow/saga.ts";
+export { type Query, query, type Signal, signal, type Update, update } from "./workflow/signal.ts";
 export { type AnyWorkflow, type Workflow, workflow } from "./workflow/workflow.ts";

@@ -1,4 +1,5 @@
 /** Access to a store without an engine: reading runs and sending to them, wherever they are advanced. */
+import { PerdureError } from "../core/errors.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
@@ -40,6 +41,7 @@ export async function connect({ store: target, codec }: ConnectOptions): Promise
     hint: () => {},
     active: () => false,
     changed: (_run, ms) => changedWithin(store, ms),
+    query: () => Promise.reject(noCode()),
   };
   const runs = new Runs(host);
   const close = async (): Promise<void> => {
@@ -52,6 +54,12 @@ export async function connect({ store: target, codec }: ConnectOptions): Promise
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function noCode(): PerdureError {
+  const message =
+    "a query is answered by the code of its workflow, which a connection does not have; use open({ workflows })";
+  return new PerdureError("VERSION_UNAVAILABLE", message);
 }
 
 /** Resolves at the store's next hint, or after `ms`. */

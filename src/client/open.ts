@@ -1,22 +1,24 @@
 /** `open`: an engine in this process, and the handles to everything in its store. */
-import { createHmac, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
-import { formatRunId, MAX_NAME, parseRunId } from "../core/ids.ts";
+import { parseRunId } from "../core/ids.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import { isClosed, type RunStatus } from "../core/status.ts";
+import type { RunStatus } from "../core/status.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { Engine } from "../engine/engine.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
 import { DEFAULT_STORE, openStore } from "../store/open.ts";
-import { createSealer } from "../store/sealing.ts";
-import type { EventRow, RunRow, Store } from "../store/store.ts";
+import { createSealer, type Sealer } from "../store/sealing.ts";
+import type { EventRow, Store } from "../store/store.ts";
+import { type AnyEntity, type EntityClient, entityClient, entityId } from "../workflow/entity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+import { type StartOptions, Starts, type WithSignal, type WithUpdate } from "./starts.ts";
+import { Tokens } from "./tokens.ts";
 
 /** Options of {@link open}. */
 export interface OpenOptions {
@@ -24,6 +26,11 @@ export interface OpenOptions {
   readonly store?: string | Store;
   /** Workflows, flows and graphs this engine advances. Without any it only starts nothing and reads. */
   readonly workflows?: readonly AnyWorkflow[];
+  /**
+   * Version that new starts of a workflow get, by its name, when several are given: `{ order: "2" }`. Default: the one that stands last in
+   * `workflows`. A start by reference or with `version` says which itself.
+   */
+  readonly routes?: Readonly<Record<string, string>>;
   /** Activities called by name. Those used by reference need no list. */
   readonly activities?: ActivitySet;
   /** Reaches activities as `ctx.deps`. */
@@ -50,25 +57,7 @@ export interface OpenOptions {
   readonly clock?: Clock;
 }
 
-/** Options of {@link Perdure.start}. */
-export interface StartOptions {
-  /** Business identity of the run; default a UUID. */
-  readonly id?: string;
-  /** What to do when the id belongs to a run that has ended. Default `allow`. */
-  readonly reuse?: "allow" | "failed-only" | "reject";
-  /** What to do when the id belongs to an open run. Default `fail`. */
-  readonly conflict?: "fail" | "attach" | "terminate";
-  /** Starting again with this key is the same start; with another input it is an error. Without `id` it is the id too. */
-  readonly idempotencyKey?: string;
-  /** Begin later. */
-  readonly delay?: Duration;
-  /** Longest life of the run, waits included. */
-  readonly timeout?: Duration;
-  /** Visible to activities as `ctx.secrets`, stored encrypted, never in a history. */
-  readonly secrets?: Readonly<Record<string, string>>;
-  /** JSON kept beside the run for people and tools. */
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
+export type { StartOptions } from "./starts.ts";
 
 /** Which runs to list. */
 export interface ListOptions {
@@ -82,9 +71,6 @@ export interface ListOptions {
   readonly before?: string;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f]/;
-
 /**
  * Opens the store and starts an engine on it.
  *
@@ -97,7 +83,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
  */
 export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const workflows = options.workflows ?? [];
-  const registry = new Registry(workflows, options.activities ?? []);
+  const registry = new Registry(workflows, options.activities ?? [], options.routes);
   for (const workflow of workflows) workflow.check?.(registry);
   const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
@@ -126,7 +112,7 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
     if (owned) await store.close();
     throw error;
   }
-  return new Perdure(engine, store, owned, options.clock ?? systemClock, registry);
+  return new Perdure(engine, store, owned, options.clock ?? systemClock, registry, sealer);
 }
 
 /** An engine, and handles to every run of its store. Made by {@link open}. */
@@ -135,18 +121,18 @@ export class Perdure implements AsyncDisposable {
   readonly #store: Store;
   readonly #ownsStore: boolean;
   readonly #clock: Clock;
-  readonly #registry: Registry;
   readonly #waiting = new Map<number, Set<(last?: EventRow) => void>>();
   readonly #host: HandleHost;
   readonly #unwatch: () => void;
+  readonly #starts: Starts;
+  readonly #tokens: Tokens;
   readonly runs: Runs;
 
-  constructor(engine: Engine, store: Store, ownsStore: boolean, clock: Clock, registry: Registry) {
+  constructor(engine: Engine, store: Store, ownsStore: boolean, clock: Clock, registry: Registry, sealer: Sealer) {
     this.#engine = engine;
     this.#store = store;
     this.#ownsStore = ownsStore;
     this.#clock = clock;
-    this.#registry = registry;
     this.#host = {
       store,
       codec: engine.codec,
@@ -154,6 +140,7 @@ export class Perdure implements AsyncDisposable {
       hint: (run) => engine.hint(run),
       active: (run) => engine.advances(run),
       changed: (run, ms) => this.#changed(run, ms),
+      query: (run, name, input) => engine.query(run, name, input),
     };
     engine.onClosed(({ run, last }) => {
       for (const wake of [...(this.#waiting.get(run) ?? [])]) wake(last);
@@ -162,6 +149,8 @@ export class Perdure implements AsyncDisposable {
       for (const wakers of [...this.#waiting.values()]) for (const wake of [...wakers]) wake();
     });
     this.runs = new Runs(this.#host);
+    this.#starts = new Starts(engine, registry, this.#host);
+    this.#tokens = new Tokens(this.#host, sealer);
   }
 
   #changed(run: number, ms: number): Promise<EventRow | undefined> {
@@ -191,95 +180,68 @@ export class Perdure implements AsyncDisposable {
   ): Promise<RunHandle<O>>;
   start<O = unknown>(workflow: string, input?: unknown, options?: StartOptions): Promise<RunHandle<O>>;
   async start<O>(workflow: AnyWorkflow | string, input?: unknown, options: StartOptions = {}): Promise<RunHandle<O>> {
-    const name = typeof workflow === "string" ? workflow : workflow.name;
-    const definition = this.#registry.workflow(name);
-    if (definition === undefined) {
-      throw new PerdureError(
-        "NOT_FOUND",
-        `no workflow ${JSON.stringify(name)} is registered with this engine; it has ${this.#registry.workflowNames.join(", ") || "none"}`,
-      );
-    }
-    const workflowId = options.id ?? options.idempotencyKey ?? randomUUID();
-    if (workflowId === "" || workflowId.length > MAX_NAME || CONTROL.test(workflowId))
-      throw new PerdureError(
-        "INVALID_ARGUMENT",
-        `a workflow id must have 1 to ${MAX_NAME} characters, none of them control characters`,
-      );
-    return this.#start(definition, workflowId, input, options) as Promise<RunHandle<O>>;
+    return (await this.#starts.start(workflow, input, options)).handle as RunHandle<O>;
   }
 
-  async #start(workflow: AnyWorkflow, workflowId: string, input: unknown, options: StartOptions): Promise<RunHandle> {
-    const request =
-      options.idempotencyKey === undefined ? null : this.#request(options.idempotencyKey, workflow.name, input);
-    let supersedes: number | null = null;
-    for (;;) {
-      const result = await this.#engine.start({
-        workflow,
-        workflowId,
-        input,
-        delayMs: options.delay === undefined ? 0 : durationMs(options.delay, "delay"),
-        timeoutMs: options.timeout === undefined ? workflow.timeoutMs : durationMs(options.timeout, "timeout"),
-        secrets: options.secrets ?? {},
-        meta: options.meta === undefined ? null : JSON.stringify(options.meta),
-        request,
-        supersedes,
-      });
-      if ("run" in result) return new RunHandle(this.#host, workflowId, result.run);
-      const attached = await this.#conflict(result.conflict, workflow, request, options);
-      if (attached) {
-        this.#engine.hint(result.conflict.run);
-        return new RunHandle(this.#host, workflowId, result.conflict.run);
-      }
-      supersedes = result.conflict.run;
-    }
+  /**
+   * Sends a signal to the open run of an id, or starts a run that has it in its inbox from the beginning.
+   *
+   * @throws PerdureError as `start` and `handle.signal`.
+   */
+  async signalWithStart<I, O, T>(
+    workflow: Workflow<I, O>,
+    input: I,
+    { signal, payload, key, ...options }: StartOptions & WithSignal<T>,
+  ): Promise<RunHandle<O>> {
+    const name = typeof signal === "string" ? signal : signal.name;
+    const data = encodePayload(payload ?? null, this.#engine.codec);
+    const message = { kind: "signal" as const, name, data, at: this.#clock.now(), key: key ?? null };
+    const { handle } = await this.#starts.deliver(workflow, input, options, message);
+    return handle as RunHandle<O>;
   }
 
-  /** A run has the id already. True: that one is meant. False: it may be replaced. */
-  async #conflict(row: RunRow, workflow: AnyWorkflow, request: string | null, options: StartOptions): Promise<boolean> {
-    const { workflowId } = row;
-    if (request !== null && row.request !== null && request.split(":")[0] === row.request.split(":")[0]) {
-      if (request === row.request) return true;
-      throw new PerdureError(
-        "CONFLICT",
-        `the idempotency key of ${workflowId} was used before with another workflow or input`,
-        { details: { workflowId } },
-      );
-    }
-    if (!isClosed(row.status)) return this.#openConflict(row, workflow, options);
-    const reuse = options.reuse ?? "allow";
-    if (reuse === "allow" || (reuse === "failed-only" && row.status !== "completed")) return false;
-    throw new PerdureError("ALREADY_EXISTS", `${workflowId} has run before (${row.status}) and reuse is ${reuse}`, {
-      details: { workflowId, status: row.status },
+  /**
+   * Sends an update to the open run of an id, or starts a run that has it in its inbox from the beginning, and waits for its answer.
+   *
+   * @throws PerdureError as `start` and `handle.update`.
+   */
+  async updateWithStart<I, O, UI, UO>(
+    workflow: Workflow<I, O>,
+    input: I,
+    { update, payload, updateId, updateTimeout, ...options }: StartOptions & WithUpdate<UI, UO>,
+  ): Promise<UO> {
+    const { name } = update;
+    const data = encodePayload(payload, this.#engine.codec);
+    const key = updateId === undefined ? null : `update:${updateId}`;
+    const message = { kind: "update" as const, name, data, at: this.#clock.now(), key };
+    const { handle, number, run } = await this.#starts.deliver(workflow, input, options, message);
+    return (await handle.answerTo({ name, run, number }, updateTimeout)) as UO;
+  }
+
+  /** The entity of a key: its operations start it when it does not exist yet, its questions do not. */
+  entity<E extends AnyEntity>(entity: E, key: string): EntityClient<E> {
+    const id = entityId(entity, key);
+    return entityClient(entity, {
+      update: (name, payload) =>
+        this.updateWithStart(entity, undefined as never, { id, update: { kind: "update", name }, payload }),
+      query: async (name, input) => (await this.handle(id)).query(name, input),
     });
   }
 
-  async #openConflict(row: RunRow, workflow: AnyWorkflow, options: StartOptions): Promise<boolean> {
-    const { workflowId } = row;
-    if (options.conflict === "attach") {
-      if (row.workflow === workflow.name) return true;
-      throw new PerdureError("CONFLICT", `${workflowId} is a run of ${row.workflow}, not of ${workflow.name}`, {
-        details: { workflowId },
-      });
-    }
-    if (options.conflict !== "terminate") {
-      throw new PerdureError(
-        "ALREADY_EXISTS",
-        `a run with the id ${workflowId} is open (${row.status}); use conflict: "attach" to get its handle, or "terminate" to replace it`,
-        {
-          details: { workflowId, status: row.status },
-        },
-      );
-    }
-    const handle = new RunHandle(this.#host, workflowId, row.run);
-    await handle.terminate("replaced by a new start");
-    while (!isClosed(await handle.status())) await this.#changed(row.run, 50);
-    return false;
+  /**
+   * Completes what waits for a token: an attempt that called `ctx.completeLater()`, or a `wf.callback()`.
+   *
+   * @throws PerdureError `INVALID_ARGUMENT` for what is no token of this store, `RUN_CLOSED`, `NOT_FOUND`.
+   */
+  async complete(token: string, result?: unknown): Promise<void> {
+    await this.#tokens.complete(token, result);
+    this.#engine.hint();
   }
 
-  /** Rule 28: a keyed hash of what is asked for, kept as long as the run. */
-  #request(key: string, workflow: string, input: unknown): string {
-    const mac = (text: string): string => createHmac("sha256", this.#store.id).update(text).digest("hex").slice(0, 32);
-    return `${mac(key)}:${mac(`${workflow}\n${encodePayload(input)}`)}`;
+  /** Fails the attempt that waits for a token; its retry policy applies. A callback takes no failure. */
+  async fail(token: string, error: Error): Promise<void> {
+    await this.#tokens.fail(token, error);
+    this.#engine.hint();
   }
 
   /**
@@ -340,6 +302,6 @@ export class Runs {
       ...(since !== undefined && { since: typeof since === "number" ? since : since.getTime() }),
       ...(before !== undefined && { before: parseRunId(store.id, before) ?? 0 }),
     });
-    return rows.map((row) => describeRun(row, [], formatRunId(store.id, row.run), undefined));
+    return rows.map((row) => describeRun(row, [], this.#host, undefined));
   }
 }

@@ -2,12 +2,13 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type EventData, type EventType, parseEvent } from "../core/events.ts";
-import { type Failure, failureText, fromFailure } from "../core/failure.ts";
+import { commandOf, type Failure, failureText, fromFailure, toFailure } from "../core/failure.ts";
 import { formatRunId } from "../core/ids.ts";
-import { encodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
+import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
 import type { AttemptRow, EventRow, MessageKind, RunRow, Store } from "../store/store.ts";
-import type { Signal } from "../workflow/signal.ts";
+import type { Query, Signal, Update } from "../workflow/signal.ts";
 import { terminateUnowned } from "./terminate.ts";
 
 /** What a handle needs from whoever made it. */
@@ -21,7 +22,28 @@ export interface HandleHost {
   active(run: number): boolean;
   /** Resolves when the run may have changed, or after `ms`; with its last event when it ended here. */
   changed(run: number, ms: number): Promise<EventRow | undefined>;
+  /** Answers a query with the run's code. @throws PerdureError `VERSION_UNAVAILABLE` where there is none. */
+  query(run: number, name: string, input: unknown): Promise<unknown>;
 }
+
+/** An update that was accepted. */
+export interface UpdateHandle<O> {
+  /** Waits for the answer. @throws PerdureError `UPDATE_FAILED`, `RUN_CLOSED`, `WAIT_TIMED_OUT`. */
+  result(options?: { timeout?: Duration }): Promise<O>;
+}
+
+/** How an update is sent. */
+export interface UpdateOptions {
+  /** Sending again with the same id is the same update: it is not handled twice and has the same answer. */
+  readonly id?: string;
+  /** How long to wait for the answer. Default: as long as it takes. */
+  readonly timeout?: Duration;
+}
+
+/** The arguments after a token: its input may be left out when it has none. */
+export type InputThen<I, Options> = undefined extends I
+  ? [input?: I, options?: Options]
+  : [input: I, options?: Options];
 
 /** Something a run waits for or is doing. */
 export interface OpenStep {
@@ -37,6 +59,8 @@ export interface OpenStep {
   /** Whether an attempt is running now. */
   readonly running: boolean;
   readonly lastError: Failure | undefined;
+  /** Of an approval: who may decide; undefined when anybody. */
+  readonly approvers: readonly string[] | undefined;
 }
 
 /** A run as people want to see it. Times are epoch milliseconds. */
@@ -50,6 +74,13 @@ export interface RunDescription {
   readonly closedAt: number | undefined;
   /** Why the run stands still, when it is blocked. */
   readonly blocked: { readonly reason: string; readonly message: string } | undefined;
+  /** Why it was paused, while it is. */
+  readonly paused: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  /** What the workflow said last with `wf.progress`. */
+  readonly progress: unknown;
+  /** Run id of the run that started it. */
+  readonly parent: string | undefined;
   /** What is in flight; steps shorter than about a second do not show. */
   readonly open: readonly OpenStep[];
   /** Why the run failed. */
@@ -77,7 +108,7 @@ const PAGE = 5000;
 export class RunHandle<O = unknown> {
   readonly workflowId: string;
   readonly #host: HandleHost;
-  readonly #run: number;
+  #run: number;
 
   constructor(host: HandleHost, workflowId: string, run: number) {
     this.#host = host;
@@ -85,15 +116,21 @@ export class RunHandle<O = unknown> {
     this.#run = run;
   }
 
-  /** Identity of this very run. */
+  /** Identity of the run this handle is at: the newest one known of those that continue one another. */
   get runId(): string {
     return formatRunId(this.#host.store.id, this.#run);
   }
 
+  /** The run's row; that of its successor when it has continued as new. */
   async #row(): Promise<RunRow> {
-    const row = await this.#host.store.find({ run: this.#run });
-    if (row === undefined) throw new PerdureError("NOT_FOUND", `run ${this.runId} does not exist (any more)`);
-    return row;
+    for (;;) {
+      const row = await this.#host.store.find({ run: this.#run });
+      if (row === undefined) throw new PerdureError("NOT_FOUND", `run ${this.runId} does not exist (any more)`);
+      if (row.status !== "continued_as_new") return row;
+      const current = await this.#host.store.find({ workflowId: this.workflowId });
+      if (current === undefined || current.run === row.run || current.chain !== row.chain) return row;
+      this.#run = current.run;
+    }
   }
 
   async status(): Promise<RunStatus> {
@@ -121,7 +158,9 @@ export class RunHandle<O = unknown> {
       if (this.#host.now() >= limit)
         throw new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not ended yet; it goes on`);
       const last = await change;
-      if (last !== undefined) return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
+      if (last === undefined) continue;
+      if (last.type === "RunContinued") await this.#row();
+      else return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
     }
   }
 
@@ -145,7 +184,7 @@ export class RunHandle<O = unknown> {
     return describeRun(
       row,
       attempts,
-      this.runId,
+      this.#host,
       row.closedAt === null ? undefined : await this.#host.store.lastEvent(this.#run),
     );
   }
@@ -179,9 +218,181 @@ export class RunHandle<O = unknown> {
     await this.#send("signal", name, encodePayload(payload ?? null, this.#host.codec), options.key ?? null);
   }
 
+  /**
+   * Asks the run something. Answered with the run's own code, also when it is parked, closed, or advanced elsewhere.
+   *
+   * @throws PerdureError `NOT_FOUND` (no handler), `VERSION_UNAVAILABLE` (this process does not have the code), `RUN_BLOCKED`; what the
+   *   handler throws.
+   */
+  async query<T, I>(query: Query<T, I>, ...args: undefined extends I ? [input?: I] : [input: I]): Promise<T>;
+  async query<T = unknown>(query: string, input?: unknown): Promise<T>;
+  async query(query: Query<unknown, unknown> | string, input?: unknown): Promise<unknown> {
+    const { run } = await this.#row();
+    return this.#host.query(run, typeof query === "string" ? query : query.name, input);
+  }
+
+  /**
+   * Changes the run and waits for the answer of its handler.
+   *
+   * @throws PerdureError `UPDATE_FAILED` (rejected, or the handler threw; the error is the `cause`), `RUN_CLOSED`, `RUN_BLOCKED`,
+   *   `WAIT_TIMED_OUT` (the update goes on).
+   */
+  async update<I, T>(update: Update<I, T>, ...args: InputThen<I, UpdateOptions>): Promise<T>;
+  async update<T = unknown>(update: string, input?: unknown, options?: UpdateOptions): Promise<T>;
+  async update(
+    update: Update<unknown, unknown> | string,
+    input?: unknown,
+    options: UpdateOptions = {},
+  ): Promise<unknown> {
+    const sent = await this.#update(update, input, options);
+    return this.#answer(sent, options.timeout);
+  }
+
+  /** Changes the run; resolves once the update is accepted, without waiting for its answer. */
+  async startUpdate<I, T>(update: Update<I, T>, ...args: InputThen<I, UpdateOptions>): Promise<UpdateHandle<T>>;
+  async startUpdate<T = unknown>(update: string, input?: unknown, options?: UpdateOptions): Promise<UpdateHandle<T>>;
+  async startUpdate(
+    update: Update<unknown, unknown> | string,
+    input?: unknown,
+    options: UpdateOptions = {},
+  ): Promise<UpdateHandle<unknown>> {
+    const sent = await this.#update(update, input, options);
+    await this.#answer(sent, options.timeout, true);
+    return { result: ({ timeout } = {}) => this.#answer(sent, timeout) };
+  }
+
+  async #update(update: Update<unknown, unknown> | string, input: unknown, { id }: UpdateOptions): Promise<SentUpdate> {
+    const name = typeof update === "string" ? update : update.name;
+    const data = encodePayload(input, this.#host.codec);
+    const key = id === undefined ? null : `update:${id}`;
+    return { name, ...(await this.#send("update", name, data, key)) };
+  }
+
+  /** Waits for the answer to an update that was sent with a start. */
+  answerTo(sent: SentUpdate, timeout: Duration | undefined): Promise<unknown> {
+    return this.#answer(sent, timeout);
+  }
+
+  /** Waits until an update is answered, or accepted. */
+  async #answer({ name, run, number }: SentUpdate, timeout?: Duration, accepted = false): Promise<unknown> {
+    const host = this.#host;
+    const limit =
+      timeout === undefined ? Number.POSITIVE_INFINITY : host.now() + durationMs(timeout, "timeout of an update");
+    for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
+      const change = host.changed(this.#run, Math.max(1, Math.min(look, limit - host.now())));
+      const answer = await host.store.answer(run, number);
+      if (answer?.status === "completed") return decodePayload(answer.data, host.codec);
+      if (answer?.status === "rejected") throw this.#rejected(name, JSON.parse(answer.data) as Failure);
+      if (accepted && answer !== undefined) return undefined;
+      const row = await this.#row();
+      if (row.status === "blocked") throw this.#blockedError(row);
+      if (isClosed(row.status) && (await host.store.answer(run, number)) === undefined)
+        throw closedError(this.workflowId, row.status);
+      if (host.now() >= limit)
+        throw new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not answered update ${name} yet; it goes on`);
+      await change;
+    }
+  }
+
+  #rejected(name: string, failure: Failure): PerdureError {
+    if (failure.code === "RUN_CLOSED") return new PerdureError("RUN_CLOSED", failure.message);
+    return new PerdureError("UPDATE_FAILED", `update ${name} of ${this.workflowId} failed: ${failureText(failure)}`, {
+      details: { workflowId: this.workflowId, update: name },
+      cause: fromFailure(failure, [], this.#host.codec),
+    });
+  }
+
+  /** Decides an approval the run waits for. @throws PerdureError `UPDATE_FAILED` when it waits for none of this name or for somebody else. */
+  async approve(approval: string, decision: { by: string; comment?: string }): Promise<void> {
+    await this.update(`approval:${approval}`, { ...decision, approved: true });
+  }
+
+  /** Like {@link approve}, with a no. */
+  async reject(approval: string, decision: { by: string; comment?: string }): Promise<void> {
+    await this.update(`approval:${approval}`, { ...decision, approved: false });
+  }
+
   /** Asks the run to stop: its pending waits reject with a CancelledError, its activities are aborted, and it ends once its code does. */
   async cancel(reason = ""): Promise<void> {
     await this.#send("cancel", "", encodePayload(reason), null);
+    await this.#unpause();
+  }
+
+  async #unpause(): Promise<void> {
+    const to = { status: "pending", wakeAt: this.#host.now(), closedAt: null, crashes: 0, detail: null } as const;
+    if (await this.#host.store.amend(this.#run, ["paused"], to)) this.#host.hint(this.#run);
+  }
+
+  /**
+   * Makes the run stand still: nothing of it is started any more, what is running may end. Messages are kept, timers that become due
+   * fire when it is resumed.
+   *
+   * @throws PerdureError `RUN_CLOSED`.
+   */
+  async pause(reason = ""): Promise<void> {
+    const row = await this.#row();
+    if (isClosed(row.status)) throw closedError(this.workflowId, row.status);
+    if (row.status === "paused") return;
+    const detail = JSON.stringify({ ...parseDetail(row.detail), paused: reason });
+    const to = { status: "paused", wakeAt: null, closedAt: null, crashes: row.crashes, detail } as const;
+    if (row.owner === null && (await this.#host.store.amend(row.run, ["pending", "running"], to))) return;
+    await this.#send("pause", "", encodePayload(reason), null);
+  }
+
+  /**
+   * Gives a step that is in flight or that failed the run its result, as if it had returned it. A run that had failed goes on.
+   *
+   * @param step its name, label or command number, see `describe().open`.
+   * @throws PerdureError `NOT_FOUND` when there is no such step in flight.
+   */
+  async completeStep(step: string | number, result: unknown, reason = "completed by hand"): Promise<void> {
+    await this.#settleStep(step, { r: reason }, encodePayload(result, this.#host.codec));
+  }
+
+  /** Leaves a step out: it completes with `null`. */
+  async skipStep(step: string | number, reason = "skipped by hand"): Promise<void> {
+    await this.#settleStep(step, { r: reason }, encodePayload(null, this.#host.codec));
+  }
+
+  /** Fails a step that is in flight, without further attempts. */
+  async failStep(step: string | number, error: Error, reason = "failed by hand"): Promise<void> {
+    await this.#settleStep(step, { r: reason, e: toFailure(error) });
+  }
+
+  /** Starts the next attempt of a step now instead of after its back-off. */
+  async retryStep(step: string | number): Promise<void> {
+    const c = await this.#stepInFlight(step);
+    await this.#send("retry", "", JSON.stringify({ c }), null);
+  }
+
+  async #settleStep(step: string | number, outcome: Omit<ForeignOutcome, "c" | "p">, result?: Payload): Promise<void> {
+    const row = await this.#row();
+    const failed = row.status === "failed" ? await this.#failedStep(step) : undefined;
+    const c = failed ?? (await this.#stepInFlight(step));
+    // Not due until the outcome is in its inbox, which is applied before anything is started.
+    if (failed !== undefined) await this.#goOn(row, null);
+    await this.#send("outcome", "", foreignOutcome({ c, ...outcome }, result), null);
+    if (failed !== undefined) this.#host.hint(this.#run);
+  }
+
+  async #failedStep(step: string | number): Promise<number | undefined> {
+    const last = await this.#host.store.lastEvent(this.#run);
+    const failure = last === undefined ? undefined : parseEvent(last).data.e;
+    const command = commandOf(failure);
+    const named = typeof step === "number" ? step === command : failureSteps(failure).includes(step);
+    return named ? command : undefined;
+  }
+
+  async #stepInFlight(step: string | number): Promise<number> {
+    const { open } = await this.describe();
+    const found = open.filter((one) => one.command === step || one.step === step);
+    if (found.length === 1) return found[0]!.command;
+    const has = open.map((one) => `${one.step} (${one.command})`).join(", ") || "none";
+    const what = found.length === 0 ? "is no" : `are ${found.length}`;
+    throw new PerdureError(
+      "NOT_FOUND",
+      `there ${what} step ${JSON.stringify(step)} in flight in ${this.workflowId}; in flight are: ${has}. Steps show once they have lasted about a second or failed an attempt; name one by its number if several have its name`,
+    );
   }
 
   /** Ends the run at once, without asking its code. */
@@ -195,20 +406,24 @@ export class RunHandle<O = unknown> {
     await this.#send("terminate", "", encodePayload(reason), null);
   }
 
-  async #send(kind: MessageKind, name: string, data: string, key: string | null): Promise<void> {
-    const sent = await this.#host.store.send({ run: this.#run, kind, name, data, at: this.#host.now(), key });
-    if ("refused" in sent) {
-      if (sent.refused === "not_found")
-        throw new PerdureError("NOT_FOUND", `run ${this.runId} does not exist (any more)`);
-      throw closedError(this.workflowId, (await this.#row()).status);
+  async #send(kind: MessageKind, name: string, data: string, key: string | null): Promise<SentMessage> {
+    for (;;) {
+      const run = this.#run;
+      const sent = await this.#host.store.send({ run, kind, name, data, at: this.#host.now(), key });
+      if ("number" in sent) {
+        this.#host.hint();
+        return { run, number: sent.number };
+      }
+      const { status } = await this.#row();
+      if (this.#run === run) throw closedError(this.workflowId, status);
     }
-    this.#host.hint();
   }
 
   /**
    * Goes on with a run that failed, was cancelled, timed out, is blocked or paused. Finished steps do not run again.
    *
-   * @throws PerdureError `CONFLICT` when the run is in no such state, or a newer run has its workflow id.
+   * @throws PerdureError `CONFLICT` when the run is in no such state, a newer run has its workflow id, or its compensations have started
+   *   (fork it from a step before them instead).
    */
   async resume(): Promise<void> {
     const row = await this.#row();
@@ -218,13 +433,32 @@ export class RunHandle<O = unknown> {
         `${this.workflowId} is ${row.status}; resume goes on from ${[...RESUMABLE].join(", ")}`,
       );
     }
+    if (isClosed(row.status) && (await this.#compensated(row.run)))
+      throw new PerdureError(
+        "CONFLICT",
+        `${this.workflowId} has begun to undo its steps; going on would repeat what was undone. Fork it from a step before the compensated ones`,
+      );
+    await this.#goOn(row, this.#host.now());
+    this.#host.hint(this.#run);
+  }
+
+  /** Rule 30: whether compensations of the run have started since it was resumed last. */
+  async #compensated(run: number): Promise<boolean> {
+    let compensated = false;
+    for (let after = 0; ; after += PAGE) {
+      const page = await this.#host.store.history(run, after, PAGE);
+      for (const { data } of page) if (data.includes('"k":"saga.compensating"')) compensated = true;
+      if (page.length < PAGE) return compensated;
+    }
+  }
+
+  /** Opens a run again that stands still or has ended. */
+  async #goOn(row: RunRow, wakeAt: number | null): Promise<void> {
     if (row.superseded)
       throw new PerdureError("CONFLICT", `a newer run has the workflow id ${this.workflowId}; this one cannot go on`);
-    const to = { status: "pending", wakeAt: this.#host.now(), closedAt: null, crashes: 0, detail: null } as const;
-    if (!(await this.#host.store.amend(this.#run, [row.status], to))) {
+    const to = { status: "pending", wakeAt, closedAt: null, crashes: 0, detail: null } as const;
+    if (!(await this.#host.store.amend(row.run, [row.status], to)))
       throw new PerdureError("CONFLICT", `${this.workflowId} changed while it was being resumed; look again`);
-    }
-    this.#host.hint(this.#run);
   }
 
   /**
@@ -247,7 +481,24 @@ function closedError(workflowId: string, status: RunStatus): PerdureError {
   });
 }
 
+/** Names a step is known by in a chain of failures. */
+function failureSteps(failure: Failure | undefined): string[] {
+  const names: string[] = [];
+  for (let current = failure; current !== undefined; current = current.cause)
+    if (current.step !== undefined) names.push(current.step);
+  return names;
+}
+
+interface SentMessage {
+  readonly run: number;
+  readonly number: number;
+}
+
+/** An update on its way: where it lies in which inbox. */
+export type SentUpdate = SentMessage & { readonly name: string };
+
 interface Detail {
+  readonly paused?: string;
   readonly blocked?: { readonly reason: string; readonly message: string };
   readonly waits?: readonly {
     command: number;
@@ -256,6 +507,7 @@ interface Detail {
     label?: string;
     since: number;
     due?: number;
+    approvers?: readonly string[];
   }[];
 }
 
@@ -292,10 +544,11 @@ function outcomeOf(last: EventRow, workflowId: string, runId: string, codec: Pay
 export function describeRun(
   row: RunRow,
   attempts: readonly AttemptRow[],
-  runId: string,
+  { store, codec }: Pick<HandleHost, "store" | "codec">,
   last: EventRow | undefined,
 ): RunDescription {
-  const { blocked, waits = [] } = parseDetail(row.detail);
+  const storeId = store.id;
+  const { blocked, paused, waits = [] } = parseDetail(row.detail);
   const journalled = new Set(attempts.map((attempt) => attempt.command));
   const open: OpenStep[] = attempts.map((attempt) => ({
     command: attempt.command,
@@ -306,22 +559,28 @@ export function describeRun(
     due: attempt.nextAt ?? undefined,
     running: attempt.startedAt !== null && row.owner !== null,
     lastError: attempt.error === null ? undefined : (JSON.parse(attempt.error) as Failure),
+    approvers: undefined,
   }));
   if (row.owner === null) {
-    for (const { command, kind, name, label, since, due } of waits) {
+    for (const { command, kind, name, label, since, due, approvers } of waits) {
       if (journalled.has(command)) continue;
-      open.push({ command, kind, step: label ?? name, attempt: 0, since, due, running: false, lastError: undefined });
+      const wait = { command, kind, step: label ?? name, attempt: 0, since, due, running: false };
+      open.push({ ...wait, lastError: undefined, approvers });
     }
   }
   return {
     workflow: row.workflow,
     version: row.version ?? undefined,
     workflowId: row.workflowId,
-    runId,
+    runId: formatRunId(storeId, row.run),
     status: row.status,
     createdAt: row.createdAt,
     closedAt: row.closedAt ?? undefined,
     blocked: row.status === "blocked" ? blocked : undefined,
+    paused: row.status === "paused" ? (paused ?? "") : undefined,
+    tags: row.tags === null ? {} : (JSON.parse(row.tags) as Record<string, string>),
+    progress: row.progress === null ? undefined : decodePayload(row.progress, codec),
+    parent: row.parent === null ? undefined : formatRunId(storeId, row.parent.run),
     open: open.sort((a, b) => a.command - b.command),
     error: last?.type === "RunFailed" ? parseEvent(last).data.e : undefined,
     crashes: row.crashes,

@@ -14,7 +14,7 @@ export async function terminateUnowned(store: Store, row: RunRow, reason: string
   }
   const lease = await store.register({ label: "terminate", at: now });
   try {
-    const [claimed] = await store.claim(lease, { workflows: [], runs: [row.run], limit: 1, at: now });
+    const [claimed] = await store.claim(lease, { code: [], runs: [row.run], limit: 1, at: now });
     if (claimed === undefined) return false;
     for (let number = 1; number <= MAX_TRIES; number++) {
       if (await tryToEnd(store, lease, number, row.run, reason, now)) return true;

@@ -24,6 +24,8 @@ export type ErrorCode =
   | "RUN_CLOSED"
   /** `result()` of a run that failed; the original error is the `cause`. */
   | "RUN_FAILED"
+  /** An update was rejected, or its handler threw; that error is the `cause`. */
+  | "UPDATE_FAILED"
   /** `result()` of a run that was cancelled. */
   | "RUN_CANCELLED"
   /** `result()` of a run that was terminated. */
@@ -32,6 +34,8 @@ export type ErrorCode =
   | "RUN_TIMED_OUT"
   /** The run stands still until somebody acts: its code disagrees with its history, or it kept crashing engines. */
   | "RUN_BLOCKED"
+  /** The engine does not have the code (in that version) which the run needs. */
+  | "VERSION_UNAVAILABLE"
   /** Waiting for an answer took longer than asked for; the run goes on. */
   | "WAIT_TIMED_OUT"
   /** A value is larger than allowed. */
@@ -58,10 +62,12 @@ const MEANING: Readonly<Record<ErrorCode, Meaning>> = {
   CONFLICT: { http: 409, exit: 2, retryable: false },
   RUN_CLOSED: { http: 409, exit: 2, retryable: false },
   RUN_FAILED: { http: 500, exit: 1, retryable: false },
+  UPDATE_FAILED: { http: 422, exit: 1, retryable: false },
   RUN_CANCELLED: { http: 500, exit: 1, retryable: false },
   RUN_TERMINATED: { http: 500, exit: 1, retryable: false },
   RUN_TIMED_OUT: { http: 500, exit: 1, retryable: false },
   RUN_BLOCKED: { http: 409, exit: 1, retryable: false },
+  VERSION_UNAVAILABLE: { http: 503, exit: 3, retryable: true },
   WAIT_TIMED_OUT: { http: 504, exit: 1, retryable: true },
   PAYLOAD_TOO_LARGE: { http: 413, exit: 2, retryable: false },
   UNSERIALISABLE: { http: 400, exit: 2, retryable: false },

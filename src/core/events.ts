@@ -6,7 +6,7 @@
  *     i digest of its input   a attempts (1 if absent)                  d duration of the step in ms (0 if absent)
  *     p payload               e failure             r reason text       m number of the message in the inbox
  *     v version               w workflow id         t deadline          s sequence numbers set aside
- *     f commands issued when they were set aside    g generation
+ *     f commands issued when they were set aside    h run id (of a child, of a parent)
  *     x check: [commands issued, their rolling digest] after the event before this one (absent inside a transition)
  *     o notes gathered since the previous event: [{k: kind, …}]
  *
@@ -17,7 +17,16 @@ import type { Failure } from "./failure.ts";
 import type { Payload } from "./payload.ts";
 
 /** What a command does, one letter in the row. */
-export type CommandKind = "activity" | "inline" | "timer" | "wait";
+export type CommandKind =
+  | "activity"
+  | "inline"
+  | "timer"
+  | "wait"
+  | "until"
+  | "approval"
+  | "child"
+  | "message"
+  | "transaction";
 
 /** How many commands had been issued at some point of the history, and the digest of all of them. */
 export type Check = readonly [commands: number, digest: string];
@@ -37,13 +46,16 @@ export type EventType =
   | "TimerFired"
   | "WaitTimedOut"
   | "SignalReceived"
+  | "UpdateAccepted"
+  | "ChildStarted"
   | "CancelRequested"
   | "Resumed"
   | "RunCompleted"
   | "RunFailed"
   | "RunCancelled"
   | "RunTerminated"
-  | "RunTimedOut";
+  | "RunTimedOut"
+  | "RunContinued";
 
 /** Types after which nothing follows but `Resumed`. */
 export const TERMINAL: ReadonlySet<EventType> = new Set<EventType>([
@@ -52,6 +64,7 @@ export const TERMINAL: ReadonlySet<EventType> = new Set<EventType>([
   "RunCancelled",
   "RunTerminated",
   "RunTimedOut",
+  "RunContinued",
 ]);
 
 /** The parsed `data` of an event: the short keys, all optional here, as the type decides which are present. */
@@ -73,6 +86,7 @@ export interface EventData {
   readonly t?: number;
   readonly s?: readonly number[];
   readonly f?: number;
+  readonly h?: string;
   readonly x?: Check;
   readonly o?: readonly ({ readonly k: string } & Record<string, unknown>)[];
 }
@@ -134,6 +148,8 @@ export const newEvent: {
       workflowId: string;
       input: Payload;
       deadline: number | undefined;
+      /** Run id of the parent, of a child. */
+      parent?: string | undefined;
     },
   ): NewEvent;
   stepCompleted(command: CommandIdentity, ran: StepTiming, result: Payload): NewEvent;
@@ -142,18 +158,22 @@ export const newEvent: {
   timerFired(command: CommandIdentity, at: number): NewEvent;
   waitTimedOut(command: CommandIdentity, at: number): NewEvent;
   signalReceived(at: number, name: string, payload: Payload, message: number): NewEvent;
+  updateAccepted(at: number, name: string, payload: Payload, message: number): NewEvent;
+  childStarted(command: CommandIdentity, at: number, child: { workflowId: string; runId: string }): NewEvent;
   cancelRequested(at: number, reason: string, message: number): NewEvent;
-  resumed(at: number, setAside: readonly number[], commands: number): NewEvent;
+  /** `reason` says what it was when it was not a resume: a reset or a fork. */
+  resumed(at: number, setAside: readonly number[], commands: number, reason?: string): NewEvent;
   runCompleted(at: number, result: Payload): NewEvent;
   runFailed(at: number, failure: Failure): NewEvent;
   runCancelled(at: number, reason: string): NewEvent;
   runTerminated(at: number, reason: string): NewEvent;
   runTimedOut(at: number): NewEvent;
+  runContinued(at: number, input: Payload): NewEvent;
 } = {
-  runStarted: (at, { workflow, version, workflowId, input, deadline }) => ({
+  runStarted: (at, { workflow, version, workflowId, input, deadline, parent }) => ({
     type: "RunStarted",
     at,
-    body: `"n":${JSON.stringify(workflow)},"w":${JSON.stringify(workflowId)}${version === undefined ? "" : `,"v":${JSON.stringify(version)}`}${deadline === undefined ? "" : `,"t":${deadline}`},"p":${input}`,
+    body: `"n":${JSON.stringify(workflow)},"w":${JSON.stringify(workflowId)}${version === undefined ? "" : `,"v":${JSON.stringify(version)}`}${deadline === undefined ? "" : `,"t":${deadline}`}${parent === undefined ? "" : `,"h":${JSON.stringify(parent)}`},"p":${input}`,
   }),
   stepCompleted: (command, ran, result) => ({
     type: "StepCompleted",
@@ -173,21 +193,32 @@ export const newEvent: {
     at,
     body: `"n":${JSON.stringify(name)},"m":${message},"p":${payload}`,
   }),
+  updateAccepted: (at, name, payload, message) => ({
+    type: "UpdateAccepted",
+    at,
+    body: `"n":${JSON.stringify(name)},"m":${message},"p":${payload}`,
+  }),
+  childStarted: (command, at, { workflowId, runId }) => ({
+    type: "ChildStarted",
+    at,
+    body: `${identity(command)},"w":${JSON.stringify(workflowId)},"h":${JSON.stringify(runId)}`,
+  }),
   cancelRequested: (at, reason, message) => ({
     type: "CancelRequested",
     at,
     body: `"m":${message},"r":${JSON.stringify(reason)}`,
   }),
-  resumed: (at, setAside, commands) => ({
+  resumed: (at, setAside, commands, reason) => ({
     type: "Resumed",
     at,
-    body: `"s":${JSON.stringify(setAside)},"f":${commands}`,
+    body: `"s":${JSON.stringify(setAside)},"f":${commands}${reason === undefined ? "" : `,"r":${JSON.stringify(reason)}`}`,
   }),
   runCompleted: (at, result) => ({ type: "RunCompleted", at, body: `"p":${result}` }),
   runFailed: (at, failure) => ({ type: "RunFailed", at, body: `"e":${JSON.stringify(failure)}` }),
   runCancelled: (at, reason) => ({ type: "RunCancelled", at, body: `"r":${JSON.stringify(reason)}` }),
   runTerminated: (at, reason) => ({ type: "RunTerminated", at, body: `"r":${JSON.stringify(reason)}` }),
   runTimedOut: (at) => ({ type: "RunTimedOut", at, body: "" }),
+  runContinued: (at, input) => ({ type: "RunContinued", at, body: `"p":${input}` }),
 };
 
 /** Parses a row into its parts. @throws Defect when it is no event. */

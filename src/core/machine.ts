@@ -18,7 +18,7 @@ import { digest } from "./digest.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
-import { type PayloadCodec, reviveParsed } from "./payload.ts";
+import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
 import { Scope } from "./scope.ts";
 
@@ -47,12 +47,43 @@ export interface Blockage {
     | "data_error"
     | "defect"
     | "unknown_workflow"
-    | "unknown_activity";
+    | "unknown_activity"
+    | "version_range";
   readonly message: string;
 }
 
 /** How the function ended. */
-export type Ending = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+export type Ending =
+  | {
+      readonly ok: true;
+      readonly value: unknown /** Input of the run that continues this one. */;
+      readonly next?: Payload;
+    }
+  | { readonly ok: false; readonly error: unknown };
+
+/** A signal that came and was not asked for. `data` is its parsed payload. */
+export interface Buffered {
+  readonly name: string;
+  readonly message: number;
+  readonly at: number;
+  readonly data: unknown;
+}
+
+/** What is known of a run's past before it is replayed. */
+export interface Past {
+  /** Events that are going to be applied. */
+  readonly events: number;
+  /** Commands that were issued as far as anything recorded tells. */
+  readonly commands: number;
+  /** Answers that `version` gave: after how many commands, and which. */
+  readonly versions: ReadonlyMap<string, readonly (readonly [commands: number, version: number])[]>;
+}
+
+/** What a child is, once it exists. */
+export interface StartedChild {
+  readonly workflowId: string;
+  readonly runId: string;
+}
 
 /** What a machine needs beside its history. */
 export interface MachineOptions<Spec> {
@@ -70,6 +101,13 @@ export interface MachineOptions<Spec> {
   readonly onSettled: (command: number) => void;
   /** Told of each note when it is made. */
   readonly onNote: (note: Note) => void;
+  /** Told when the handler of an update has ended; `message` is its number in the inbox. */
+  readonly onAnswered: (message: number, ending: Ending) => void;
+}
+
+interface UpdateHandler {
+  readonly run: (input: unknown) => unknown;
+  readonly validate: ((input: unknown) => unknown) | undefined;
 }
 
 interface Issue<Spec> {
@@ -92,7 +130,20 @@ export class Machine<Spec = unknown> {
   readonly #options: MachineOptions<Spec>;
   readonly #open = new Map<number, Open<Spec>>();
   readonly #waiters = new Map<string, Open<Spec>[]>();
-  readonly #signals = new Map<string, unknown[]>();
+  readonly #signals = new Map<string, (Buffered & { readonly value: unknown })[]>();
+  readonly #signalHandlers = new Map<string, (payload: unknown) => unknown>();
+  readonly #updateHandlers = new Map<string, UpdateHandler>();
+  readonly #queryHandlers = new Map<string, (input: unknown) => unknown>();
+  /** Predicates of `until`, by command, in the order in which they were registered. */
+  readonly #conditions = new Map<number, () => boolean>();
+  /** Told when the child of a command exists. */
+  readonly #awaited = new Map<number, (child: StartedChild) => void>();
+  readonly #answeredVersions = new Map<string, (readonly [number, number])[]>();
+  #past: Past | undefined;
+  /** Handlers of signals and updates that have not ended, by name. */
+  readonly #handling = new Map<string, number>();
+  #readOnly = false;
+  #violation: Error | undefined;
   /** Commands that a scope gave up: late outcomes of theirs change nothing. */
   readonly #abandoned = new Set<number>();
   /** The scope of the whole run. */
@@ -107,6 +158,8 @@ export class Machine<Spec = unknown> {
 
   /** Commands issued so far. */
   commands = 0;
+  /** Events applied so far. */
+  applied = 0;
   /** Time of the last applied event. */
   now = 0;
   ending: Ending | undefined;
@@ -152,6 +205,7 @@ export class Machine<Spec = unknown> {
     this.#fresh = [];
     this.#open.clear();
     this.#waiters.clear();
+    this.#conditions.clear();
   }
 
   /** Commands issued since the last call. */
@@ -265,6 +319,7 @@ export class Machine<Spec = unknown> {
   }
 
   #refuse(command: Issue<Spec>): Promise<never> | undefined {
+    if (this.#readOnly) return this.#violated(`asked for ${describe(command)}`);
     if (this.#dead || this.ending !== undefined) return never();
     if (!this.#turn) {
       const what = describe(command);
@@ -286,7 +341,7 @@ export class Machine<Spec = unknown> {
   #takeSignal(wait: Open<Spec>): boolean {
     const buffered = this.#signals.get(wait.name);
     if (buffered !== undefined && buffered.length > 0) {
-      this.#settleWait(wait, buffered.shift());
+      this.#settleWait(wait, buffered.shift()!.value);
       return true;
     }
     const waiters = this.#waiters.get(wait.name);
@@ -295,7 +350,7 @@ export class Machine<Spec = unknown> {
     return false;
   }
 
-  #settleWait(wait: Open<Spec>, value: unknown): void {
+  #settleWait(wait: Open<Spec>, value: unknown, error?: Error): void {
     this.#open.delete(wait.id);
     this.#options.onSettled(wait.id);
     this.note("wait.completed", {
@@ -304,7 +359,8 @@ export class Machine<Spec = unknown> {
       ...(wait.label !== undefined && { label: wait.label }),
       at: this.now,
     });
-    wait.resolve(value);
+    if (error === undefined) wait.resolve(value);
+    else wait.reject(error);
   }
 
   /** Blocks the run; the first reason stays. */
@@ -323,6 +379,7 @@ export class Machine<Spec = unknown> {
     const { type, at, data } = parseEvent(row);
     if (verify && !(this.#claims(type, data) && this.#agrees(data.x, type, data))) return;
     if (at > this.now) this.now = at;
+    this.applied++;
     switch (type) {
       case "RunStarted":
         this.#start(data);
@@ -340,10 +397,17 @@ export class Machine<Spec = unknown> {
         break;
       case "TimerFired":
       case "WaitTimedOut":
-        this.#settle(data)?.resolve(undefined);
+        this.#settle(data)?.resolve(data.k === "until" ? false : undefined);
         break;
       case "SignalReceived":
-        this.#receive(data.n as string, reviveParsed(data.p, this.#options.codec));
+        this.#receive({ name: data.n as string, message: data.m ?? 0, at, data: data.p });
+        break;
+      case "UpdateAccepted":
+        this.#accept(data);
+        break;
+      case "ChildStarted":
+        this.#awaited.get(data.c as number)?.({ workflowId: data.w as string, runId: data.h as string });
+        this.#awaited.delete(data.c as number);
         break;
       case "CancelRequested":
         this.cancelReason = data.r ?? "";
@@ -373,15 +437,15 @@ export class Machine<Spec = unknown> {
 
   #end(ending: Ending): void {
     if (this.#dead || this.ending !== undefined || this.blockage !== undefined) return;
-    if (!this.#turn) {
-      this.block({
-        reason: "foreign_await",
-        message:
-          "the workflow function ended out of turn: it awaited something that is not from wf, so what it returns cannot be replayed. Move that work into an activity or wf.step(…).",
-      });
-      return;
-    }
-    this.ending = ending;
+    if (this.#turn) this.ending = ending;
+    else this.#endedOutOfTurn("the workflow function");
+  }
+
+  #endedOutOfTurn(what: string): void {
+    this.block({
+      reason: "foreign_await",
+      message: `${what} ended out of turn: it awaited something that is not from wf, so what it returns cannot be replayed. Move that work into an activity or wf.step(…).`,
+    });
   }
 
   /** Ends the function from outside of it. */
@@ -389,16 +453,237 @@ export class Machine<Spec = unknown> {
     if (!this.#dead && this.blockage === undefined) this.ending ??= { ok: false, error };
   }
 
-  #receive(name: string, value: unknown): void {
-    const waiters = this.#waiters.get(name);
-    const wait = waiters?.shift();
-    if (wait !== undefined) {
-      this.#settleWait(wait, value);
+  // ---- messages --------------------------------------------------------------------------------------------------------
+
+  #receive(signal: Buffered): void {
+    const { name, data } = signal;
+    const value = reviveParsed(data, this.#options.codec);
+    const wait = this.#waiters.get(name)?.shift();
+    const handler = this.#signalHandlers.get(name);
+    const buffered = this.#signals.get(name);
+    if (wait !== undefined) this.#settleWait(wait, value);
+    else if (handler !== undefined) this.#handleSignal(name, handler, value);
+    else if (buffered === undefined) this.#signals.set(name, [{ ...signal, value }]);
+    else buffered.push({ ...signal, value });
+  }
+
+  /** Signals nobody has asked for, in the order in which they came. */
+  get buffered(): readonly Buffered[] {
+    return [...this.#signals.values()].flat().sort((a, b) => a.message - b.message);
+  }
+
+  /** Handles signals of this name from now on, those that came before at once. */
+  onSignal(name: string, handler: (payload: unknown) => unknown): void {
+    this.#signalHandlers.set(name, handler);
+    const buffered = this.#signals.get(name) ?? NONE;
+    this.#signals.delete(name);
+    for (const { value } of buffered) this.#handleSignal(name, handler, value);
+  }
+
+  onUpdate(name: string, handler: UpdateHandler): void {
+    this.#updateHandlers.set(name, handler);
+  }
+
+  onQuery(name: string, handler: (input: unknown) => unknown): void {
+    this.#queryHandlers.set(name, handler);
+  }
+
+  /** Names of handlers that have not ended. */
+  get handling(): readonly string[] {
+    return [...this.#handling.keys()];
+  }
+
+  #handleSignal(name: string, handler: (payload: unknown) => unknown, value: unknown): void {
+    this.#handle(name, handler, value, (ending) => {
+      if (!ending.ok && !(ending.error instanceof CancelledError && this.cancelReason !== undefined))
+        this.fail(ending.error);
+    });
+  }
+
+  #accept({ n: name = "", m: message = 0, p }: EventData): void {
+    const handler = this.#updateHandlers.get(name);
+    if (handler === undefined) {
+      this.#mismatch(`accepted update ${JSON.stringify(name)}`, "has no handler for it", this.commands);
       return;
     }
-    const buffered = this.#signals.get(name);
-    if (buffered === undefined) this.#signals.set(name, [value]);
-    else buffered.push(value);
+    const { onAnswered } = this.#options;
+    this.#handle(name, handler.run, reviveParsed(p, this.#options.codec), (ending) => onAnswered(message, ending));
+  }
+
+  /** Runs a handler inside the drain of the event that caused it (rule 6). */
+  #handle(name: string, handler: (value: unknown) => unknown, value: unknown, done: (ending: Ending) => void): void {
+    this.#handling.set(name, (this.#handling.get(name) ?? 0) + 1);
+    let running: Promise<unknown>;
+    try {
+      running = Promise.resolve(handler(value));
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    running.then(
+      (result) => this.#handled(name, { ok: true, value: result }, done),
+      (error: unknown) => this.#handled(name, { ok: false, error }, done),
+    );
+  }
+
+  #handled(name: string, ending: Ending, done: (ending: Ending) => void): void {
+    if (this.#dead || this.blockage !== undefined) return;
+    if (!this.#turn) {
+      this.#endedOutOfTurn(`the handler of ${JSON.stringify(name)}`);
+      return;
+    }
+    const left = (this.#handling.get(name) ?? 1) - 1;
+    if (left === 0) this.#handling.delete(name);
+    else this.#handling.set(name, left);
+    done(ending);
+  }
+
+  /** Asks an update's validator. What it answers is why the update is rejected. */
+  validate(name: string, input: unknown): { readonly error: unknown } | undefined {
+    const handler = this.#updateHandlers.get(name);
+    if (handler === undefined) return { error: unknownHandler("update", name, this.#updateHandlers) };
+    if (handler.validate === undefined) return undefined;
+    try {
+      this.#reading(`the validator of update ${name}`, () => handler.validate?.(input));
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** Whether an update of this name is looked at before it is accepted. */
+  validates(name: string): boolean {
+    const handler = this.#updateHandlers.get(name);
+    return handler === undefined || handler.validate !== undefined;
+  }
+
+  /** Answers a query. Meant for replays nobody else uses. @throws what the handler throws; PerdureError `NOT_FOUND`. */
+  query(name: string, input: unknown): unknown {
+    const handler = this.#queryHandlers.get(name);
+    if (handler === undefined) throw unknownHandler("query", name, this.#queryHandlers);
+    return this.#reading(`the handler of query ${name}`, () => handler(input));
+  }
+
+  /** Runs code that must be synchronous and ask for nothing. */
+  #reading<T>(what: string, fn: () => T): T {
+    this.#readOnly = true;
+    this.#violation = undefined;
+    try {
+      const result = fn();
+      if (isThenable(result))
+        throw new PerdureError("INVALID_ARGUMENT", `${what} must be synchronous; it returned a promise`);
+      if (this.#violation !== undefined) throw this.#violation;
+      return result;
+    } finally {
+      this.#readOnly = false;
+    }
+  }
+
+  #violated(what: string): Promise<never> {
+    this.#violation ??= new PerdureError(
+      "OUT_OF_TURN",
+      `code that only reads (a query, a validator, a predicate) ${what}`,
+    );
+    const refused = Promise.reject(this.#violation);
+    refused.catch(() => {});
+    return refused;
+  }
+
+  // ---- conditions ------------------------------------------------------------------------------------------------------
+
+  /** Waits until a predicate is true: at once when it is true already. Issued like any command otherwise. */
+  until(command: Issue<Spec>, predicate: () => boolean): Promise<unknown> {
+    const { kind, name } = command;
+    if (this.#reading(`the predicate of ${describe({ kind, name })}`, predicate)) return Promise.resolve(true);
+    const before = this.commands;
+    const promise = this.issue(command);
+    if (this.commands > before) this.#conditions.set(this.commands, predicate);
+    return promise;
+  }
+
+  /**
+   * The reactions to an event have run: settles the waits whose predicates are true now. True when there were some: they have
+   * reactions, too, after which it is to be asked again.
+   */
+  drained(): boolean {
+    if (this.#conditions.size === 0 || this.ending !== undefined || this.blockage !== undefined) return false;
+    let settled = false;
+    for (const [id, predicate] of this.#conditions) {
+      const open = this.#open.get(id);
+      if (open === undefined) this.#conditions.delete(id);
+      else if (this.#holds(open, predicate)) settled = true;
+    }
+    return settled;
+  }
+
+  #holds(open: Open<Spec>, predicate: () => boolean): boolean {
+    try {
+      if (!this.#reading(`the predicate of ${describe(open)}`, predicate)) return false;
+      this.#settleWait(open, true);
+    } catch (error) {
+      this.#settleWait(open, undefined, error as Error);
+    }
+    this.#conditions.delete(open.id);
+    return true;
+  }
+
+  // ---- children --------------------------------------------------------------------------------------------------------
+
+  /** Calls back when the child of the command that was issued last exists. */
+  onChildStarted(listener: (child: StartedChild) => void): void {
+    this.#awaited.set(this.commands, listener);
+  }
+
+  /** Whether the code still has to hear that the child of a command exists. */
+  awaitsChild(command: number): boolean {
+    return this.#awaited.has(command);
+  }
+
+  // ---- versions --------------------------------------------------------------------------------------------------------
+
+  /** What is known about the history that is going to be applied. */
+  recall(past: Past): void {
+    this.#past = past;
+  }
+
+  /** The version of a change that this run goes by (rule 7). */
+  version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
+    const version = this.#recorded(id) ?? (this.#isOld() ? 0 : this.#mark(id, max));
+    if (version < min || version > max) {
+      const supported = min === max ? String(min) : `${min} to ${max}`;
+      const message = `the run goes by version ${version} of ${JSON.stringify(id)}, the code supports ${supported}. Deploy code that still supports version ${version} and resume the run.`;
+      this.block({ reason: "version_range", message });
+    }
+    return version;
+  }
+
+  #recorded(id: string): number | undefined {
+    const here = this.#answeredVersions.get(id)?.findLast(([commands]) => commands <= this.commands);
+    if (here !== undefined) return here[1];
+    return this.#past?.versions.get(id)?.findLast(([commands]) => commands <= this.commands)?.[1];
+  }
+
+  /** Whether the code as it was before has been here, as far as anything recorded tells. */
+  #isOld(): boolean {
+    return this.#past !== undefined && (this.commands < this.#past.commands || this.applied < this.#past.events);
+  }
+
+  #mark(id: string, version: number): number {
+    const answers = this.#answeredVersions.get(id) ?? [];
+    answers.push([this.commands, version]);
+    this.#answeredVersions.set(id, answers);
+    this.note("version", { id, version, commands: this.commands });
+    return version;
+  }
+
+  /** Ends the run; another one goes on with this input. */
+  continueAs(input: Payload): Promise<never> {
+    if (this.#readOnly) return this.#violated("wanted to continue as new");
+    if (this.cancelReason !== undefined) return Promise.reject(new CancelledError(this.cancelReason));
+    if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
+      if (this.#turn) this.ending = { ok: true, value: undefined, next: input };
+      else this.#endedOutOfTurn("the workflow function");
+    }
+    return never();
   }
 
   /** Whether the command an outcome names is the one the code asked for; blocks if not. */
@@ -430,6 +715,7 @@ export class Machine<Spec = unknown> {
 
   #remove(open: Open<Spec>): void {
     this.#open.delete(open.id);
+    this.#conditions.delete(open.id);
     if (open.kind !== "wait") return;
     const waiters = this.#waiters.get(open.name);
     waiters?.splice(waiters.indexOf(open), 1);
@@ -465,8 +751,8 @@ export class Machine<Spec = unknown> {
     const open = this.#open.get(row.command);
     if (open !== undefined && open.kind === row.kind && (open.label ?? open.name) === row.name) return;
     if (this.#abandoned.has(row.command)) return;
-    // The row of a wait goes with the transition after the signal that settled it: it may outlive the wait.
-    if (open === undefined && row.kind === "wait" && row.command <= this.commands) return;
+    // The row of a wait goes with the transition after the event that settled it: it may outlive the wait.
+    if (open === undefined && WAITS.has(row.kind) && row.command <= this.commands) return;
     const what = describe({ kind: row.kind as CommandKind, name: row.name });
     const asked =
       open === undefined
@@ -485,6 +771,8 @@ export class Machine<Spec = unknown> {
 }
 
 const NONE: readonly never[] = [];
+/** Kinds that can be settled without an event of their own. */
+const WAITS: ReadonlySet<string> = new Set<CommandKind>(["wait", "until", "approval"]);
 
 const PAST: Readonly<Record<string, string>> = {
   StepCompleted: "completed",
@@ -493,12 +781,23 @@ const PAST: Readonly<Record<string, string>> = {
   TimerFired: "fired",
   WaitTimedOut: "timed out",
   SignalReceived: "received signal",
+  UpdateAccepted: "accepted update",
+  ChildStarted: "started",
 };
 
 function describe({ kind, name }: { kind: CommandKind; name: string }): string {
   return kind === "timer"
     ? `timer ${JSON.stringify(name)}`
     : `${kind === "inline" ? "step" : kind} ${JSON.stringify(name)}`;
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {
+  const has = known.size === 0 ? "none" : [...known.keys()].join(", ");
+  return new PerdureError("NOT_FOUND", `the run has no handler for ${kind} ${JSON.stringify(name)}; it has ${has}`);
 }
 
 function stepError(

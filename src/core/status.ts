@@ -34,3 +34,6 @@ export const RESUMABLE: ReadonlySet<RunStatus> = new Set<RunStatus>([
   "blocked",
   "timed_out",
 ]);
+
+/** What happens to a child when its parent ends. */
+export type OnParentClose = "cancel" | "terminate" | "abandon";

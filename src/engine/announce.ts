@@ -9,7 +9,7 @@ export type Announcement = { readonly type: string } & Record<string, unknown>;
 
 /** The announcement of an event that was applied, if there is one. */
 export function announcementOf(row: EventRow): Announcement | undefined {
-  const { c, k, n, l, a = 1, d = 0, e } = parseEventData(row.data);
+  const { c, k, n, l, a = 1, d = 0, e, w, h } = parseEventData(row.data);
   const step = { command: c, kind: k, step: l ?? n, name: n };
   switch (row.type as EventType) {
     case "RunStarted":
@@ -26,6 +26,10 @@ export function announcementOf(row: EventRow): Announcement | undefined {
       return { type: "step.timed_out", ...step };
     case "SignalReceived":
       return { type: "signal.received", signal: n };
+    case "UpdateAccepted":
+      return { type: "update.accepted", update: n };
+    case "ChildStarted":
+      return { type: "child.started", ...step, childId: w, childRunId: h };
     default:
       return undefined;
   }

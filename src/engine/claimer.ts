@@ -5,7 +5,7 @@
  * is the truth (rule 26). Runs that crashed engines before start one at a time (rule 18).
  */
 import { isClosed } from "../core/status.ts";
-import type { Lease, RunRow, Store } from "../store/store.ts";
+import type { CodeKey, Lease, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 
@@ -14,7 +14,8 @@ export interface ClaimHost {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly workflowNames: readonly string[];
+  /** The code this engine has. */
+  readonly code: readonly CodeKey[];
   lease(): Lease | undefined;
   /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
   readonly suspects: { readonly from: number; readonly limit: number };
@@ -99,7 +100,7 @@ export class Claimer {
 
   /** Claims everything that is due. Returns how long to sleep. */
   async #claimAll(): Promise<number> {
-    const { store, clock, workflowNames } = this.#host;
+    const { store, clock } = this.#host;
     for (;;) {
       const lease = this.#host.lease();
       if (lease === undefined || this.#stopped) return this.#pollMs;
@@ -107,11 +108,12 @@ export class Claimer {
         this.#inboxDirty = false;
         await this.#host.fetchInbox(lease);
       }
-      if (workflowNames.length === 0) return MAX_SLEEP_MS;
+      const { code } = this.#host;
+      if (code.length === 0) return MAX_SLEEP_MS;
       if (this.#host.ownRuns !== undefined) return this.#claimOwn(lease, this.#host.ownRuns);
       const { suspects } = this.#host;
       const rows = await store.claim(lease, {
-        workflows: workflowNames,
+        code,
         limit: CLAIM_LIMIT,
         at: clock.now(),
         suspects,
@@ -119,7 +121,7 @@ export class Claimer {
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
       if (rows.length < CLAIM_LIMIT) break;
     }
-    const next = await store.nextWake(workflowNames);
+    const next = await store.nextWake(this.#host.code);
     // While one suspect is tried, others may be overdue.
     const least = this.#host.suspects.limit === 0 ? Math.min(TRIAL_LOOK_MS, this.#pollMs) : 0;
     return next === null ? this.#pollMs : Math.max(least, Math.min(next - clock.now(), this.#pollMs));
@@ -137,7 +139,7 @@ export class Claimer {
       else next = Math.min(next, row.wakeAt);
     }
     if (due.length > 0) {
-      const rows = await store.claim(lease, { workflows: [], runs: due, limit: due.length, at: clock.now() });
+      const rows = await store.claim(lease, { code: [], runs: due, limit: due.length, at: clock.now() });
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
     }
     return Math.max(0, next - clock.now());

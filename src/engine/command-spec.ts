@@ -1,26 +1,46 @@
 /** What the engine attaches to a command: how to carry it out. */
 import type { Payload } from "../core/payload.ts";
+import type { StoreTransaction } from "../core/sql-transaction.ts";
 import type { ActivityConfig, ActivityContext } from "../workflow/activity.ts";
-import type { SecretInput } from "../workflow/context.ts";
+import type { ChildOptions, SecretInput } from "../workflow/context.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
 
-/** An activity or inline step. */
+/** An activity, an inline step, or something the engine does that is retried like one. */
 export interface StepSpec {
   readonly run: (input: never, ctx: ActivityContext) => unknown;
   readonly input: Payload | undefined;
   readonly extra: Payload | undefined;
   readonly secretInputs: readonly SecretInput[] | undefined;
   readonly config: ActivityConfig;
+  /** Set for a step that runs in a transaction of the store: `run` is not called then. */
+  readonly transaction?: (tx: StoreTransaction) => Promise<unknown>;
 }
 
 /** A timer, or a wait that gives up at `due`. */
 export interface WaitSpec {
   /** Epoch milliseconds; undefined for a wait without a timeout. */
   readonly due: number | undefined;
+  /** Of an approval: who may decide. */
+  readonly approvers?: readonly string[];
 }
 
-export type CommandSpec = StepSpec | WaitSpec;
+/** A child workflow. */
+export interface ChildSpec {
+  readonly workflow: AnyWorkflow;
+  readonly input: Payload;
+  readonly options: ChildOptions;
+  /** The code wants to know when the child exists. */
+  readonly spawned: boolean;
+}
+
+export type CommandSpec = StepSpec | WaitSpec | ChildSpec;
 
 /** Whether the command runs something, rather than waits. */
 export function isStep(spec: CommandSpec): spec is StepSpec {
   return "run" in spec;
+}
+
+/** Whether the command is a child workflow. */
+export function isChild(spec: CommandSpec): spec is ChildSpec {
+  return "spawned" in spec;
 }

@@ -2,31 +2,40 @@
  * The engine: composes lease, committer, turns, claimer and the runs in memory. It decides nothing about a run's progress
  * (core does) and nothing about rows (the store does).
  */
+
+import { durationMs } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
+import { newEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
-import { Machine } from "../core/machine.ts";
-import type { PayloadCodec } from "../core/payload.ts";
-import type { EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
+import type { Command } from "../core/machine.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import { isClosed, type RunStatus } from "../core/status.ts";
+import type { CodeKey, EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { Alarm } from "./alarm.ts";
+import type { StartedRow } from "./children.ts";
 import { Claimer, type ClaimHost } from "./claimer.ts";
 import type { Clock } from "./clock.ts";
-import type { CommandSpec } from "./command-spec.ts";
+import type { ForeignOutcome } from "./closing.ts";
+import { childOutcome } from "./closing.ts";
+import type { ChildSpec } from "./command-spec.ts";
 import { Committer, type CommitterHost, type Committing } from "./committer.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
+import { MachineMaker } from "./machine-maker.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
 import { type Observer, Observers } from "./observers.ts";
+import { Queries } from "./queries.ts";
 import type { Registry } from "./registry.ts";
+import type { ReplicaParts } from "./replica.ts";
 import { RunActor } from "./run-actor.ts";
-import type { RunFacts } from "./run-facts.ts";
+import { encodeResult, type RunFacts } from "./run-facts.ts";
 import type { RunHost } from "./run-host.ts";
-import { attributeRejections, runInScope } from "./run-scope.ts";
+import { attributeRejections } from "./run-scope.ts";
 import type { Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
 import { Turns } from "./turns.ts";
-import { RunContext } from "./workflow-context.ts";
 
 /** Everything an engine is made of, complete. */
 export interface EngineConfig {
@@ -48,6 +57,9 @@ export interface EngineConfig {
   readonly seal: (text: string) => string;
   readonly unseal: (text: string) => string;
 }
+
+/** Longest time a transactional step may hold the store's only writer. */
+const TRANSACTION_LIMIT_MS = 5000;
 
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
@@ -75,6 +87,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   /** Runs the store says are ours that were not in memory at the last audit. */
   #missing = new Set<number>();
   #definitions = new Set<string>();
+  readonly #context: MachineMaker;
+  readonly #queries: Queries;
   #unattribute = (): void => {};
   readonly ownRuns: Set<number> | undefined;
   #closed = false;
@@ -94,6 +108,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
     this.#takeover = new Takeover(this);
+    this.#context = new MachineMaker(this);
+    this.#queries = new Queries(this, this.#context);
   }
 
   get codec(): PayloadCodec | undefined {
@@ -108,8 +124,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#config.parkAfterMs;
   }
 
-  get workflowNames(): readonly string[] {
-    return this.#config.registry.workflowNames;
+  get code(): readonly CodeKey[] {
+    return this.#config.registry.code;
   }
 
   /** Runs in memory, active ones and warm ones. */
@@ -166,18 +182,36 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #begin(run: number, spec: StartSpec, row: NewRun): void {
     if (this.#knows(run)) return;
     const about = { run, workflowId: spec.workflowId, workflow: spec.workflow.name };
-    const facts = this.facts(about, spec.secrets, deadlineOf(spec, row.createdAt));
+    const { version, createdAt, meta, request, tags = null, parent = null } = row;
+    const facts = this.facts(
+      { ...about, version, createdAt, meta, request, tags, parent },
+      spec.secrets,
+      deadlineOf(spec, row.createdAt),
+    );
     const actor = this.actor(facts, spec.workflow, row.createdAt, NO_GENERATION);
     this.#actors.set(run, actor);
-    actor.begin(row.first);
+    actor.begin(
+      row.first,
+      row.messages?.map((message, index) => ({ ...message, run, number: index + 1 })),
+    );
   }
 
-  facts(
-    { run, workflowId, workflow }: Pick<RunRow, "run" | "workflowId" | "workflow">,
-    secrets: Secrets,
-    deadline: number | undefined,
-  ): RunFacts {
-    return { run, runId: formatRunId(this.store.id, run), workflowId, workflow, secrets, deadline };
+  facts(row: FactsRow, secrets: Secrets, deadline: number | undefined): RunFacts {
+    const { run, workflowId, workflow, version, createdAt, meta, request, tags, parent } = row;
+    return {
+      run,
+      runId: formatRunId(this.store.id, run),
+      workflowId,
+      workflow,
+      secrets,
+      deadline,
+      version: version ?? undefined,
+      startedAt: createdAt,
+      parent,
+      meta,
+      request,
+      tags: tags === null ? NO_TAGS : (JSON.parse(tags) as Record<string, string>),
+    };
   }
 
   actor(
@@ -186,32 +220,16 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     startedAt: number,
     generation: (command: number) => number,
   ): RunActor {
-    return new RunActor(this, facts, (actor) => {
-      const log = this.#runLog(actor);
-      const info = {
-        workflow: facts.workflow,
-        version: definition.version,
-        workflowId: facts.workflowId,
-        runId: facts.runId,
-        startedAt,
-      };
-      let context: RunContext | undefined;
-      const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
-        runId: facts.runId,
-        codec: this.codec,
-        generation,
-        start: (self, input) => {
-          context = new RunContext(self, { activity: (name) => this.#config.registry.activity(name), log }, info);
-          const live = context;
-          return runInScope({ owner: actor, scope: self.scope }, () => definition.run(live, input));
-        },
+    return new RunActor(this, facts, (actor) =>
+      this.#context.machine(facts, definition, startedAt, generation, {
+        owner: actor,
+        log: this.#runLog(actor),
         onBlocked: () => actor.onBlocked(),
-        onCancelled: (reason) => context?.cancelled(reason),
         onNote: (note) => actor.onNote(note),
         onSettled: (command) => actor.onSettled(command),
-      });
-      return machine;
-    });
+        onAnswered: (message, ending) => actor.onAnswered(message, ending),
+      }),
+    );
   }
 
   /** The run's logger: silent while history is replayed. */
@@ -303,6 +321,10 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   unseal(text: string): string {
     return this.#config.unseal(text);
+  }
+
+  get replicas(): ReplicaParts {
+    return { maker: this.#context, turns: this.turns };
   }
 
   get registry(): Registry {
@@ -403,8 +425,124 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     actor.abandon("read again from the store");
   }
 
+  answered({ facts }: RunActor): void {
+    for (const listener of this.#listeners) listener({ run: facts.run, last: undefined });
+  }
+
   progressed(actor: RunActor): void {
     this.#takeover.done(actor.facts.run);
+  }
+
+  successor({ facts }: RunActor, input: Payload, at: number, tags: string): NewRun {
+    const { workflow, version, workflowId, parent, deadline, startedAt, secrets } = facts;
+    const about = {
+      workflow,
+      version,
+      workflowId,
+      input,
+      deadline: deadline === undefined ? undefined : at + (deadline - startedAt),
+      parent: parent === null ? undefined : this.runId(parent.run),
+    };
+    const { type, body } = newEvent.runStarted(at, about);
+    return {
+      workflowId,
+      workflow,
+      version: version ?? null,
+      createdAt: at,
+      owned: false,
+      wakeAt: at,
+      first: { type, at, data: `{${body}}` },
+      meta: facts.meta,
+      request: facts.request,
+      secrets: Object.keys(secrets).length === 0 ? null : this.#config.seal(JSON.stringify(secrets)),
+      supersedes: null,
+      tags,
+    };
+  }
+
+  runId(run: number): string {
+    return formatRunId(this.store.id, run);
+  }
+
+  async startChild({ facts }: RunActor, { id, generation, spec }: Command<ChildSpec>): Promise<StartedRow> {
+    const { workflow, options } = spec;
+    const { onParentClose: onClose = "cancel" } = options;
+    const workflowId = options.id ?? `${facts.runId}/${id}${generation === 0 ? "" : `.${generation}`}`;
+    const start: StartSpec = {
+      workflow,
+      workflowId,
+      input: decodePayload(spec.input),
+      delayMs: 0,
+      timeoutMs:
+        options.timeout === undefined ? workflow.timeoutMs : durationMs(options.timeout, "timeout of the child"),
+      secrets: facts.secrets,
+      meta: null,
+      request: null,
+      supersedes: null,
+      tags: options.tags ?? NO_TAGS,
+      parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
+    };
+    let result = await this.start(start);
+    if ("conflict" in result && isClosed(result.conflict.status))
+      result = await this.start({ ...start, supersedes: result.conflict.run });
+    if ("conflict" in result) throw idTaken(workflowId, result.conflict.status);
+    const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
+    return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
+  }
+
+  /** What a child that was started before has ended with, if it has. */
+  async #outcomeOf(run: number, command: number, generation: number): Promise<ForeignOutcome | undefined> {
+    const row = await this.store.find({ run });
+    const last = row === undefined || row.closedAt === null ? undefined : await this.store.lastEvent(run);
+    if (row === undefined || last === undefined) return undefined;
+    const address = { c: command, g: generation, w: row.workflowId, h: this.runId(run) };
+    return JSON.parse(childOutcome(address, row.workflowId, last)) as ForeignOutcome;
+  }
+
+  async transact({ facts }: RunActor, { command }: StepRun): Promise<unknown> {
+    const lease = this.lease();
+    const { transact } = this.store;
+    if (transact === undefined) {
+      const message = `the ${this.store.kind} store has no tables of yours: wf.transaction needs sqlite: or postgres:`;
+      throw new PerdureError("INVALID_ARGUMENT", message);
+    }
+    if (lease === undefined) throw new PerdureError("LEASE_LOST", "this engine has lost its lease");
+    const { id, generation, spec } = command;
+    const step = { run: facts.run, command: id, generation, at: this.clock.now() };
+    const limitMs = Math.min(spec.config.timeoutMs, TRANSACTION_LIMIT_MS);
+    const { data } = await transact.call(this.store, lease, step, limitMs, async (tx) =>
+      encodeResult(this, facts, await spec.transaction?.(tx), `the result of ${command.name}`),
+    );
+    return decodePayload(data, this.codec);
+  }
+
+  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string {
+    return this.#config.seal(JSON.stringify({ run: runId, ...attempt }));
+  }
+
+  // ---- what workflow code asks for -------------------------------------------------------------------------------------
+
+  async send(workflowId: string, kind: "signal" | "cancel", name: string, value: unknown, key: string): Promise<void> {
+    const data = encodePayload(value, kind === "signal" ? this.codec : undefined);
+    const row = await this.store.find({ workflowId });
+    if (row === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(workflowId)}`);
+    const sent = await this.store.send({ run: row.run, kind, name, data, at: this.clock.now(), key });
+    if ("refused" in sent)
+      throw new PerdureError("RUN_CLOSED", `${workflowId} has ended (${row.status}); it takes no more messages`);
+    this.hint();
+  }
+
+  callbackToken(runId: string, nonce: string): string {
+    return this.#config.seal(JSON.stringify({ run: runId, nonce }));
+  }
+
+  callbackUrl(_token: string): string | undefined {
+    return undefined;
+  }
+
+  /** Answers a query with what the run's code says after everything durable (rule 38). */
+  query(run: number, name: string, input: unknown): Promise<unknown> {
+    return this.#queries.ask(run, name, input);
   }
 
   // ---- CommitterHost ---------------------------------------------------------------------------------------------------
@@ -502,3 +640,18 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 }
 
 const NO_GENERATION = (): number => 0;
+const NO_TAGS: Readonly<Record<string, string>> = {};
+
+/** Columns of a run's row that its facts are made of. */
+type FactsRow = Pick<
+  RunRow,
+  "run" | "workflowId" | "workflow" | "version" | "createdAt" | "meta" | "request" | "tags" | "parent"
+>;
+
+function idTaken(workflowId: string, status: RunStatus): PerdureError {
+  return new PerdureError(
+    "ALREADY_EXISTS",
+    `the child could not be started: another run with the id ${workflowId} is open (${status})`,
+    { details: { workflowId } },
+  );
+}

@@ -1,7 +1,7 @@
 /** A start, from what the caller asks for to the row and first event of the run. */
 import { newEvent } from "../core/events.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import type { NewRun } from "../store/store.ts";
+import type { FirstMessage, NewRun, ParentLink } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
 
@@ -16,6 +16,11 @@ export interface StartSpec {
   readonly meta: string | null;
   readonly request: string | null;
   readonly supersedes: number | null;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Set for a child. */
+  readonly parent?: ParentLink & { readonly runId: string };
+  /** In the inbox from the beginning. */
+  readonly messages?: readonly FirstMessage[];
 }
 
 /**
@@ -34,7 +39,15 @@ export function newRun(
   const input = encodePayload(spec.input, codec);
   assertNoSecret(secrets, input, "the input");
   const deadline = deadlineOf(spec, createdAt);
-  const about = { workflow: workflow.name, version: workflow.version, workflowId, input, deadline };
+  const { parent, messages, tags } = spec;
+  const about = {
+    workflow: workflow.name,
+    version: workflow.version,
+    workflowId,
+    input,
+    deadline,
+    parent: parent?.runId,
+  };
   const { type, at, body } = newEvent.runStarted(createdAt + delayMs, about);
   return {
     workflowId,
@@ -48,7 +61,14 @@ export function newRun(
     request: spec.request,
     secrets: hasAny(secrets) ? seal(JSON.stringify(secrets)) : null,
     supersedes: spec.supersedes,
+    ...(messages !== undefined && messages.length > 0 && { messages }),
+    ...(hasAny(tags) && { tags: JSON.stringify(tags) }),
+    ...(parent !== undefined && { parent: linkOf(parent) }),
   };
+}
+
+function linkOf({ run, command, generation, onClose }: ParentLink): ParentLink {
+  return { run, command, generation, onClose };
 }
 
 /** When a run that is started now times out. */

@@ -2,6 +2,7 @@
  * Tells observers what happened, after it is durable. A slow or throwing observer never blocks or fails a run: events wait in
  * a bounded queue, what does not fit is dropped and counted; ends of runs are never dropped.
  */
+import type { CommandKind } from "../core/events.ts";
 import type { Failure } from "../core/failure.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { Logger } from "../workflow/logger.ts";
@@ -16,7 +17,7 @@ export interface RunIdentity {
 /** The step an event belongs to. */
 export interface StepIdentity {
   readonly command: number;
-  readonly kind: "activity" | "inline" | "timer" | "wait";
+  readonly kind: CommandKind;
   /** Label if there is one, else the name. */
   readonly step: string;
   /** Name of the activity or signal. */
@@ -30,6 +31,7 @@ export type RunEvent =
   | Of<"run.started">
   | Of<"run.recovered", { readonly events: number; readonly crashes: number }>
   | Of<"run.parked", { readonly wakeAt: number | null }>
+  | Of<"run.paused">
   | Of<"run.blocked", { readonly reason: string; readonly message: string }>
   | Of<"run.closed", { readonly status: ClosedStatus; readonly error?: Failure | undefined }>
   | Of<"step.started", StepIdentity & { readonly attempt: number }>
@@ -44,6 +46,8 @@ export type RunEvent =
   | Of<"step.cancelled", StepIdentity>
   | Of<"step.log", { readonly step: string; readonly level: string; readonly message: string }>
   | Of<"signal.received", { readonly signal: string }>
+  | Of<"update.accepted", { readonly update: string }>
+  | Of<"child.started", StepIdentity & { readonly childId: string; readonly childRunId: string }>
   | Of<"note", { readonly kind: string; readonly data: Readonly<Record<string, unknown>> }>;
 
 /** Somebody who wants to be told. */

@@ -6,15 +6,27 @@
  * - I4, rule 25: park and close are conditional on the inbox number seen; what was taken is given back when they are refused.
  * - I5, rule 5: outcomes of commands that are no longer open are dropped; a cancellation goes alone, with the outcome of
  *   everything it cuts off.
+ * - rule 6: an update that has a validator is the first of its transition, so that it is judged by what came before it.
  */
 import { CancelledError } from "../core/cancelled.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
-import type { Blockage, Command, Machine } from "../core/machine.ts";
-import { decodePayload } from "../core/payload.ts";
+import type { Blockage, Command, Ending, Machine } from "../core/machine.ts";
+import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
-import type { AttemptRow, MessageRow, RunImage, Transition } from "../store/store.ts";
+import type {
+  Also,
+  AnswerRow,
+  AttemptRow,
+  ChildRow,
+  MessageRow,
+  NewMessage,
+  NewRun,
+  RunImage,
+  Transition,
+} from "../store/store.ts";
 import type { Clock } from "./clock.ts";
+import { type ForeignOutcome, toChildren, toParent, unanswered, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
 import { redactFailure } from "./secrets.ts";
@@ -42,11 +54,23 @@ export interface OutboxHost extends ResultHost {
   waits(): readonly object[];
   /** A run that had crashed engines got further. */
   progressed(): void;
+  /** An outcome that came as a message: the event it makes, or undefined when it means nothing (any more). */
+  foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[];
+  /** Somebody wants the next attempt of a step now. */
+  retryNow(command: number): void;
+  /** The run is to stand still: rows of what waits for its next attempt, or undefined while something is in flight. */
+  standStill(): readonly AttemptRow[] | undefined;
+  /** Children that have not ended. */
+  children(): Iterable<ChildRow>;
+  /** The run that goes on from this one. */
+  successor(input: Payload, at: number): NewRun;
+  /** The run ends while handlers of these names are running. */
+  unfinished(handlers: readonly string[]): void;
 }
 
 export class Outbox {
   readonly #run: number;
-  readonly #facts: RunFacts;
+  readonly #about: RunFacts;
   readonly #machine: Machine<CommandSpec>;
   readonly #host: OutboxHost;
   #arrivals: Arrival[] = [];
@@ -55,6 +79,15 @@ export class Outbox {
   #settled: number[] = [];
   #notesTaken: readonly Note[] = NONE;
   #messagesTaken: readonly MessageRow[] = NONE;
+  #answers: AnswerRow[] = [];
+  #sends: NewMessage[] = [];
+  /** Transactional steps whose kept outcome is in the history now. */
+  #outcomes: number[] = [];
+  #facts: { tags?: string; progress?: string } | undefined;
+  /** Updates that were accepted and not answered. */
+  readonly #accepted = new Set<number>();
+  /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
+  #pause: MessageRow | undefined;
   /** Commands that have a row in the store. */
   readonly #rows = new Set<number>();
   #lastAt = 0;
@@ -66,7 +99,7 @@ export class Outbox {
 
   constructor(facts: RunFacts, machine: Machine<CommandSpec>, host: OutboxHost) {
     this.#run = facts.run;
-    this.#facts = facts;
+    this.#about = facts;
     this.#machine = machine;
     this.#host = host;
   }
@@ -76,9 +109,57 @@ export class Outbox {
     return this.#arrivals.length > 0 || this.#messages.length > 0;
   }
 
-  /** Whether rows of steps in flight are waiting. */
+  /** Whether rows of steps in flight, or anything else that needs no event, are waiting. */
   get hasRows(): boolean {
-    return this.#dirty.size > 0 || this.#settled.length > 0;
+    return this.#dirty.size > 0 || this.#settled.length > 0 || this.#also();
+  }
+
+  #also(): boolean {
+    return this.#answers.length > 0 || this.#sends.length > 0 || this.#outcomes.length > 0 || this.#facts !== undefined;
+  }
+
+  /** Whether somebody wants the run to stand still. */
+  get pausing(): boolean {
+    return this.#pause !== undefined;
+  }
+
+  /** Updates that earlier engines accepted. */
+  restoreAccepted(numbers: readonly number[]): void {
+    for (const number of numbers) this.#accepted.add(number);
+  }
+
+  /** The handler of an update has ended. Told again on replay, where only what was not answered counts. */
+  answer(number: number, ending: Ending): void {
+    if (!this.#accepted.delete(number)) return;
+    this.#answers.push(this.#answerRow(number, ending));
+  }
+
+  #answerRow(number: number, ending: Ending): AnswerRow {
+    const at = this.#now();
+    try {
+      if (ending.ok) {
+        const data = encodeResult(this.#host, this.#about, ending.value, "the answer of an update");
+        return { number, status: "completed", data, at };
+      }
+      return this.#rejection(number, ending.error, at);
+    } catch (error) {
+      return this.#rejection(number, error, at);
+    }
+  }
+
+  #rejection(number: number, error: unknown, at: number): AnswerRow {
+    const failure = redactFailure(this.#about.secrets, toFailure(error));
+    return { number, status: "rejected", data: JSON.stringify(failure), at };
+  }
+
+  /** A message to another run, in the next transition. */
+  send(message: NewMessage): void {
+    this.#sends.push(message);
+  }
+
+  /** Written to the run's row with the next transition. */
+  tell(facts: { tags?: string; progress?: string }): void {
+    this.#facts = { ...this.#facts, ...facts };
   }
 
   arrive(arrival: Arrival): void {
@@ -90,7 +171,8 @@ export class Outbox {
     for (const message of messages) {
       if (message.number <= this.#inboxSeen) continue;
       this.#inboxSeen = message.number;
-      this.#messages.push(message);
+      if (message.kind === "pause") this.#pause = message;
+      else this.#messages.push(message);
     }
     if (inbox > this.#inboxSeen) this.#inboxSeen = inbox;
   }
@@ -133,41 +215,100 @@ export class Outbox {
     if (machine.ending !== undefined) return this.#ending();
     const cancelAt = this.#messages.findIndex((message) => message.kind === "cancel");
     const messages = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
-    const events = this.#merge(messages);
-    if (events.length === 0) {
-      if (cancelAt >= 0) return this.#cancel();
-      if (!this.hasRows) return mayPark ? this.#park() : undefined;
+    const { events, consumed } = this.#merge(messages);
+    if (events.length === 0 && consumed.length === 0) {
+      if (cancelAt === 0) return this.#cancel();
+      if (!this.hasRows) return this.#rest(mayPark);
     }
-    return this.#transition(events, messages, this.#progress(events));
+    return this.#transition(events, consumed, this.#progress(events));
   }
 
-  /** Items by time; a message from before a deadline precedes the timer (rule 4). */
-  #merge(messages: readonly MessageRow[]): NewEvent[] {
+  #rest(mayPark: boolean): Transition | undefined {
+    if (this.#pause !== undefined) return this.#paused(this.#pause);
+    return mayPark ? this.#park() : undefined;
+  }
+
+  /**
+   * Items by time; a message from before a deadline precedes the timer (rule 4). What has to wait for the next transition is put back.
+   */
+  #merge(messages: readonly MessageRow[]): { events: NewEvent[]; consumed: readonly MessageRow[] } {
     const arrivals = this.#arrivals;
     const events: NewEvent[] = [];
-    if (arrivals.length === 0 && messages.length === 0) return events;
+    if (arrivals.length === 0 && messages.length === 0) return { events, consumed: NONE };
     this.#arrivals = [];
     if (arrivals.length > 1) arrivals.sort((a, b) => a.at - b.at || a.command.id - b.command.id);
     let next = 0;
-    const answered = new Set<number>();
+    let taken = 0;
+    const settled = new Set<number>();
     for (const message of messages) {
       while (next < arrivals.length && arrivals[next]!.at < message.at)
-        this.#outcome(arrivals[next++]!, messages, events);
-      events.push(this.#signal(message));
-      this.#answer(message.name, answered);
+        this.#outcome(arrivals[next++]!, messages, events, settled);
+      const alone = message.kind === "update" && this.#machine.validates(message.name);
+      if (alone && events.length > 0) {
+        this.#messages = [...messages.slice(taken), ...this.#messages];
+        this.#arrivals.push(...arrivals.slice(next));
+        return { events, consumed: messages.slice(0, taken) };
+      }
+      this.#message(message, events, settled);
+      taken++;
     }
-    while (next < arrivals.length) this.#outcome(arrivals[next++]!, messages, events);
-    return events;
+    while (next < arrivals.length) this.#outcome(arrivals[next++]!, messages, events, settled);
+    return { events, consumed: messages };
   }
 
-  #outcome(arrival: Arrival, messages: readonly MessageRow[], events: NewEvent[]): void {
+  #message(message: MessageRow, events: NewEvent[], settled: Set<number>): void {
+    switch (message.kind) {
+      case "signal":
+        events.push(this.#signal(message));
+        this.#answer(message.name, settled);
+        break;
+      case "update":
+        this.#update(message, events);
+        break;
+      case "outcome":
+        this.#foreign(message, events, settled);
+        break;
+      case "retry":
+        this.#host.retryNow((JSON.parse(message.data) as { c: number }).c);
+        break;
+      default:
+    }
+  }
+
+  #update({ name, data, number }: MessageRow, events: NewEvent[]): void {
+    const rejected = this.#machine.validate(name, decodePayload(data, this.#host.codec));
+    if (rejected !== undefined) {
+      this.#answers.push(this.#rejection(number, rejected.error, this.#now()));
+      return;
+    }
+    const at = this.#stamp(this.#now());
+    events.push(newEvent.updateAccepted(at, name, data, number));
+    this.#accepted.add(number);
+    this.#answers.push({ number, status: "accepted", data: "", at });
+  }
+
+  #foreign({ data }: MessageRow, events: NewEvent[], settled: Set<number>): void {
+    const outcome = JSON.parse(data) as ForeignOutcome;
+    const command = this.#machine.open.get(outcome.c);
+    if (command === undefined || settled.has(command.id)) return;
+    if (outcome.g !== undefined && outcome.g !== command.generation) return;
+    const made = this.#host.foreign(command, outcome, this.#stamp(this.#now()));
+    if (made.length === 0) return;
+    events.push(...made);
+    settled.add(command.id);
+  }
+
+  #outcome(arrival: Arrival, messages: readonly MessageRow[], events: NewEvent[], settled: ReadonlySet<number>): void {
     const { command, event } = arrival;
-    if (!this.#machine.open.has(command.id)) return;
-    if (event !== undefined) events.push({ type: event.type, at: this.#stamp(event.at), body: event.body });
-    else if (command.kind === "timer") {
+    if (!this.#machine.open.has(command.id) || (settled.size > 0 && settled.has(command.id))) return;
+    if (event !== undefined) {
+      events.push({ type: event.type, at: this.#stamp(event.at), body: event.body });
+      if (command.kind === "transaction") this.#outcomes.push(command.id);
+    } else if (command.kind === "timer") {
       events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.settleRow(command.id);
-    } else if (messages.some((message) => message.name === command.name)) this.#arrivals.push(arrival);
+    } else if (messages.some(({ kind, name }) => kind === "signal" && name === command.name))
+      this.#arrivals.push(arrival);
     else {
       events.push(newEvent.waitTimedOut(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.settleRow(command.id);
@@ -175,10 +316,10 @@ export class Outbox {
   }
 
   /** The row of the wait that takes this signal goes with it: a wait that gets its signal has no outcome of its own. */
-  #answer(signal: string, answered: Set<number>): void {
-    const command = this.#machine.waiting(signal).find((id) => !answered.has(id));
+  #answer(signal: string, settled: Set<number>): void {
+    const command = this.#machine.waiting(signal).find((id) => !settled.has(id));
     if (command === undefined) return;
-    answered.add(command);
+    settled.add(command);
     this.settleRow(command);
   }
 
@@ -238,7 +379,22 @@ export class Outbox {
       attempts: this.#takeDirty(),
       settled: this.#takeSettled(),
       image,
+      ...(this.#also() && { also: this.#takeAlso() }),
     };
+  }
+
+  #takeAlso(): Also {
+    const also: Also = {
+      ...(this.#sends.length > 0 && { sends: this.#sends }),
+      ...(this.#answers.length > 0 && { answers: this.#answers }),
+      ...(this.#outcomes.length > 0 && { outcomes: this.#outcomes }),
+      ...(this.#facts !== undefined && { facts: this.#facts }),
+    };
+    this.#sends = [];
+    this.#answers = [];
+    this.#outcomes = [];
+    this.#facts = undefined;
+    return also;
   }
 
   #takeDirty(): readonly AttemptRow[] {
@@ -274,7 +430,7 @@ export class Outbox {
   /** Ends the run without asking its code. */
   #abrupt(terminate: MessageRow | undefined): Transition {
     const status = terminate === undefined ? "timed_out" : "terminated";
-    const messages = this.#messages.splice(0);
+    const messages = this.#takeAll();
     const events = this.#leftovers(messages);
     const at = this.#stamp(this.#now());
     if (terminate === undefined) events.push(newEvent.runTimedOut(at));
@@ -284,11 +440,21 @@ export class Outbox {
 
   /** The function has ended: what it returned, and the messages nobody asked for. */
   #ending(): Transition {
-    const messages = this.#messages.splice(0);
+    const ending = this.#machine.ending!;
+    const { handling } = this.#machine;
+    if (handling.length > 0) this.#host.unfinished(handling);
+    const messages = this.#takeAll();
+    if (ending.ok && ending.next !== undefined) return this.#continued(ending.next, messages);
     const events = this.#leftovers(messages);
     const { event, status } = this.#endingEvent(this.#stamp(this.#now()));
     events.push(event);
     return this.#close(events, messages, status, true);
+  }
+
+  #takeAll(): readonly MessageRow[] {
+    const pause = this.#pause === undefined ? [] : [this.#pause];
+    this.#pause = undefined;
+    return [...this.#messages.splice(0), ...pause];
   }
 
   #leftovers(messages: readonly MessageRow[]): NewEvent[] {
@@ -297,32 +463,68 @@ export class Outbox {
     return events;
   }
 
+  /** Another run goes on with everything that was not taken, in the same commit (rule 25). */
+  #continued(next: Payload, messages: readonly MessageRow[]): Transition {
+    const at = this.#stamp(this.#now());
+    const input = encodePayload(decodePayload(next), this.#host.codec);
+    const buffered = this.#machine.buffered.map(({ name, message, at: since, data }) => ({
+      run: this.#run,
+      number: message,
+      kind: "signal" as const,
+      name,
+      data: JSON.stringify(data),
+      at: since,
+    }));
+    const moved = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
+    const successor = { start: this.#host.successor(input, at), messages: [...buffered, ...moved] };
+    const events = [newEvent.runContinued(at, input)];
+    return this.#close(events, messages, "continued_as_new", true, { successor });
+  }
+
   #endingEvent(at: number): { event: NewEvent; status: ClosedStatus } {
     const ending = this.#machine.ending!;
     const cancelled = this.#machine.cancelReason;
     if (!ending.ok) {
       if (cancelled !== undefined && isCancellation(ending.error))
         return { event: newEvent.runCancelled(at, cancelled), status: "cancelled" };
-      const failure = redactFailure(this.#facts.secrets, toFailure(ending.error));
+      const failure = redactFailure(this.#about.secrets, toFailure(ending.error));
       return { event: newEvent.runFailed(at, failure), status: "failed" };
     }
     try {
-      const result = encodeResult(this.#host, this.#facts, ending.value, "the workflow's result");
+      const result = encodeResult(this.#host, this.#about, ending.value, "the workflow's result");
       return { event: newEvent.runCompleted(at, result), status: "completed" };
     } catch (error) {
       return { event: newEvent.runFailed(at, toFailure(error)), status: "failed" };
     }
   }
 
-  #close(events: NewEvent[], messages: readonly MessageRow[], status: ClosedStatus, withCheck: boolean): Transition {
+  #close(
+    events: NewEvent[],
+    messages: readonly MessageRow[],
+    status: ClosedStatus,
+    withCheck: boolean,
+    also: Also = {},
+  ): Transition {
+    const goesOn = status === "continued_as_new";
+    const children = goesOn ? [] : [...this.#host.children()];
     this.#host.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
     this.#dirty.clear();
     for (const command of this.#rows) this.#settled.push(command);
-    const forget = status === "completed" || status === "terminated";
+    const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
-    return this.#transition(events, messages, image, withCheck);
+    const open = [...this.#accepted, ...(goesOn ? [] : updatesIn(messages))];
+    this.#accepted.clear();
+    this.#answers.push(...unanswered(open, this.#about.workflowId, status, closedAt));
+    this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
+    const transition = this.#transition(events, messages, image, withCheck);
+    const { parent } = this.#about;
+    const last = transition.events.at(-1)!;
+    const sends = [...(transition.also?.sends ?? [])];
+    if (parent !== null && !goesOn) sends.push(toParent(parent, this.#about, last));
+    const all = { ...transition.also, ...also, ...(sends.length > 0 && { sends }) };
+    return Object.keys(all).length === 0 ? transition : { ...transition, also: all };
   }
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
@@ -331,6 +533,20 @@ export class Outbox {
     const attempts = blockage.reason === "data_error" ? NONE : rows;
     const image = this.#image({ status: "blocked", owned: false, detail: JSON.stringify({ blocked: blockage }) });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
+  }
+
+  /** Stands still until somebody resumes it. Refused while something is in flight: it is asked again after that. */
+  #paused(message: MessageRow): Transition | undefined {
+    const attempts = this.#host.standStill();
+    if (attempts === undefined) return undefined;
+    this.#pause = undefined;
+    const reason = String(decodePayload(message.data) ?? "");
+    const detail = JSON.stringify({ check: this.#machine.check, paused: reason, waits: this.#host.waits() });
+    const image = this.#image({ status: "paused", owned: false, detail });
+    this.#notesTaken = NONE;
+    this.#messagesTaken = NONE;
+    const consumed = [message.number];
+    return { run: this.#run, base: this.seq, events: NONE, consumed, attempts, settled: NONE, image };
   }
 
   /** Gives the run up until something is due or a message comes. */
@@ -355,6 +571,12 @@ export class Outbox {
     this.#settled = [...transition.settled, ...this.#settled];
     this.#messages = [...this.#messagesTaken, ...this.#messages];
     this.#machine.returnNotes(this.#notesTaken);
+    const { sends = NONE, answers = NONE, outcomes = NONE, facts } = transition.also ?? {};
+    // What the end of the run would have told its parent is made anew when it ends.
+    this.#sends = [...sends.filter(({ kind }) => kind !== "outcome"), ...this.#sends];
+    this.#answers = [...answers, ...this.#answers];
+    this.#outcomes = [...outcomes, ...this.#outcomes];
+    if (facts !== undefined) this.#facts = { ...facts, ...this.#facts };
   }
 }
 

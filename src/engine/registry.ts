@@ -1,6 +1,6 @@
 /** What an engine can run: workflows by name and version, activities by name. Isolated per engine; nothing is global. */
 import { PerdureError } from "../core/errors.ts";
-import type { Store } from "../store/store.ts";
+import type { CodeKey, Store } from "../store/store.ts";
 import { type ActivityContext, type AnyActivity, activity, isActivity } from "../workflow/activity.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 
@@ -10,15 +10,22 @@ export type ActivitySet =
   // biome-ignore lint/suspicious/noExplicitAny: any handler is welcome here
   | Readonly<Record<string, (input: any, ctx: ActivityContext) => unknown>>;
 
+/** Version that new starts of a workflow get, by its name, unless the start says which. Default: the one that was given last. */
+export type Routes = Readonly<Record<string, string>>;
+
 export class Registry {
-  readonly #workflows = new Map<string, AnyWorkflow>();
+  /** Versions of each workflow, in the order in which they were given. */
+  readonly #workflows = new Map<string, AnyWorkflow[]>();
+  readonly #routes: Routes;
   readonly #activities = new Map<string, AnyActivity>();
   /** Older definitions of declarative workflows, by hash. */
   readonly #revived = new Map<string, AnyWorkflow>();
 
   /** @throws PerdureError `INVALID_ARGUMENT` for duplicates and things that are neither workflow nor activity. */
-  constructor(workflows: readonly AnyWorkflow[], activities: ActivitySet) {
+  constructor(workflows: readonly AnyWorkflow[], activities: ActivitySet, routes: Routes = {}) {
+    this.#routes = routes;
     for (const one of workflows) this.#addWorkflow(one);
+    for (const [name, version] of Object.entries(routes)) this.#checkRoute(name, version);
     if (Array.isArray(activities))
       for (const one of activities as readonly AnyActivity[]) this.#addActivity(one.activityName, one);
     else
@@ -32,9 +39,26 @@ export class Registry {
         "INVALID_ARGUMENT",
         "open({ workflows }) takes what workflow(…), flow(…) or graph(…) returned",
       );
-    if (this.#workflows.has(one.name))
-      throw new PerdureError("INVALID_ARGUMENT", `two workflows are named ${JSON.stringify(one.name)}`);
-    this.#workflows.set(one.name, one);
+    const versions = this.#workflows.get(one.name) ?? [];
+    if (versions.some(({ version }) => version === one.version)) {
+      const what = one.version === undefined ? JSON.stringify(one.name) : `${one.name}@${one.version}`;
+      throw new PerdureError("INVALID_ARGUMENT", `two workflows are named ${what}; give them different versions`);
+    }
+    versions.push(one);
+    this.#workflows.set(one.name, versions);
+  }
+
+  #checkRoute(name: string, version: string): void {
+    if (this.#versioned(name, version) !== undefined) return;
+    const has = (this.#workflows.get(name) ?? []).map((one) => one.version ?? "unversioned").join(", ") || "none";
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `routes send ${name} to version ${version}, which is not given; it has ${has}`,
+    );
+  }
+
+  #versioned(name: string, version: string | undefined): AnyWorkflow | undefined {
+    return this.#workflows.get(name)?.find((one) => one.version === version);
   }
 
   #addActivity(name: string, one: AnyActivity): void {
@@ -60,21 +84,34 @@ export class Registry {
     return this.#activities.get(name);
   }
 
-  /** The current definition of a workflow. */
-  workflow(name: string): AnyWorkflow | undefined {
-    return this.#workflows.get(name);
+  /** What runs may need that this engine has. */
+  get code(): readonly CodeKey[] {
+    const keys: CodeKey[] = [];
+    for (const [workflow, versions] of this.#workflows) {
+      if (versions.some(({ revive }) => revive !== undefined)) keys.push({ workflow });
+      else for (const { version = null } of versions) keys.push({ workflow, version });
+    }
+    return keys;
+  }
+
+  /** The definition of a workflow that a start gets: the one that is meant, in this version, or where starts are routed. */
+  workflow(of: string | AnyWorkflow, version?: string): AnyWorkflow | undefined {
+    const name = typeof of === "string" ? of : of.name;
+    if (typeof of !== "string" && version === undefined) return this.#versioned(name, of.version);
+    const wanted = version ?? this.#routes[name];
+    return wanted === undefined ? this.#workflows.get(name)?.at(-1) : this.#versioned(name, wanted);
   }
 
   /** The definition a run is pinned to, or undefined when this engine has none. */
   async pinned(name: string, version: string | null, store: Store): Promise<AnyWorkflow | undefined> {
-    const current = this.#workflows.get(name);
-    if (current === undefined || (current.version ?? null) === version) return current;
-    if (version === null || current.revive === undefined) return undefined;
+    const given = this.#versioned(name, version ?? undefined);
+    const reviver = this.#workflows.get(name)?.find(({ revive }) => revive !== undefined);
+    if (given !== undefined || version === null || reviver?.revive === undefined) return given;
     const known = this.#revived.get(version);
     if (known !== undefined) return known;
     const stored = await store.definition(version);
     if (stored === undefined) return undefined;
-    const revived = current.revive(stored.body);
+    const revived = reviver.revive(stored.body);
     this.#revived.set(version, revived);
     return revived;
   }

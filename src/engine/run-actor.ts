@@ -14,15 +14,28 @@
 import { CancelledError } from "../core/cancelled.ts";
 import { type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
-import type { Command, Machine } from "../core/machine.ts";
-import { decodePayload, type PayloadCodec } from "../core/payload.ts";
+import type { Command, Ending, Machine } from "../core/machine.ts";
+import { pastOf } from "../core/past.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
-import type { AttemptRow, EventRow, MessageRow, Refusal, RunImage, Transition } from "../store/store.ts";
-import type { ActivityContext } from "../workflow/activity.ts";
+import type {
+  Also,
+  AttemptRow,
+  ChildRow,
+  EventRow,
+  MessageRow,
+  NewMessage,
+  NewRun,
+  Refusal,
+  RunImage,
+  Transition,
+} from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
+import { Children } from "./children.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import { type CommandSpec, isStep, type StepSpec } from "./command-spec.ts";
+import type { ForeignOutcome } from "./closing.ts";
+import { type ChildSpec, type CommandSpec, isChild, isStep, type StepSpec } from "./command-spec.ts";
 import { DueTimes } from "./due-times.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
 import { QuietWatch } from "./quiet-watch.ts";
@@ -30,7 +43,7 @@ import { encodeResult, type RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
 import type { ScopeOwner } from "./run-scope.ts";
-import { prepareStep } from "./step-context.ts";
+import { type Prepared, prepareStep } from "./step-context.ts";
 import { type StepHost, StepRun } from "./step-run.ts";
 import type { TurnTaker } from "./turns.ts";
 
@@ -70,6 +83,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #held: readonly Command<CommandSpec>[] = NONE;
   #timedOut = false;
   #releasing = false;
+  readonly #children: Children;
+  #tags: Record<string, string>;
 
   constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
     this.#engine = engine;
@@ -77,8 +92,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#reporter = new RunReporter(engine, facts);
     this.#quiet = new QuietWatch(engine.clock);
     this.#due = new DueTimes(engine.alarm, facts.deadline);
+    this.#tags = { ...facts.tags };
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
+    this.#children = new Children(this, engine);
   }
 
   get clock(): Clock {
@@ -110,8 +127,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   // ---- beginning -------------------------------------------------------------------------------------------------------
 
   /** A run that was just started: its first event is durable. */
-  begin(first: EventRow): void {
+  begin(first: EventRow, messages: readonly MessageRow[] = NONE): void {
     this.#outbox.seq = 1;
+    this.#outbox.deliver(messages, messages.length);
     this.#apply([first]);
   }
 
@@ -122,8 +140,11 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#outbox.seq = from.length;
     this.#outbox.crashes = from.crashes;
     this.#outbox.restoreRows(from.attempts);
+    this.#outbox.restoreAccepted(from.unanswered);
+    this.#children.restore(from.children);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(true);
+    this.machine.recall(pastOf(rows, [...from.attempts.map(({ command }) => command), from.check?.[0] ?? 0]));
     this.#apply(rows);
   }
 
@@ -139,7 +160,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** New messages from the inbox, in order. */
   deliver(messages: readonly MessageRow[]): void {
     this.#outbox.deliver(messages, 0);
-    if (this.#outbox.hasNews) this.#ready();
+    if (this.#outbox.hasNews || this.#outbox.pausing) this.#ready();
   }
 
   // ---- the cycle -------------------------------------------------------------------------------------------------------
@@ -164,12 +185,18 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The transition is durable: its events are applied, then the next one is built. */
   committed(): void {
     if (this.phase === "gone") return;
-    const { events, image } = this.#inFlight!;
+    const { events, image, also } = this.#inFlight!;
     this.#inFlight = undefined;
+    if (also !== undefined) this.#committedAlso(also);
     this.#outbox.seq += events.length;
     if (image !== null && !image.owned) this.#left(image, events.at(-1));
     else if (events.length > 0) this.#apply(events);
     else this.turnsDone();
+  }
+
+  #committedAlso({ answers, sends, successor }: Also): void {
+    if (answers !== undefined) this.#engine.answered(this);
+    if (sends !== undefined || successor !== undefined) this.#engine.hint();
   }
 
   /** The commit went through without this transition. */
@@ -225,6 +252,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.phase === "live") this.#reporter.event(row);
   }
 
+  drained(): boolean {
+    return this.phase !== "gone" && this.machine.drained();
+  }
+
   endTurn(): boolean {
     this.machine.closeTurn();
     return this.#cursor < this.#pending.length && this.phase !== "gone" && this.machine.blockage === undefined;
@@ -263,7 +294,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const { check, attempts } = this.#takenOver!;
     if (check !== undefined) this.machine.verifyCheck(check);
     for (const row of attempts) this.machine.verifyInFlight(row);
+    this.#children.verify();
     this.machine.trace(false);
+    if (!sameTags(this.#tags, this.facts.tags)) this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
     this.#reporter.recovered(this.seq, this.crashes);
   }
 
@@ -277,6 +310,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
       return;
     }
     if (isClosed(image.status)) this.#reporter.closed(image.status, this.machine.ending);
+    else if (image.status === "paused") this.#reporter.paused();
     else this.#reporter.blocked(this.machine.blockage!);
     this.#end();
     this.#engine.closed(this, last);
@@ -289,33 +323,43 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const fresh = this.machine.takeCommands();
     const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];
     this.#held = NONE;
-    if (this.#takenOver !== undefined && this.#outbox.hasNews) {
+    if (commands.length === 0 && this.#takenOver === undefined) return;
+    if ((this.#takenOver !== undefined && this.#outbox.hasNews) || this.#outbox.pausing) {
       const open = commands.filter(({ id }) => this.machine.open.has(id));
-      for (const command of open) if (!isStep(command.spec)) this.#startWait(command);
-      this.#held = open.filter((command) => isStep(command.spec));
+      for (const command of open) if (!isEffect(command)) this.#startWait(command);
+      this.#held = open.filter(isEffect);
       return;
     }
     for (const command of commands) {
       if (!this.machine.open.has(command.id)) continue;
       if (isStep(command.spec)) this.#startStep(command as Command<StepSpec>);
+      else if (isChild(command.spec)) this.#children.start(command as Command<ChildSpec>);
       else this.#startWait(command);
     }
     this.#takenOver = undefined;
   }
 
   #startWait(command: Command<CommandSpec>): void {
-    const due = isStep(command.spec) ? undefined : command.spec.due;
+    const due = dueOf(command.spec);
     if (due !== undefined) this.#due.set(command.id, due);
     this.#reporter.waiting(command, due);
   }
 
-  #startStep(command: Command<StepSpec>): void {
+  /** The step of a command, with what an earlier engine left of it. */
+  #step(command: Command<StepSpec>): StepRun {
+    const known = this.#steps.get(command.id);
+    if (known !== undefined) return known;
     const step = new StepRun(command, this);
     this.#steps.set(command.id, step);
     const row = this.#takenOver?.attempts.find((left) => left.command === command.id);
     if (row !== undefined) step.restore(row, row.details === null ? undefined : decodePayload(row.details, this.codec));
+    return step;
+  }
+
+  #startStep(command: Command<StepSpec>): void {
+    const step = this.#step(command);
     if (step.done) return;
-    if (row === undefined && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
+    if (!step.hasRow && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
       this.#outbox.keepRow(step.planned());
       this.#careful.push(step);
       this.#ready();
@@ -326,7 +370,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** Decides what an active run without news does next: write rows, wait in memory, park, or be called quiet. */
   #settleDown(): void {
-    if (this.#outbox.hasRows) {
+    if (this.#outbox.hasRows || (this.#outbox.pausing && !this.#busy)) {
       this.#ready();
       return;
     }
@@ -354,7 +398,18 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
   }
 
+  /** Whether something is being done outside of the run. */
+  get #busy(): boolean {
+    for (const step of this.#steps.values()) if (step.running) return true;
+    return this.#children.starting;
+  }
+
+  standStill(): readonly AttemptRow[] | undefined {
+    return this.#busy ? undefined : this.giveUp(new CancelledError("the run is paused"));
+  }
+
   parkUntil(): number | undefined {
+    if (this.#children.starting) return undefined;
     if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
     for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
     const nearest = this.#due.nearest();
@@ -365,9 +420,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   waits(): readonly object[] {
     const waits: object[] = [];
-    for (const { id, kind, name, label, issuedAt } of this.machine.open.values()) {
+    for (const { id, kind, name, label, issuedAt, spec } of this.machine.open.values()) {
       if (waits.length === MAX_WAITS_SHOWN) break;
-      waits.push({ command: id, kind, name, label, since: issuedAt, due: this.#due.get(id) });
+      const { approvers } = spec as { approvers?: readonly string[] };
+      waits.push({ command: id, kind, name, label, since: issuedAt, due: this.#due.get(id), approvers });
     }
     return waits;
   }
@@ -377,7 +433,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#journal = undefined;
     if (this.phase !== "live" || this.machine.ending !== undefined) return;
     for (const command of this.machine.open.values()) {
-      if (!isStep(command.spec)) this.#outbox.keepWaitRow(command, command.spec.due);
+      if (!isStep(command.spec)) this.#outbox.keepWaitRow(command, dueOf(command.spec));
     }
     if (this.#outbox.hasRows) this.#ready();
   }
@@ -424,14 +480,14 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   // ---- StepHost --------------------------------------------------------------------------------------------------------
 
   mayStart(step: StepRun): boolean {
-    return this.phase === "live" && this.#engine.mayStart(step);
+    return this.phase === "live" && !this.#outbox.pausing && this.#engine.mayStart(step);
   }
 
   jitterSeed(step: StepRun): string {
     return `${this.facts.runId}:${step.command.id}`;
   }
 
-  prepare(step: StepRun): { input: unknown; context: ActivityContext } {
+  prepare(step: StepRun): Prepared {
     this.#reporter.started(step.command, step.attempt);
     return prepareStep(step, this.facts, this.#engine, (level, message) =>
       this.#reporter.line(step.command, level, message),
@@ -440,6 +496,14 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   watch(step: StepRun): void {
     this.#engine.watch(step);
+  }
+
+  transact(step: StepRun): Promise<unknown> {
+    return this.#engine.transact(this, step);
+  }
+
+  completionToken({ command, attempt }: StepRun): string {
+    return this.#engine.completionToken(this.facts.runId, { c: command.id, g: command.generation, a: attempt });
   }
 
   onCompleted(step: StepRun, value: unknown): void {
@@ -490,6 +554,73 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#steps.delete(command);
     this.#due.delete(command);
     this.#outbox.settleRow(command);
+    this.#children.cancel(command, reason.message);
+  }
+
+  foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
+    if (isChild(command.spec)) {
+      this.#outbox.settleRow(command.id);
+      return this.#children.ended(command as Command<ChildSpec>, outcome, at);
+    }
+    if (outcome.a === undefined) return this.#forced(command, outcome, at);
+    const mine = isStep(command.spec) && this.#step(command as Command<StepSpec>).settledElsewhere(outcome);
+    return mine ? this.#forced(command, outcome, at) : [];
+  }
+
+  /** The event by which somebody else settles a command. */
+  #forced(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
+    const step = this.#steps.get(command.id);
+    const ran = { at, startedAt: step?.firstAt || at, attempts: step?.attempt ?? 1 };
+    step?.stop(new CancelledError(outcome.r ?? "settled from outside"));
+    this.#steps.delete(command.id);
+    this.#due.delete(command.id);
+    this.#outbox.settleRow(command.id);
+    if (outcome.r !== undefined)
+      this.machine.note("step.forced", { step: command.label ?? command.name, command: command.id, reason: outcome.r });
+    return [
+      outcome.e === undefined
+        ? newEvent.stepCompleted(command, ran, JSON.stringify(outcome.p ?? null))
+        : newEvent.stepFailed(command, ran, outcome.e),
+    ];
+  }
+
+  retryNow(command: number): void {
+    const open = this.machine.open.get(command);
+    if (open === undefined || !isStep(open.spec)) return;
+    this.#due.delete(command);
+    this.#step(open as Command<StepSpec>).hurry();
+  }
+
+  children(): Iterable<ChildRow> {
+    return this.#children.open;
+  }
+
+  successor(input: Payload, at: number): NewRun {
+    return this.#engine.successor(this, input, at, JSON.stringify(this.#tags));
+  }
+
+  unfinished(handlers: readonly string[]): void {
+    this.#reporter.unfinished(handlers);
+  }
+
+  // ---- what children need ----------------------------------------------------------------------------------------------
+
+  /** Puts an event about a command on its way into the history. */
+  arrive(command: Command<CommandSpec>, event: NewEvent): void {
+    if (this.phase !== "live") return;
+    this.#outbox.arrive({ at: event.at, command, event });
+    this.#ready();
+  }
+
+  /** Puts a message to another run on its way. */
+  tell(message: NewMessage): void {
+    this.#outbox.send(message);
+    if (this.phase === "live") this.#ready();
+  }
+
+  /** Something that kept the run from parking is over. */
+  eased(): void {
+    if (this.phase === "live" && !this.#applying && this.#inFlight === undefined) this.#settleDown();
   }
 
   dropAll(reason: () => Error): void {
@@ -502,7 +633,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   giveUp(reason: Error): readonly AttemptRow[] {
-    const left = (this.#takenOver?.attempts ?? NONE).map((row) => ({ ...row, startedAt: null }));
+    const left = (this.#takenOver?.attempts ?? NONE).map((row) =>
+      row.external === true ? row : { ...row, startedAt: null },
+    );
     const rows = [...left, ...this.#stopSteps(reason)];
     this.dropAll(() => reason);
     return rows;
@@ -511,7 +644,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #stopSteps(reason: Error): AttemptRow[] {
     const rows: AttemptRow[] = [];
     for (const step of this.#steps.values()) {
-      if (step.hasRow) rows.push({ ...step.row(), startedAt: null });
+      const row = step.row();
+      if (step.hasRow) rows.push(row.external === true ? row : { ...row, startedAt: null });
       step.stop(reason);
     }
     this.#steps.clear();
@@ -565,14 +699,46 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   onSettled(command: number): void {
     const step = this.#steps.get(command);
     if (step !== undefined) this.drop(command, new CancelledError("its scope was left"));
+    else this.#children.cancel(command, "the scope it was started in was left");
     this.#due.delete(command);
     this.#outbox.settleRow(command);
   }
 
+  /** The handler of an update has ended. */
+  onAnswered(message: number, ending: Ending): void {
+    this.#outbox.answer(message, ending);
+  }
+
   /** A note was made. */
-  onNote(note: Note): void {
-    if (this.phase === "live") this.#reporter.note(note.kind, note.data);
+  onNote({ kind, data }: Note): void {
+    if (kind === "tag") this.#tag(data.tags as Readonly<Record<string, unknown>>);
+    if (this.phase !== "live") return;
+    if (kind === "progress") this.#outbox.tell({ progress: encodePayload(data.value, this.codec) });
+    this.#reporter.note(kind, data);
+  }
+
+  /** Tags are gathered on replay, too: the row may not have them all. */
+  #tag(tags: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(tags)) {
+      if (value === null) delete this.#tags[key];
+      else this.#tags[key] = String(value);
+    }
+    if (this.phase === "live") this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
   }
 }
 
 const NONE: readonly never[] = [];
+
+function isEffect({ spec }: Command<CommandSpec>): boolean {
+  return isStep(spec) || isChild(spec);
+}
+
+/** When a wait is due by itself. */
+function dueOf(spec: CommandSpec): number | undefined {
+  return isStep(spec) || isChild(spec) ? undefined : spec.due;
+}
+
+function sameTags(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
+}

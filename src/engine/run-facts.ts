@@ -1,5 +1,6 @@
 /** Facts of a run that never change while it is in memory, and how its values become payloads. */
 import { encodePayload, type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
+import type { ParentLink } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
 
@@ -12,6 +13,14 @@ export interface RunFacts {
   readonly secrets: Secrets;
   /** When the run as a whole times out, epoch milliseconds. */
   readonly deadline: number | undefined;
+  readonly version: string | undefined;
+  readonly startedAt: number;
+  readonly parent: ParentLink | null;
+  /** JSON given at start for people and tools. */
+  readonly meta: string | null;
+  readonly request: string | null;
+  /** Tags the row has: those of the start, and what `tag` said until the run was taken over. */
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** What encoding needs. */

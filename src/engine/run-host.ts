@@ -1,16 +1,18 @@
 /** The seam between a run in memory and its engine. */
 import type { Check } from "../core/events.ts";
-import type { PayloadCodec } from "../core/payload.ts";
-import type { AttemptRow, EventRow, MessageRow } from "../store/store.ts";
+import type { Payload, PayloadCodec } from "../core/payload.ts";
+import type { AttemptRow, ChildRow, EventRow, MessageRow, NewRun } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Alarm } from "./alarm.ts";
+import type { ChildStarter } from "./children.ts";
 import type { Clock } from "./clock.ts";
+import type { ForeignOutcome } from "./closing.ts";
 import type { Observers } from "./observers.ts";
 import type { StepRun } from "./step-run.ts";
 import type { Turns } from "./turns.ts";
 
 /** What a run needs from its engine. */
-export interface RunHost<A> {
+export interface RunHost<A> extends ChildStarter<A> {
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly turns: Turns;
@@ -34,8 +36,18 @@ export interface RunHost<A> {
   reload(actor: A): void;
   /** The memory of this run may be wrong: forget it. */
   forget(actor: A): void;
+  /** Something was put into an inbox: look at once. */
+  hint(): void;
+  /** Updates of the run were answered. */
+  answered(actor: A): void;
   /** A run that had crashed engines made progress. */
   progressed(actor: A): void;
+  /** The run that goes on from this one. `tags` is JSON text. */
+  successor(actor: A, input: Payload, at: number, tags: string): NewRun;
+  /** Runs a transactional step in the store. */
+  transact(actor: A, step: StepRun): Promise<unknown>;
+  /** A token that settles an attempt from outside. */
+  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string;
 }
 
 /** Where a run stood when an earlier engine left it. */
@@ -49,4 +61,7 @@ export interface TakenOver {
   /** Commands issued when it was parked, if nothing happened since. */
   readonly check: Check | undefined;
   readonly crashes: number;
+  readonly children: readonly ChildRow[];
+  /** Updates that were accepted and not answered. */
+  readonly unanswered: readonly number[];
 }

@@ -83,6 +83,20 @@ export class RunReporter {
     this.#tell({ type: "run.blocked", reason, message });
   }
 
+  paused(): void {
+    this.#tell({ type: "run.paused" });
+  }
+
+  /** The run ends while handlers of these messages are running. */
+  unfinished(handlers: readonly string[]): void {
+    const names = handlers.join(", ");
+    const advice = "await wf.handlersFinished() before the end";
+    this.#host.log.warn(
+      { ...this.#identity(), handlers },
+      `workflow ${this.#facts.workflow} ended while handlers were running (${names}); what they had left is not done: ${advice}`,
+    );
+  }
+
   recovered(events: number, crashes: number): void {
     this.#host.log.debug({ ...this.#identity(), events, crashes }, "run taken over");
     this.#tell({ type: "run.recovered", events, crashes });

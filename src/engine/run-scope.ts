@@ -8,14 +8,22 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Scope } from "../core/scope.ts";
 
+/** Time and chance as the code of a run sees them: the same live and on replay. */
+export interface Determined {
+  readonly now: number;
+  random(): number;
+  uuid(): string;
+}
+
 /** Whoever answers for the code of a run. */
 export interface ScopeOwner {
+  readonly machine: Determined;
   /** A promise of this scope was rejected and nobody handles it. */
   rejected(error: unknown): void;
 }
 
 /** Where workflow code is. */
-interface Place {
+export interface Place {
   readonly owner: ScopeOwner;
   readonly scope: Scope;
 }
@@ -32,6 +40,11 @@ export function runInScope<T>(at: Place, fn: () => T): T {
 export function runInner<T>(scope: Scope, fn: () => T): T {
   const at = place.getStore();
   return at === undefined ? fn() : place.run({ owner: at.owner, scope }, fn);
+}
+
+/** Where the code that executes is, to call back there later; undefined outside of workflow code. */
+export function currentPlace(): Place | undefined {
+  return place.getStore();
 }
 
 /** The scope of the code that executes; undefined outside of workflow code. */

@@ -94,6 +94,10 @@ class StepContext implements ActivityContext {
     this.#step.heartbeat(this.attempt, details, text);
   }
 
+  completeLater(): string {
+    return this.#step.completeLater(this.attempt);
+  }
+
   get lastHeartbeat(): unknown {
     return this.#step.heartbeatDetails;
   }
@@ -117,13 +121,14 @@ class StepContext implements ActivityContext {
   }
 }
 
+/** What an attempt starts with. */
+export interface Prepared {
+  readonly input: unknown;
+  readonly context: ActivityContext;
+}
+
 /** Decodes the input of an attempt, secrets filled in, and builds its context. */
-export function prepareStep(
-  step: StepRun,
-  facts: Facts,
-  host: Host,
-  tell: Tell,
-): { input: unknown; context: ActivityContext } {
+export function prepareStep(step: StepRun, facts: Facts, host: Host, tell: Tell): Prepared {
   const { input: payload, secretInputs } = step.command.spec;
   let input = payload === undefined ? undefined : decodePayload(payload);
   if (secretInputs !== undefined) input = fillSecrets(input, secretInputs, facts.secrets);

@@ -12,6 +12,7 @@ import { backoffMs, isRetryable } from "../core/retry-policy.ts";
 import type { AttemptRow } from "../store/store.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
+import type { ForeignOutcome } from "./closing.ts";
 import type { StepSpec } from "./command-spec.ts";
 
 /** What a step in flight needs from its run. */
@@ -21,6 +22,10 @@ export interface StepHost {
   mayStart(step: StepRun): boolean;
   /** Builds what the activity sees and decodes its input, secrets filled in. */
   prepare(step: StepRun): { input: unknown; context: ActivityContext };
+  /** Runs a transactional step in the store. */
+  transact(step: StepRun): Promise<unknown>;
+  /** A token that settles this attempt from outside. */
+  completionToken(step: StepRun): string;
   /** Calls `linger` in the next pass of the event loop. */
   watch(step: StepRun): void;
   /** Text that is the same for this step on every engine. */
@@ -41,7 +46,10 @@ export class StepRun {
   readonly #host: StepHost;
   #controller: AbortController | undefined;
   #timers: CancelTimer[] = [];
-  #state: "idle" | "running" | "waiting" | "done" = "idle";
+  /** `external`: the attempt goes on outside of every engine. */
+  #state: "idle" | "running" | "waiting" | "external" | "done" = "idle";
+  /** The running attempt is going to be settled from outside. */
+  #later = false;
   /** Number of the attempt that runs or runs next. */
   attempt = 1;
   firstAt = 0;
@@ -78,6 +86,10 @@ export class StepRun {
     this.heartbeatDetails = heartbeatDetails;
     if (row.startedAt === null) return;
     this.startedAt = row.startedAt;
+    if (row.external === true) {
+      this.#leave();
+      return;
+    }
     this.#state = "running";
     const message = `attempt ${row.attempt} was lost: the engine that ran it died or was cut off`;
     this.#failed({ name: "AttemptLost", message, code: "ATTEMPT_LOST" }, true);
@@ -91,11 +103,12 @@ export class StepRun {
       kind,
       name: label ?? name,
       attempt: this.attempt,
-      startedAt: this.#state === "running" ? this.startedAt : null,
+      startedAt: this.#state === "running" || this.#state === "external" ? this.startedAt : null,
       firstAt: this.firstAt,
       nextAt: this.nextAt,
       error: this.lastFailure === undefined ? null : JSON.stringify(this.lastFailure),
       details: this.heartbeatText,
+      ...(this.#state === "external" && { external: true as const }),
     };
   }
 
@@ -109,6 +122,7 @@ export class StepRun {
 
   /** Starts the attempt, or waits until it is due. */
   begin(): void {
+    if (this.#state === "external" && this.nextAt !== null && this.nextAt <= this.#host.clock.now()) this.#overdue();
     if (this.#state !== "idle" && this.#state !== "waiting") return;
     const now = this.#host.clock.now();
     if (this.nextAt !== null && this.nextAt > now) {
@@ -131,7 +145,8 @@ export class StepRun {
     let result: unknown;
     try {
       const { input, context } = this.#host.prepare(this);
-      result = this.command.spec.run(input as never, context);
+      const { transaction, run } = this.command.spec;
+      result = transaction === undefined ? run(input as never, context) : this.#host.transact(this);
     } catch (error) {
       this.#failed(toFailure(error));
       return;
@@ -214,13 +229,59 @@ export class StepRun {
     this.#failed(failure);
   }
 
+  // ---- attempts that end elsewhere -------------------------------------------------------------------------------------
+
+  /** The attempt will be settled from outside. @returns the token to do it with */
+  completeLater(attempt: number): string {
+    if (!this.#current(attempt)) throw new Error("this attempt is over: completeLater has to be called while it runs");
+    this.#later = true;
+    return this.#host.completionToken(this);
+  }
+
+  /** The function has returned, the attempt goes on: nothing of it is left here but its row and its limits. */
+  #leave(): void {
+    this.#disarm(undefined);
+    this.#state = "external";
+    this.#later = false;
+    const { timeoutMs, totalTimeoutMs } = this.command.spec.config;
+    const due = Math.min(this.startedAt + timeoutMs, this.firstAt + totalTimeoutMs);
+    this.nextAt = Number.isFinite(due) ? due : null;
+    this.#host.onRow(this, "journal");
+    this.#host.onWaiting(this, due);
+  }
+
+  #overdue(): void {
+    const { timeoutMs } = this.command.spec.config;
+    this.#timedOut(`nobody completed the attempt within its timeout of ${timeoutMs} ms`, "TIMEOUT");
+  }
+
+  /** Somebody settled an attempt from outside: true when it is this one and its outcome is that of the step. */
+  settledElsewhere({ a, e }: ForeignOutcome): boolean {
+    if (a !== this.attempt || (this.#state !== "external" && this.#state !== "running")) return false;
+    if (e === undefined) return true;
+    this.#failed(e);
+    return false;
+  }
+
+  /** Starts the next attempt now, whatever the back-off says. */
+  hurry(): void {
+    if (this.#state !== "idle" && this.#state !== "waiting") return;
+    this.nextAt = null;
+    this.begin();
+  }
+
   #completed(value: unknown): void {
+    if (this.#later) {
+      this.#leave();
+      return;
+    }
     this.#finish();
     this.#host.onCompleted(this, value);
   }
 
   #failed(failure: Failure, lost = false): void {
     this.#disarm(failure.message);
+    this.#later = false;
     const now = this.#host.clock.now();
     const { retry, totalTimeoutMs } = this.command.spec.config;
     const delay = failure.retryAfterMs ?? (lost ? 0 : backoffMs(retry, this.attempt, this.#host.jitterSeed(this)));

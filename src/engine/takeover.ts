@@ -12,6 +12,7 @@ import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
 import type { Registry } from "./registry.ts";
+import { Replica, type ReplicaParts } from "./replica.ts";
 import type { RunActor } from "./run-actor.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { Secrets } from "./secrets.ts";
@@ -30,6 +31,7 @@ export interface TakeoverHost {
   /** Makes the engine look for runs to claim. */
   hint(): void;
   advances(run: number): boolean;
+  readonly replicas: ReplicaParts;
   facts(row: RunRow, secrets: Secrets, deadline: number | undefined): RunFacts;
   /** Makes an actor without putting it anywhere. */
   actor(facts: RunFacts, definition: AnyWorkflow, startedAt: number, generation: (command: number) => number): RunActor;
@@ -125,6 +127,8 @@ export class Takeover {
       inbox: row.inbox,
       check,
       crashes: row.crashes,
+      children: loaded.children,
+      unanswered: loaded.unanswered,
     });
   }
 
@@ -161,11 +165,7 @@ export class Takeover {
     if (!endsClosed(history) || definition === undefined) return plan;
     const pivot = pivotOf(plan.rows);
     const facts = this.#host.facts(row, secrets, undefined);
-    const commands = await this.#commandsBefore(
-      plan,
-      pivot,
-      this.#host.actor(facts, definition, row.createdAt, plan.generation),
-    );
+    const commands = await this.#commandsBefore(plan, pivot, facts, definition);
     const at = Math.max(this.#host.clock.now(), history.at(-1)!.at);
     const { type, body } = newEvent.resumed(at, setAside(plan.rows, pivot, commands), commands);
     const event: EventRow = { type, at, data: `{${body}}` };
@@ -174,31 +174,19 @@ export class Takeover {
     return planReplay(history);
   }
 
-  /** How many commands the code had issued when the pivot was applied: found by replaying up to it, without effects. */
-  #commandsBefore(plan: ReplayPlan, pivot: number | undefined, { machine }: RunActor): Promise<number> {
+  /** How many commands the code had issued when the pivot was applied: found by replaying up to it. */
+  async #commandsBefore(
+    plan: ReplayPlan,
+    pivot: number | undefined,
+    facts: RunFacts,
+    definition: AnyWorkflow,
+  ): Promise<number> {
     const rows = pivot === undefined ? plan.rows.slice(0, -1) : plan.rows.filter((event) => event.seq < pivot);
-    return new Promise((resolve, reject) => {
-      let next = 0;
-      this.#host.turns.add({
-        takeTurn: () => {
-          machine.openTurn();
-          const event = rows[next++];
-          if (event !== undefined) machine.apply(event, event.verify);
-        },
-        endTurn: () => {
-          machine.closeTurn();
-          machine.takeCommands();
-          return next < rows.length;
-        },
-        turnsDone: () => {
-          const { commands } = machine;
-          machine.kill();
-          resolve(commands);
-        },
-        broke: reject,
-      });
-      this.#host.turns.run();
-    });
+    const replica = new Replica(this.#host.replicas, facts, definition, plan);
+    await replica.apply(rows);
+    const { commands } = replica.machine;
+    replica.end();
+    return commands;
   }
 
   #append(run: number, base: number, event: EventRow): Promise<boolean> {

@@ -12,6 +12,8 @@ import { setWorkflowTurn } from "../workflow/turn.ts";
 export interface TurnTaker {
   /** Applies the next event with the turn open. */
   takeTurn(): void;
+  /** The reactions have run, the turn is still open. True when that made more of them, after which it is asked again. */
+  drained(): boolean;
   /** The turn is closed; true when another event is waiting. */
   endTurn(): boolean;
   /** No event is waiting any more. */
@@ -51,7 +53,18 @@ export class Turns {
     this.#waiting = [];
     setWorkflowTurn(true);
     for (const taker of takers) guarded(taker, () => taker.takeTurn());
-    queueMicrotask(() => process.nextTick(() => this.#close(takers)));
+    this.#drain(takers, takers);
+  }
+
+  /** Waits until no reaction is left, also of what runs decide when none is left (rule 6). */
+  #drain(asked: readonly TurnTaker[], takers: TurnTaker[]): void {
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        const again = asked.filter((taker) => taker.drained());
+        if (again.length > 0) this.#drain(again, takers);
+        else this.#close(takers);
+      }),
+    );
   }
 
   #close(takers: TurnTaker[]): void {

@@ -9,6 +9,7 @@ import type { Machine } from "../core/machine.ts";
 import { encodeInput, type Payload } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
 import { Scope } from "../core/scope.ts";
+import type { StoreTransaction } from "../core/sql-transaction.ts";
 import {
   type ActivityConfig,
   type ActivityContext,
@@ -16,16 +17,39 @@ import {
   activityParts,
   DEFAULT_CONFIG,
 } from "../workflow/activity.ts";
-import type { RunInfo, StepOptions, WorkflowContext } from "../workflow/context.ts";
+import type {
+  Callback,
+  CancelScope,
+  ChildHandle,
+  ChildOptions,
+  Decision,
+  MapWork,
+  PeerHandle,
+  RunInfo,
+  StepOptions,
+  WorkflowContext,
+} from "../workflow/context.ts";
 import type { Logger } from "../workflow/logger.ts";
-import type { Signal } from "../workflow/signal.ts";
+import { type MapOptions, mapItems } from "../workflow/map.ts";
+import { runSaga, type Saga } from "../workflow/saga.ts";
+import type { Query, Signal, Update } from "../workflow/signal.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { ChildCalls } from "./child-calls.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
-import { currentScope, runInner } from "./run-scope.ts";
+import { peerHandle } from "./peer.ts";
+import { currentPlace, currentScope, type Place, runInner, runInScope } from "./run-scope.ts";
 
 /** What the context needs from the engine. */
 export interface ContextHost {
   /** The activity registered under a name. */
   activity(name: string): AnyActivity | undefined;
+  /** The workflow that a start of this one, or of one of this name, gets; undefined when the engine does not have it. */
+  workflow(of: string | AnyWorkflow): AnyWorkflow | undefined;
+  /** Puts a message into the inbox of the current run of a workflow id; once for each key. */
+  send(workflowId: string, kind: "signal" | "cancel", name: string, value: unknown, key: string): Promise<void>;
+  /** A token that nobody else can make, and where to post to with it. */
+  callbackToken(runId: string, nonce: string): string;
+  callbackUrl(token: string): string | undefined;
   readonly log: Logger;
 }
 
@@ -42,12 +66,17 @@ export class RunContext implements WorkflowContext {
   readonly #machine: Machine<CommandSpec>;
   readonly #host: ContextHost;
   readonly info: RunInfo;
+  readonly #children: ChildCalls;
+  /** Where handlers run: the run's own scope. */
+  readonly #place: Place | undefined;
   #controller: AbortController | undefined;
 
-  constructor(machine: Machine<CommandSpec>, host: ContextHost, info: RunInfo) {
+  constructor(machine: Machine<CommandSpec>, host: ContextHost, info: RunInfo, place?: Place) {
     this.#machine = machine;
     this.#host = host;
     this.info = info;
+    this.#place = place;
+    this.#children = new ChildCalls(machine, host);
   }
 
   get log(): Logger {
@@ -99,9 +128,16 @@ export class RunContext implements WorkflowContext {
     }
   }
 
-  #step({ kind, name, run, input, base, options }: StepCall): Promise<unknown> {
+  #step({ kind, name, run, input, base, options }: StepCall, transaction?: StepSpec["transaction"]): Promise<unknown> {
     if (options === undefined) {
-      const spec: StepSpec = { run, input, extra: undefined, secretInputs: undefined, config: base };
+      const spec: StepSpec = {
+        run,
+        input,
+        extra: undefined,
+        secretInputs: undefined,
+        config: base,
+        ...(transaction !== undefined && { transaction }),
+      };
       return this.#machine.issue({
         scope: currentScope(),
         kind,
@@ -115,7 +151,14 @@ export class RunContext implements WorkflowContext {
     const secretInputs =
       options.secretInputs === undefined || options.secretInputs.length === 0 ? undefined : options.secretInputs;
     const parts = `${input ?? ""}${extra === undefined ? "" : `\n${extra}`}${secretInputs === undefined ? "" : `\n${JSON.stringify(secretInputs)}`}`;
-    const spec: StepSpec = { run, input, extra, secretInputs, config: withOptions(base, options, name) };
+    const spec: StepSpec = {
+      run,
+      input,
+      extra,
+      secretInputs,
+      config: withOptions(base, options, name),
+      ...(transaction !== undefined && { transaction }),
+    };
     return this.#machine.issue({
       scope: currentScope(),
       kind,
@@ -163,24 +206,186 @@ export class RunContext implements WorkflowContext {
   waitFor<T>(signal: Signal<T> | string, options?: { timeout?: Duration; label?: string }): Promise<T> {
     try {
       const name = typeof signal === "string" ? signal : signal.name;
-      const ms =
-        options?.timeout === undefined ? undefined : durationMs(options.timeout, `timeout of the wait for ${name}`);
-      const spec = { due: ms === undefined ? undefined : this.#machine.now + ms };
-      const issued = this.#machine.issue({
-        scope: currentScope(),
-        kind: "wait",
-        name,
-        label: options?.label,
-        inputDigest: digest(String(ms ?? "")),
-        spec,
-      });
-      return issued as Promise<T>;
+      return this.#wait(name, this.#limit(options?.timeout, `timeout of the wait for ${name}`), options?.label);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async scope<T>(fn: () => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
+  #limit(timeout: Duration | undefined, what: string): number | undefined {
+    return timeout === undefined ? undefined : durationMs(timeout, what);
+  }
+
+  #wait<T>(name: string, ms: number | undefined, label: string | undefined): Promise<T> {
+    const spec = { due: ms === undefined ? undefined : this.#machine.now + ms };
+    const inputDigest = digest(String(ms ?? ""));
+    return this.#machine.issue({ scope: currentScope(), kind: "wait", name, label, inputDigest, spec }) as Promise<T>;
+  }
+
+  async *signals<T>(signal: Signal<T> | string): AsyncGenerator<T, void, undefined> {
+    for (;;) yield await this.waitFor<T>(signal);
+  }
+
+  on<I, O>(
+    token: Signal<I> | Query<O, I> | Update<I, O>,
+    handler: (input: I) => unknown,
+    options?: { validate?: (input: I) => void },
+  ): void {
+    const inside =
+      (fn: (input: I) => unknown) =>
+      (input: unknown): unknown =>
+        this.#inside(() => fn(input as I));
+    if (token.kind === "signal") this.#machine.onSignal(token.name, inside(handler));
+    else if (token.kind === "query") this.#machine.onQuery(token.name, inside(handler));
+    else {
+      const validate = options?.validate === undefined ? undefined : inside(options.validate);
+      this.#machine.onUpdate(token.name, { run: inside(handler), validate });
+    }
+  }
+
+  /** Runs code on behalf of the run, wherever it is called from. */
+  #inside<T>(fn: () => T): T {
+    return this.#place === undefined ? fn() : runInScope(this.#place, fn);
+  }
+
+  async handlersFinished(): Promise<void> {
+    await this.until(() => this.#machine.handling.length === 0, { label: "handlers finished" });
+  }
+
+  until(predicate: () => boolean, options?: { timeout?: Duration; label?: string }): Promise<true> {
+    return this.#until("until", "until", predicate, options, {}) as Promise<true>;
+  }
+
+  #until(
+    kind: "until" | "approval",
+    name: string,
+    predicate: () => boolean,
+    options: { timeout?: Duration; label?: string } | undefined,
+    about: { approvers?: readonly string[] },
+  ): Promise<unknown> {
+    try {
+      const ms = this.#limit(options?.timeout, `timeout of ${kind} ${options?.label ?? name}`);
+      const place = currentPlace();
+      const spec = { due: ms === undefined ? undefined : this.#machine.now + ms, ...about };
+      const inputDigest = digest(String(ms ?? ""));
+      return this.#machine.until(
+        { scope: place?.scope, kind, name, label: options?.label, inputDigest, spec },
+        place === undefined ? predicate : () => runInScope(place, predicate),
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async approval(
+    name: string,
+    options: { approvers?: readonly string[]; timeout?: Duration; label?: string } = {},
+  ): Promise<Decision | undefined> {
+    const { approvers } = options;
+    let decision: Decision | undefined;
+    this.#machine.onUpdate(`approval:${name}`, {
+      validate: (given) => {
+        const { by } = given as Decision;
+        if (decision !== undefined) throw new PerdureError("CONFLICT", `${name} was decided by ${decision.by} already`);
+        if (approvers !== undefined && !approvers.includes(by))
+          throw new PerdureError("CONFLICT", `${by} may not decide ${name}; that is for ${approvers.join(", ")}`);
+      },
+      run: (given) => {
+        const { approved, by, comment } = given as Decision;
+        decision = { approved, by, comment, at: this.#machine.now };
+      },
+    });
+    await this.#until(
+      "approval",
+      name,
+      () => decision !== undefined,
+      options,
+      approvers === undefined ? {} : { approvers },
+    );
+    return decision;
+  }
+
+  async callback<T>(options: { timeout?: Duration; label?: string } = {}): Promise<Callback<T>> {
+    const limit = this.#limit(options.timeout, "timeout of the callback");
+    const due = limit === undefined ? undefined : this.#machine.now + limit;
+    const { runId } = this.info;
+    const token = await this.step("callback", (ctx) => this.#host.callbackToken(runId, ctx.idempotencyKey), {
+      label: options.label ?? "callback",
+    });
+    const wait = (): Promise<T | undefined> =>
+      this.#wait(
+        callbackSignal(token),
+        due === undefined ? undefined : Math.max(0, due - this.#machine.now),
+        options.label ?? "callback",
+      );
+    return { token, url: this.#host.callbackUrl(token), wait };
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
+  child(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<any> {
+    return this.#children.child(target, input, options ?? {});
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
+  spawn(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<ChildHandle<any>> {
+    return this.#children.spawn(target, input, options ?? {});
+  }
+
+  handle(workflowId: string): PeerHandle {
+    return peerHandle(this.#machine, this.#host, workflowId);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
+  map<T, R>(items: Iterable<T>, work: MapWork<T, R>, options?: MapOptions): Promise<any> {
+    return mapItems(this, items, work, options);
+  }
+
+  saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {
+    return runSaga(this, fn);
+  }
+
+  transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {
+    try {
+      const run = (): never => {
+        throw new PerdureError("INTERNAL", `transaction ${name} was run outside of the store`);
+      };
+      const call = { name, run, input: undefined, base: DEFAULT_CONFIG, options };
+      return this.#step({ kind: "transaction", ...call }, fn) as Promise<T>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  patched(id: string): boolean {
+    return this.version(id, { min: 0, max: 1 }) > 0;
+  }
+
+  version(id: string, range: { min: number; max: number }): number {
+    if (!Number.isInteger(range.min) || !Number.isInteger(range.max) || range.min < 0 || range.max < range.min)
+      throw new PerdureError(
+        "INVALID_ARGUMENT",
+        `version ${id}: min and max must be whole numbers with 0 <= min <= max`,
+      );
+    return this.#machine.version(id, range);
+  }
+
+  continueAsNew(input?: unknown): Promise<never> {
+    try {
+      return this.#machine.continueAs(encodeInput(input));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tag(tags: Readonly<Record<string, string | number | boolean | null>>): void {
+    this.#machine.note("tag", { tags });
+  }
+
+  progress(value: unknown): void {
+    this.#machine.note("progress", { value });
+  }
+
+  async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
     const outer = currentScope() ?? this.#machine.scope;
     const inner = new Scope(outer, true);
     const limit = options?.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of the scope");
@@ -196,7 +401,8 @@ export class RunContext implements WorkflowContext {
       );
     }
     try {
-      return await runInner(inner, fn);
+      const cancel = (reason = "its scope was cancelled"): void => this.#machine.cancelScope(inner, reason);
+      return await runInner(inner, () => fn({ cancel }));
     } catch (error) {
       if (late && error instanceof CancelledError) throw new ScopeTimeoutError(formatDuration(limit ?? 0), error);
       throw error;
@@ -225,6 +431,11 @@ export class RunContext implements WorkflowContext {
   note(kind: string, data: Record<string, unknown>): void {
     this.#machine.note(kind, data);
   }
+}
+
+/** The signal that answers a callback. */
+export function callbackSignal(token: string): string {
+  return `callback:${digest(token)}`;
 }
 
 function withOptions(base: ActivityConfig, options: StepOptions, name: string): ActivityConfig {

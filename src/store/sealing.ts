@@ -16,7 +16,7 @@ export interface Sealer {
 }
 
 /** A store's address, or an opened store: those of files have a `path`. */
-export type SealedStore = string | { readonly kind: string; readonly path?: string };
+export type SealedStore = string | { readonly kind: string; readonly id?: string; readonly path?: string };
 
 const PREFIX = "v1.";
 const KEY_BYTES = 32;
@@ -25,7 +25,7 @@ const TAG_BYTES = 16;
 
 /**
  * The sealer of a store. The key is looked for at the first use: `PERDURE_KEY` (any text), else the file `<database>.key`, else,
- * for stores without a file, a random one that lives as long as the sealer.
+ * for stores without a file, a random one that lives as long as this process.
  */
 export function createSealer(
   store?: SealedStore,
@@ -61,7 +61,17 @@ function unseal(key: Buffer, text: string): string {
 function findKey(store: SealedStore | undefined, given: string | undefined, creating: boolean): Buffer {
   if (given !== undefined && given !== "") return scryptSync(given.normalize("NFC"), "perdure.secrets", KEY_BYTES);
   const database = databaseFile(store);
-  return database === undefined ? randomBytes(KEY_BYTES) : keyFromFile(`${database}.key`, creating);
+  return database === undefined ? passingKey(store) : keyFromFile(`${database}.key`, creating);
+}
+
+/** Keys of stores that live as long as this process, by store. */
+const passing = new Map<string, Buffer>();
+
+function passingKey(store: SealedStore | undefined): Buffer {
+  const id = typeof store === "object" ? store.id : undefined;
+  const key = (id === undefined ? undefined : passing.get(id)) ?? randomBytes(KEY_BYTES);
+  if (id !== undefined) passing.set(id, key);
+  return key;
 }
 
 function databaseFile(store: SealedStore | undefined): string | undefined {

@@ -5,7 +5,8 @@
  * Every implementation passes the same suite (`perdure/testing`, `storeConformance`). Times are epoch milliseconds and are
  * always passed in. Payloads and event data are text.
  */
-import type { RunStatus } from "../core/status.ts";
+import type { StoreTransaction } from "../core/sql-transaction.ts";
+import type { OnParentClose, RunStatus } from "../core/status.ts";
 
 /** Proof that an engine is alive, named in every write it makes. See {@link Store.register}. */
 export interface Lease {
@@ -46,7 +47,26 @@ export interface RunRow {
   readonly superseded: boolean;
   /** Keyed hash of what was asked for at start, to compare repeated starts with. */
   readonly request: string | null;
+  /** First run of the chain of runs that continued one another; its own number when it continued none. */
+  readonly chain: number;
+  /** The command of another run that started this one as its child. */
+  readonly parent: ParentLink | null;
+  /** JSON object of strings: what `tag` and the start said. */
+  readonly tags: string | null;
+  /** Payload text of the last progress the workflow told. */
+  readonly progress: string | null;
 }
+
+/** Address of the command that started a child: unique among runs that are not superseded. */
+export interface ParentLink {
+  readonly run: number;
+  readonly command: number;
+  readonly generation: number;
+  readonly onClose: OnParentClose;
+}
+
+/** A message as it is put into the inbox of a run that is being created. */
+export type FirstMessage = Omit<NewMessage, "run">;
 
 /** A run to be created, with its first event. */
 export interface NewRun {
@@ -64,10 +84,21 @@ export interface NewRun {
   readonly secrets: string | null;
   /** Closed run that this one replaces under the same workflow id. */
   readonly supersedes: number | null;
+  /** Events after the first, for a run that begins in the middle (a fork). Absent: none. */
+  readonly rest?: readonly EventRow[];
+  /** Messages in its inbox from the beginning, numbered from 1. Absent: none. */
+  readonly messages?: readonly FirstMessage[];
+  /**
+   * Absent: no child. When a run that is not superseded has this (run, command, generation) already, nothing is created and that run
+   * is the answer, before any conflict of the workflow id is looked at.
+   */
+  readonly parent?: ParentLink;
+  /** Absent: none. */
+  readonly tags?: string;
 }
 
-/** What became of a {@link NewRun}: its number, or the run that holds the workflow id. */
-export type StartResult = { readonly run: number } | { readonly conflict: RunRow };
+/** What became of a {@link NewRun}: its number, or the run that holds the workflow id. `existing`: the child was there already. */
+export type StartResult = { readonly run: number; readonly existing?: true } | { readonly conflict: RunRow };
 
 /** The row of one command in flight: written when it lasts, updated when an attempt fails. Gone with the outcome. */
 export interface AttemptRow {
@@ -86,6 +117,8 @@ export interface AttemptRow {
   readonly error: string | null;
   /** Details of the last heartbeat, payload text. */
   readonly details: string | null;
+  /** The attempt goes on outside of every engine and is settled by a message: a crash does not lose it. Absent: no. */
+  readonly external?: true;
 }
 
 /** The final image of a run row after a transition. */
@@ -115,6 +148,38 @@ export interface Transition {
   /** Commands whose attempt rows go. */
   readonly settled: readonly number[];
   readonly image: RunImage | null;
+  /** Rarer things, part of the same commit. Absent: none of them. */
+  readonly also?: Also;
+}
+
+/** What a transition may do beside moving its run on. Everything absent: nothing. */
+export interface Also {
+  /** Messages to other runs (I9). One to a run that is closed or gone is dropped. */
+  readonly sends?: readonly NewMessage[];
+  /** Answers to updates of this run: each replaces the one of the same number. */
+  readonly answers?: readonly AnswerRow[];
+  /** Written to the row: what is absent stays as it is. */
+  readonly facts?: { readonly tags?: string; readonly progress?: string };
+  /** Commands whose kept outcome (see {@link Store.transact}) is in `events` now. */
+  readonly outcomes?: readonly number[];
+  /** Messages that go back into the inbox under the numbers they had (reset). */
+  readonly returned?: readonly MessageRow[];
+  /**
+   * The run that continues this one: created under the same workflow id, with the same chain, parent, tags and inbox number, and with
+   * `messages` in its inbox under the numbers they had. It is not owned. What it has from this run is ignored in `start`: `workflowId`,
+   * `owned`, `supersedes`, `parent`, `tags`, `messages`. Only for an `image` that closes this run; otherwise the batch is refused.
+   */
+  readonly successor?: { readonly start: NewRun; readonly messages: readonly MessageRow[] };
+}
+
+/** What an update was answered. Kept by (chain, number), so that it survives continue-as-new. */
+export interface AnswerRow {
+  /** Number of the message in the inbox. */
+  readonly number: number;
+  readonly status: "accepted" | "completed" | "rejected";
+  /** Payload text of the result, JSON text of the failure, empty when accepted. */
+  readonly data: string;
+  readonly at: number;
 }
 
 /** Why a transition was left out of a commit: the inbox moved; the history is not as long as it assumed, or the run is not its engine's. */
@@ -135,7 +200,16 @@ export interface BatchResult {
 }
 
 /** Kinds of messages to a run. */
-export type MessageKind = "signal" | "cancel" | "terminate";
+export type MessageKind =
+  | "signal"
+  | "cancel"
+  | "terminate"
+  | "update"
+  /** A command that somebody else settles: a child, an activity that completes elsewhere, a step forced by hand. */
+  | "outcome"
+  /** Start the next attempt of a step now. */
+  | "retry"
+  | "pause";
 
 /** A message in an inbox. */
 export interface MessageRow {
@@ -160,6 +234,13 @@ export interface NewMessage {
 /** Number of the message in the inbox, or why there is none. */
 export type SendResult = { readonly number: number } | { readonly refused: "closed" | "not_found" };
 
+/** The code a run needs: a workflow in any version, or in one (null: unversioned). */
+export interface CodeKey {
+  readonly workflow: string;
+  /** Absent: any version. */
+  readonly version?: string | null;
+}
+
 /** What an engine needs to go on with a run. */
 export interface LoadedRun {
   readonly row: RunRow;
@@ -168,6 +249,30 @@ export interface LoadedRun {
   readonly attempts: readonly AttemptRow[];
   readonly messages: readonly MessageRow[];
   readonly secrets: string | null;
+  /** Children that are not closed and not superseded, by command. */
+  readonly children: readonly ChildRow[];
+  /** Numbers of updates that were accepted and not answered yet, ascending. */
+  readonly unanswered: readonly number[];
+  /** Outcomes of transactional steps that are not in the history yet. */
+  readonly outcomes: readonly OutcomeRow[];
+}
+
+/** A child of a run. */
+export interface ChildRow {
+  readonly run: number;
+  readonly workflowId: string;
+  readonly command: number;
+  readonly generation: number;
+  readonly onClose: OnParentClose;
+}
+
+/** What a transactional step returned, kept in the transaction that did its work (rule 32). */
+export interface OutcomeRow {
+  readonly command: number;
+  readonly generation: number;
+  /** Payload text. */
+  readonly data: string;
+  readonly at: number;
 }
 
 /** Which runs to list, newest first. */
@@ -177,6 +282,12 @@ export interface RunFilter {
   readonly status?: readonly RunStatus[];
   /** Created at or after. */
   readonly since?: number;
+  /** Closed before. */
+  readonly closedBefore?: number;
+  /** All of these tags. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Children of this run. */
+  readonly parent?: number;
   /** Cursor: only runs with a smaller number. */
   readonly before?: number;
   readonly limit: number;
@@ -195,6 +306,32 @@ export interface EngineRow {
   readonly engine: number;
   readonly registeredAt: number;
   readonly label: string;
+  readonly runs: number;
+}
+
+/** Something people stopped: nothing of it is started until it is taken away. */
+export interface PauseRow {
+  readonly scope: "workflow" | "queue" | "all";
+  /** Empty for `all`. */
+  readonly name: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** How much the runs of a workflow take, by status. */
+export interface SizeRow {
+  readonly workflow: string;
+  readonly status: RunStatus;
+  readonly runs: number;
+  readonly events: number;
+  /** Characters of event data. */
+  readonly size: number;
+}
+
+/** Runs that want to go on, by the code they need. */
+export interface WaitingRow {
+  readonly workflow: string;
+  readonly version: string | null;
   readonly runs: number;
 }
 
@@ -223,11 +360,11 @@ export interface Store {
   /** Commits a batch under the fence. Rejects with `LEASE_LOST` (nothing was written) or `UNAVAILABLE` (nobody knows). */
   commit(lease: Lease, batch: Batch): Promise<BatchResult>;
 
-  /** Takes runs that are due, or the ones named, and hands them to the lease's engine. */
+  /** Takes runs that are due and need code the engine has, or the ones named, and hands them to the lease's engine. */
   claim(
     lease: Lease,
     params: {
-      readonly workflows: readonly string[];
+      readonly code: readonly CodeKey[];
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
@@ -235,8 +372,8 @@ export interface Store {
       readonly suspects?: { readonly from: number; readonly limit: number };
     },
   ): Promise<RunRow[]>;
-  /** When the next unowned run of these workflows is due, or null. */
-  nextWake(workflows: readonly string[]): Promise<number | null>;
+  /** When the next unowned run that needs this code is due, or null. */
+  nextWake(code: readonly CodeKey[]): Promise<number | null>;
   /** What is needed to go on with runs, each history up to `maxEvents`. Runs that do not exist are left out. */
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]>;
   /** Numbers of all runs the lease's engine owns. */
@@ -244,7 +381,10 @@ export interface Store {
   /** All messages waiting in inboxes of runs the lease's engine owns. */
   inbox(lease: Lease): Promise<MessageRow[]>;
 
-  /** Puts a message into an open run's inbox and makes the run due if nobody owns it. */
+  /**
+   * Puts a message into an open run's inbox and makes the run due if nobody owns it. Keys are unique in a chain of runs; numbers go on
+   * from run to run.
+   */
   send(message: NewMessage): Promise<SendResult>;
   /**
    * Rewrites the row of a run nobody owns if its status is one of `from` and it is not superseded. False: it was not so.
@@ -266,6 +406,33 @@ export interface Store {
   lastEvent(run: number): Promise<EventRow | undefined>;
   attempts(run: number): Promise<AttemptRow[]>;
   engines(): Promise<EngineRow[]>;
+  /** What the update with this number in the inbox of a run (or of one it continued) was answered. */
+  answer(run: number, number: number): Promise<AnswerRow | undefined>;
+  /** Runs without owner that are due at `at`, counted by the code they need. */
+  waiting(at: number): Promise<WaitingRow[]>;
+  sizes(): Promise<SizeRow[]>;
+  /** Deletes answers and message keys from before `at`, of open runs too, but no update that still waits for its answer. Returns how many. */
+  forgetAnswers(at: number): Promise<number>;
+
+  pauses(): Promise<PauseRow[]>;
+  /** Enters a pause, or replaces it. */
+  pause(row: PauseRow): Promise<void>;
+  /** Takes a pause away. False: there was none. */
+  unpause(scope: PauseRow["scope"], name: string): Promise<boolean>;
+
+  /**
+   * Runs `work` in a transaction of this database and keeps what it answers in the same transaction, under (run, command, generation).
+   * An outcome that is kept already is returned instead of working again. Nothing else is written by this store meanwhile; after `limitMs`
+   * the transaction is rolled back. Absent: this store has no tables of its user's.
+   *
+   * @throws PerdureError LEASE_LOST when the lease's engine does not own the run any more; WAIT_TIMED_OUT after `limitMs`; what `work` threw.
+   */
+  transact?(
+    lease: Lease,
+    step: { readonly run: number; readonly command: number; readonly generation: number; readonly at: number },
+    limitMs: number,
+    work: (tx: StoreTransaction) => Promise<string>,
+  ): Promise<OutcomeRow>;
 
   putDefinition(definition: DefinitionRow): Promise<void>;
   definition(hash: string): Promise<DefinitionRow | undefined>;

@@ -32,6 +32,12 @@ export interface ActivityContext {
   readonly runInput: unknown;
   /** Says that the attempt is alive; `details` reach the next attempt as `lastHeartbeat`. */
   heartbeat(details?: unknown): void;
+  /**
+   * The attempt goes on after the function returns: whoever has the token completes it with `engine.complete(token, result)` or fails it with
+   * `engine.fail(token, error)`. What the function returns is ignored, what it throws is not; its time limits go on. A crash of the
+   * engine does not repeat the attempt.
+   */
+  completeLater(): string;
   /** Details of the last heartbeat of an earlier attempt. */
   readonly lastHeartbeat: unknown;
   readonly log: Logger;

@@ -1,4 +1,4 @@
-/** Typed tokens for messages to a run. */
+/** Typed tokens for messages to a run: signals tell, queries ask, updates change and answer. */
 import { PerdureError } from "../core/errors.ts";
 import { MAX_NAME } from "../core/ids.ts";
 
@@ -10,10 +10,39 @@ export interface Signal<T> {
   readonly payload?: T;
 }
 
+/** The name and types of a query: a question about a run's state that changes nothing. */
+export interface Query<O, I = undefined> {
+  readonly kind: "query";
+  readonly name: string;
+  /** Carries the types only. */
+  readonly types?: (input: I) => O;
+}
+
+/** The name and types of an update: a change to a run that answers. */
+export interface Update<I, O> {
+  readonly kind: "update";
+  readonly name: string;
+  /** Carries the types only. */
+  readonly types?: (input: I) => O;
+}
+
 /** Defines a signal. @example const approved = signal<{ ok: boolean }>("approved"); */
 export function signal<T = unknown>(name: string): Signal<T> {
-  if (name === "" || name.length > MAX_NAME) {
-    throw new PerdureError("INVALID_ARGUMENT", `a signal's name must have 1 to ${MAX_NAME} characters`);
-  }
-  return { kind: "signal", name };
+  return { kind: "signal", name: checked("signal", name) };
+}
+
+/** Defines a query: what it answers, and what it is asked with. @example const total = query<number>("total"); */
+export function query<O = unknown, I = undefined>(name: string): Query<O, I> {
+  return { kind: "query", name: checked("query", name) };
+}
+
+/** Defines an update: what it is given, and what it answers. @example const add = update<Item, number>("add"); */
+export function update<I = undefined, O = unknown>(name: string): Update<I, O> {
+  return { kind: "update", name: checked("update", name) };
+}
+
+function checked(kind: string, name: string): string {
+  if (name === "" || name.length > MAX_NAME)
+    throw new PerdureError("INVALID_ARGUMENT", `the name of a ${kind} must have 1 to ${MAX_NAME} characters`);
+  return name;
 }

@@ -123,6 +123,7 @@ export class RunClient {
       meta: null,
       request: null,
       supersedes: null,
+      tags: {},
     };
     for (;;) {
       const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? closed());
@@ -138,6 +139,7 @@ export class RunClient {
     const host: HandleHost = {
       store,
       codec: undefined,
+      query: () => Promise.reject(new Error("nobody asks here")),
       now: () => clock.now(),
       hint: () => engine?.hint(),
       active: () => false,

@@ -6,9 +6,11 @@
  */
 import { PerdureError } from "../../src/core/errors.ts";
 import type {
+  AnswerRow,
   AttemptRow,
   Batch,
   BatchResult,
+  CodeKey,
   DefinitionRow,
   EngineRow,
   EventRow,
@@ -16,10 +18,13 @@ import type {
   LoadedRun,
   MessageRow,
   NewMessage,
+  PauseRow,
   RunFilter,
   RunRow,
   SendResult,
+  SizeRow,
   Store,
+  WaitingRow,
 } from "../../src/store/store.ts";
 import type { EffectWatch } from "./effect-watch.ts";
 import type { FaultPlan, Operation } from "./faults.ts";
@@ -202,8 +207,36 @@ export class FaultStore implements Store {
     return this.#call("claim", `${lease.engine}`, run, { told });
   }
 
-  nextWake(workflows: readonly string[]): Promise<number | null> {
-    return this.#call("nextWake", "", () => this.#shared.base.nextWake(workflows), { told: String });
+  nextWake(code: readonly CodeKey[]): Promise<number | null> {
+    return this.#call("nextWake", "", () => this.#shared.base.nextWake(code), { told: String });
+  }
+
+  answer(run: number, number: number): Promise<AnswerRow | undefined> {
+    return this.#shared.base.answer(run, number);
+  }
+
+  waiting(at: number): Promise<WaitingRow[]> {
+    return this.#shared.base.waiting(at);
+  }
+
+  sizes(): Promise<SizeRow[]> {
+    return this.#shared.base.sizes();
+  }
+
+  forgetAnswers(at: number): Promise<number> {
+    return this.#shared.base.forgetAnswers(at);
+  }
+
+  pauses(): Promise<PauseRow[]> {
+    return this.#shared.base.pauses();
+  }
+
+  pause(row: PauseRow): Promise<void> {
+    return this.#shared.base.pause(row);
+  }
+
+  unpause(scope: PauseRow["scope"], name: string): Promise<boolean> {
+    return this.#shared.base.unpause(scope, name);
   }
 
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {

@@ -227,6 +227,7 @@ function startSpec(workflowId: string): StartSpec {
     meta: null,
     request: null,
     supersedes: null,
+    tags: {},
   };
 }
 

@@ -7,7 +7,7 @@ import { type CommandSpec, isStep } from "../../src/engine/command-spec.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { runInScope } from "../../src/engine/run-scope.ts";
 import { Turns } from "../../src/engine/turns.ts";
-import { RunContext } from "../../src/engine/workflow-context.ts";
+import { type ContextHost, RunContext } from "../../src/engine/workflow-context.ts";
 import type { EventRow, RunRow } from "../../src/store/store.ts";
 import { WORKFLOWS } from "./interpreter.ts";
 
@@ -29,6 +29,14 @@ export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
 
 /** Answers for rejections that a replay leaves alone. */
 const NOBODY = { rejected: (): void => {} };
+const NO_HOST: ContextHost = {
+  activity: () => undefined,
+  workflow: () => undefined,
+  send: async () => {},
+  callbackToken: () => "",
+  callbackUrl: () => undefined,
+  log: silentLogger,
+};
 
 /** Replays all of these in turns of one event each. */
 export async function replayAll<Row extends ReplayedRun>(
@@ -57,21 +65,24 @@ function replayOne<Row extends ReplayedRun>(
     workflowId: row.workflowId,
     runId,
     startedAt: row.createdAt,
+    parent: undefined,
+    historyLength: 0,
   };
   const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
     runId,
     codec: undefined,
     generation: plan.generation,
     start: (self, input) => {
-      const wf = new RunContext(self, { activity: () => undefined, log: silentLogger }, info);
+      const wf = new RunContext(self, NO_HOST, info);
       context = wf;
       countAnswers(wf, answered);
-      return runInScope({ owner: NOBODY, scope: self.scope }, () => definition.run(wf, input));
+      return runInScope({ owner: { ...NOBODY, machine: self }, scope: self.scope }, () => definition.run(wf, input));
     },
     onBlocked: () => {},
     onCancelled: (reason) => context?.cancelled(reason),
     onNote: () => {},
     onSettled: () => {},
+    onAnswered: () => {},
   });
   const answered = new Map<string, number>();
   const steps = new Map<number, Command<CommandSpec>>();
@@ -86,6 +97,7 @@ function replayOne<Row extends ReplayedRun>(
         machine.openTurn();
         machine.apply(event, event.verify);
       },
+      drained: () => machine.drained(),
       endTurn: () => {
         machine.closeTurn();
         for (const command of machine.takeCommands()) if (isStep(command.spec)) steps.set(command.id, command);

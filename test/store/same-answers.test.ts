@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RunStatus } from "../../src/core/status.ts";
-import { createMemoryStore, openSqliteStore, type Store } from "../../src/store/index.ts";
+import { type CodeKey, createMemoryStore, type NewRun, openSqliteStore, type Store } from "../../src/store/index.ts";
 import { attempt, event, image, message, newRun, transition } from "../../src/testing/store-conformance/scene.ts";
 
 /** Does one thing to a store and returns what it answered. `engine` is its lease, `batch` the number of its next commit. */
@@ -13,19 +13,89 @@ interface Actor {
   batch: number;
 }
 
-const STATUSES: readonly RunStatus[] = ["pending", "running", "paused", "blocked", "completed", "failed"];
+const STATUSES: readonly RunStatus[] = [
+  "pending",
+  "running",
+  "paused",
+  "blocked",
+  "completed",
+  "failed",
+  "continued_as_new",
+];
+const CLOSED: readonly RunStatus[] = ["completed", "failed", "continued_as_new"];
 const run = fc.integer({ min: 1, max: 4 });
 const time = fc.integer({ min: 1, max: 9 });
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
 
-const start = fc.record({
-  workflowId: fc.constantFrom("a", "b", "c"),
-  workflow: fc.constantFrom("order", "invoice"),
-  owned: fc.boolean(),
-  wakeAt: maybe(time),
-  supersedes: maybe(run),
-  secrets: maybe(fc.constant("sealed")),
-});
+const tags = fc.constantFrom("{}", '{"k":"1"}', '{"k":"2","l":"1"}');
+const key = maybe(fc.constantFrom("k", "l"));
+const command = fc.integer({ min: 1, max: 3 });
+const events = fc.array(
+  fc.constantFrom("A", "B").map((type) => event(type)),
+  { maxLength: 2 },
+);
+const version = maybe(fc.constantFrom("1", "2"));
+const codes: fc.Arbitrary<CodeKey> = fc.oneof(
+  fc.record({ workflow: fc.constantFrom("order", "invoice") }),
+  fc.record({ workflow: fc.constantFrom("order", "invoice"), version }),
+);
+const messages = fc.array(
+  fc.record({ run, at: time, key }).map(({ run: to, ...rest }) => message(to, rest)),
+  { maxLength: 2 },
+);
+const returned = fc.uniqueArray(command, { maxLength: 2 }).map((list) =>
+  list.map((number) => {
+    const { key: _, ...row } = message(0);
+    return { ...row, number };
+  }),
+);
+
+/** What few starts have. */
+const extras = fc.record(
+  {
+    rest: events,
+    messages: messages.map((list) => list.map(({ run: _, ...rest }) => rest)),
+    parent: fc.record({ run, command, generation: fc.nat(1), onClose: fc.constantFrom("cancel", "abandon") }),
+    tags,
+  },
+  { requiredKeys: [] },
+);
+
+const start: fc.Arbitrary<Partial<NewRun>> = fc
+  .tuple(
+    fc.record({
+      workflowId: fc.constantFrom("a", "b", "c"),
+      workflow: fc.constantFrom("order", "invoice"),
+      version,
+      owned: fc.boolean(),
+      wakeAt: maybe(time),
+      supersedes: maybe(run),
+      secrets: maybe(fc.constant("sealed")),
+    }),
+    fc.oneof({ weight: 1, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: extras }),
+  )
+  .map(([plain, extra]) => ({ ...plain, ...extra }));
+
+/** What few transitions do. A successor is only given to those that close their run. */
+const alsos = fc.record(
+  {
+    sends: messages,
+    answers: fc.array(
+      fc.record({
+        number: command,
+        status: fc.constantFrom("accepted", "completed", "rejected"),
+        data: fc.constant("1"),
+        at: time,
+      }),
+      { maxLength: 2 },
+    ),
+    facts: fc.record({ tags, progress: fc.constantFrom("1", "2") }, { requiredKeys: [] }),
+    outcomes: fc.array(command, { maxLength: 1 }),
+    returned,
+    successor: fc.record({ start: start.map((one) => newRun(one)), messages: returned }),
+  },
+  { requiredKeys: [] },
+);
 
 const images = fc.record({
   status: fc.constantFrom(...STATUSES),
@@ -39,10 +109,7 @@ const images = fc.record({
 const transitions = fc.record({
   run,
   base: fc.integer({ min: 1, max: 4 }),
-  events: fc.array(
-    fc.constantFrom("A", "B").map((type) => event(type)),
-    { maxLength: 2 },
-  ),
+  events,
   consumed: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
   attempts: fc.array(
     fc.integer({ min: 1, max: 3 }).map((command) => attempt(command)),
@@ -50,6 +117,7 @@ const transitions = fc.record({
   ),
   settled: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
   image: maybe(images),
+  also: fc.option(alsos, { nil: undefined }),
 });
 
 type Move = typeof transitions extends fc.Arbitrary<infer Value> ? Value : never;
@@ -69,7 +137,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.record({ run, at: time, key: maybe(fc.constantFrom("k", "l")) }).map(
+    arbitrary: fc.record({ run, at: time, key }).map(
       ({ run: to, ...rest }) =>
         ({ store }: Actor) =>
           store.send(message(to, rest)),
@@ -77,7 +145,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.record({ workflows: fc.subarray(["order", "invoice"]), at: time }).map(
+    arbitrary: fc.record({ code: fc.array(codes, { maxLength: 3 }), at: time }).map(
       (wanted) =>
         ({ store, engine }: Actor) =>
           claimed(store, engine, wanted),
@@ -90,14 +158,14 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       .map(
         (wanted) =>
           ({ store, engine }: Actor) =>
-            store.claim({ engine }, { workflows: [], ...wanted }),
+            store.claim({ engine }, { code: [], ...wanted }),
       ),
   },
   {
     arbitrary: fc
       .record({ run, from: fc.subarray([...STATUSES]), status: fc.constantFrom(...STATUSES), wakeAt: maybe(time) })
       .map(({ run: number, from, status, wakeAt }) => ({ store }: Actor) => {
-        const closedAt = status === "completed" || status === "failed" ? 9 : null;
+        const closedAt = CLOSED.includes(status) ? 9 : null;
         return store.amend(number, from, { status, wakeAt, closedAt, crashes: 0, detail: null });
       }),
     weight: 2,
@@ -111,23 +179,43 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: time.map((at) => (actor: Actor) => leave(actor, at)) },
+  {
+    weight: 1,
+    arbitrary: time.map(
+      (at) =>
+        ({ store }: Actor) =>
+          store.forgetAnswers(at),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({ scope: fc.constantFrom("workflow", "queue"), name: fc.constantFrom("order", "x"), at: time })
+      .map(
+        (row) =>
+          ({ store }: Actor) =>
+            row.at > 3 ? store.pause({ ...row, reason: "why" }) : store.unpause(row.scope, row.name),
+      ),
+  },
 );
 
-async function commit(
-  actor: Actor,
-  starts: readonly Partial<Parameters<typeof newRun>[0]>[],
-  list: readonly Move[],
-): Promise<unknown> {
+async function commit(actor: Actor, starts: readonly Partial<NewRun>[], list: readonly Move[]): Promise<unknown> {
   const result = await actor.store.commit(
     { engine: actor.engine },
     {
       number: actor.batch++,
       starts: starts.map((one) => newRun(one)),
-      transitions: list.map(({ run: number, base, image: to, ...rest }) => {
-        const closed = to !== null && (to.status === "completed" || to.status === "failed");
+      transitions: list.map(({ run: number, base, image: to, also, ...rest }) => {
+        const closed = to !== null && CLOSED.includes(to.status);
         const written =
           to === null ? null : image({ ...to, closedAt: closed ? 9 : null, ...(closed && { owned: false }) });
-        return transition(number, base, { ...rest, image: written });
+        const { successor, ...others } = also ?? {};
+        const continued = closed && successor !== undefined ? { successor } : {};
+        return transition(number, base, {
+          ...rest,
+          image: written,
+          ...(also !== undefined && { also: { ...others, ...continued } }),
+        });
       }),
     },
   );
@@ -138,7 +226,7 @@ async function commit(
 async function claimed(
   store: Store,
   engine: number,
-  wanted: { readonly workflows: readonly string[]; readonly at: number },
+  wanted: { readonly code: readonly CodeKey[]; readonly at: number },
 ): Promise<unknown> {
   const rows = await store.claim({ engine }, { ...wanted, limit: 100 });
   return rows.sort((a, b) => a.run - b.run);
@@ -161,7 +249,15 @@ async function contents({ store, engine }: Actor): Promise<unknown> {
     ),
     owned: await store.owned({ engine }),
     inbox: await store.inbox({ engine }),
-    wake: await store.nextWake(["order", "invoice"]),
+    wake: await store.nextWake([{ workflow: "order" }, { workflow: "invoice", version: null }]),
+    answers: await Promise.all(rows.flatMap((row) => [1, 2, 3].map((number) => store.answer(row.run, number)))),
+    tagged: await Promise.all(
+      [{ k: "1" }, { k: "2", l: "1" }].map((wanted) => store.list({ tags: wanted, limit: 100 })),
+    ),
+    children: await Promise.all([1, 2, 3, 4].map((parent) => store.list({ parent, closedBefore: 99, limit: 100 }))),
+    waiting: await store.waiting(5),
+    sizes: await store.sizes(),
+    pauses: await store.pauses(),
     found: await Promise.all(["a", "b", "c"].map((workflowId) => store.find({ workflowId }))),
     engines: await store.engines(),
   };

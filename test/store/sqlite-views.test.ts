@@ -37,7 +37,8 @@ describe("the view stages", () => {
       row("StepCancelled", AT + 2, { c: 3, k: "activity", n: "ship" }),
       row("TimerFired", AT + 3, { c: 4, k: "timer", n: "sleep" }),
       row("WaitTimedOut", AT + 4, { c: 5, k: "wait", n: "approved" }),
-      row("RunCompleted", AT + 5, { p: null }),
+      row("StepCompleted", AT + 5, { c: 6, k: "child", n: "invoice", d: 5, p: 1 }),
+      row("RunCompleted", AT + 6, { p: null }),
     ];
     const ended = (ms: number): string => `2026-02-03T04:05:06.${789 + ms}Z`;
     expect(await stages(async (scene) => scene.advance(await scene.start(), 1, { events }))).toEqual([
@@ -46,6 +47,7 @@ describe("the view stages", () => {
       [3, "ship", "activity", "cancelled", null, null, ended(2), null, null],
       [4, "sleep", "timer", "completed", null, null, ended(3), null, null],
       [5, "approved", "wait", "timed_out", null, null, ended(4), null, null],
+      [6, "invoice", "child", "completed", null, ended(0), ended(5), 5, null],
     ]);
   });
 
@@ -70,12 +72,16 @@ describe("the view stages", () => {
       attempt(1, { firstAt: AT, startedAt: AT }),
       attempt(2, { firstAt: AT, startedAt: null, attempt: 3, nextAt: AT + 9, error }),
       attempt(3, { firstAt: AT, startedAt: null, attempt: 0, kind: "timer", name: "sleep" }),
+      attempt(4, { firstAt: AT, startedAt: null, attempt: 0, kind: "child", name: "invoice" }),
+      attempt(5, { firstAt: AT, startedAt: AT, external: true }),
     ];
     const started = "2026-02-03T04:05:06.789Z";
     expect(await stages(async (scene) => scene.advance(await scene.start(), 1, { attempts }))).toEqual([
       [1, "charge", "activity", "running", 1, started, null, null, null],
       [2, "charge", "activity", "pending", 3, started, null, null, "TypeError: down"],
       [3, "sleep", "timer", "running", null, started, null, null, null],
+      [4, "invoice", "child", "running", null, started, null, null, null],
+      [5, "charge", "activity", "running", 1, started, null, null, null],
     ]);
   });
 });

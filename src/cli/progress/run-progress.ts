@@ -27,7 +27,7 @@ export type StepState =
 /** A step, as far as it is known. Times are epoch milliseconds. */
 export interface StepProgress {
   readonly name: string;
-  readonly kind: FlowStep["kind"] | "activity" | "inline" | "wait";
+  readonly kind: FlowStep["kind"] | StepIdentity["kind"];
   state: StepState;
   /** The signal it waits for. */
   signal?: string | undefined;

@@ -27,6 +27,7 @@ export function activityContext(overrides: Partial<ActivityContext> = {}): Conte
     upstream: {},
     runInput: undefined,
     heartbeat: () => undefined,
+    completeLater: () => "token",
     lastHeartbeat: undefined,
     log: { debug: log, info: log, warn: log, error: log },
     ...overrides,

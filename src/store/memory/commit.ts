@@ -3,7 +3,18 @@
  * anything is written.
  */
 import { PerdureError } from "../../core/errors.ts";
-import type { Batch, BatchResult, EventRow, NewRun, Refusal, RunImage, Transition } from "../store.ts";
+import type {
+  Also,
+  Batch,
+  BatchResult,
+  EventRow,
+  MessageRow,
+  NewRun,
+  Refusal,
+  RunImage,
+  Transition,
+} from "../store.ts";
+import { deliver } from "./delivery.ts";
 import type { MemoryRun, Tables } from "./tables.ts";
 
 /** Applies a batch of `engine`. @throws PerdureError LEASE_LOST, INTERNAL */
@@ -39,6 +50,7 @@ function advance(tables: Tables, engine: number, transition: Transition): Refusa
   for (const command of transition.settled) run.attempts.delete(command);
   for (const attempt of transition.attempts) run.attempts.set(attempt.command, attempt);
   if (image !== null) apply(tables, run, image, engine);
+  if (transition.also !== undefined) applyAlso(tables, run, transition.also);
   return undefined;
 }
 
@@ -49,21 +61,58 @@ function apply(tables: Tables, run: MemoryRun, image: RunImage, engine: number):
   if (image.forget) run.secrets = null;
 }
 
-function checkStart(start: NewRun): void {
-  checkEvent(start.first);
-  if (!Number.isFinite(start.createdAt)) throw notStorable("createdAt");
+/** In this order: what is written to the row goes over to the run that continues it, and that one takes messages already. */
+function applyAlso(tables: Tables, run: MemoryRun, also: Also): void {
+  for (const answer of also.answers ?? []) tables.chains.answer(run.row.chain, answer);
+  Object.assign(run.row, also.facts);
+  for (const message of also.returned ?? []) giveBack(tables, run, message);
+  if (also.successor !== undefined) tables.succeed(run, also.successor.start, also.successor.messages);
+  for (const message of also.sends ?? []) deliver(tables, message);
 }
 
-function checkTransition(transition: Transition): void {
-  for (const event of transition.events) checkEvent(event);
+function giveBack(tables: Tables, run: MemoryRun, message: MessageRow): void {
+  run.messages.set(message.number, { ...message, run: run.row.run });
+  tables.wake(run, message.at);
+}
+
+function checkStart(start: NewRun): void {
+  for (const event of [start.first, ...(start.rest ?? [])]) checkEvent(event);
+  for (const message of start.messages ?? []) checkText(message);
+  if (!Number.isFinite(start.createdAt)) throw notStorable("createdAt");
+  if (start.tags !== undefined) checkTags(start.tags);
+}
+
+function checkTransition({ events, also, image }: Transition): void {
+  for (const event of events) checkEvent(event);
+  if (also === undefined) return;
+  const { answers = [], returned = [], sends = [], successor, facts } = also;
+  for (const row of [...answers, ...returned, ...sends, ...(successor?.messages ?? [])]) checkText(row);
+  if (facts?.tags !== undefined) checkTags(facts.tags);
+  if (successor === undefined) return;
+  checkStart(successor.start);
+  if (image === null || image.closedAt === null) {
+    throw new PerdureError("INTERNAL", "the store cannot continue a run that its transition does not close");
+  }
 }
 
 function checkEvent(event: EventRow): void {
-  if (!Number.isFinite(event.at)) throw notStorable("at");
-  if (typeof event.data !== "string") throw notStorable("data");
+  checkText(event);
   if (typeof event.type !== "string") throw notStorable("type");
 }
 
+function checkText({ at, data }: { readonly at: number; readonly data: string }): void {
+  if (!Number.isFinite(at)) throw notStorable("at");
+  if (typeof data !== "string") throw notStorable("data");
+}
+
+function checkTags(tags: string): void {
+  try {
+    JSON.parse(tags);
+  } catch {
+    throw notStorable("tags");
+  }
+}
+
 function notStorable(column: string): PerdureError {
-  return new PerdureError("INTERNAL", `the store cannot keep an event whose "${column}" is not of its type`);
+  return new PerdureError("INTERNAL", `the store cannot keep a row whose "${column}" is not of its type`);
 }

@@ -6,9 +6,11 @@
 
 import { StillLeases } from "../still-leases.ts";
 import type {
+  AnswerRow,
   AttemptRow,
   Batch,
   BatchResult,
+  CodeKey,
   DefinitionRow,
   EngineRow,
   EventRow,
@@ -16,14 +18,20 @@ import type {
   LoadedRun,
   MessageRow,
   NewMessage,
+  PauseRow,
   RunFilter,
   RunImage,
   RunRow,
   SendResult,
+  SizeRow,
   Store,
+  WaitingRow,
 } from "../store.ts";
 import { randomStoreId } from "../store-id.ts";
+import { codeMatch } from "./code-match.ts";
 import { commitBatch, leaseLost } from "./commit.ts";
+import { deliver } from "./delivery.ts";
+import { attemptsOf, compare, loaded, matches, messagesOf, sizesOf, waitingByCode } from "./queries.ts";
 import { isAdvancing, type MemoryRun, Tables } from "./tables.ts";
 
 /** Creates an empty store that lives as long as this object. `id` fixes its identity, for tests. */
@@ -82,7 +90,7 @@ class MemoryStore implements Store {
   async claim(
     { engine }: Lease,
     params: {
-      readonly workflows: readonly string[];
+      readonly code: readonly CodeKey[];
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
@@ -90,19 +98,19 @@ class MemoryStore implements Store {
     },
   ): Promise<RunRow[]> {
     if (!this.#tables.engines.has(engine)) throw leaseLost(engine);
-    const { runs, workflows, at, suspects } = params;
-    const due = runs === undefined ? withFew(this.#due(workflows, at), suspects) : this.#named(runs);
+    const { runs, code, at, suspects } = params;
+    const due = runs === undefined ? withFew(this.#due(code, at), suspects) : this.#named(runs);
     return due.slice(0, params.limit).map((run) => {
       this.#tables.update(run, { owner: engine, wakeAt: null, status: "running" });
       return { ...run.row };
     });
   }
 
-  async nextWake(workflows: readonly string[]): Promise<number | null> {
-    const wanted = new Set(workflows);
+  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
+    const isWanted = codeMatch(code);
     let next: number | null = null;
     for (const { row } of this.#tables.waiting()) {
-      if (!wanted.has(row.workflow) || row.wakeAt === null) continue;
+      if (row.wakeAt === null || !isWanted(row)) continue;
       if (next === null || row.wakeAt < next) next = row.wakeAt;
     }
     return next;
@@ -111,7 +119,7 @@ class MemoryStore implements Store {
   async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
     return runs.flatMap((number) => {
       const run = this.#tables.runs.get(number);
-      return run === undefined ? [] : [loaded(run, maxEvents)];
+      return run === undefined ? [] : [loaded(this.#tables, run, maxEvents)];
     });
   }
 
@@ -121,26 +129,13 @@ class MemoryStore implements Store {
 
   async inbox({ engine }: Lease): Promise<MessageRow[]> {
     const runs = [...this.#tables.ownedBy(engine)].sort((a, b) => a.row.run - b.row.run);
-    return runs.flatMap((run) => [...run.messages.values()]);
+    return runs.flatMap(messagesOf);
   }
 
   async send(message: NewMessage): Promise<SendResult> {
-    const run = this.#tables.runs.get(message.run);
-    if (run === undefined) return { refused: "not_found" };
-    const earlier = message.key === null ? undefined : run.keys.get(message.key);
-    if (earlier !== undefined) return { number: earlier };
-    const { row } = run;
-    if (row.closedAt !== null) return { refused: "closed" };
-    const number = row.inbox + 1;
-    row.inbox = number;
-    if (row.owner === null && isAdvancing(row)) {
-      this.#tables.update(run, { wakeAt: Math.min(row.wakeAt ?? message.at, message.at) });
-    }
-    const { kind, name, data, at } = message;
-    run.messages.set(number, { run: row.run, number, kind, name, data, at });
-    if (message.key !== null) run.keys.set(message.key, number);
-    this.#changed();
-    return { number };
+    const result = deliver(this.#tables, message);
+    if ("number" in result) this.#changed();
+    return result;
   }
 
   async amend(
@@ -197,6 +192,39 @@ class MemoryStore implements Store {
     }));
   }
 
+  async answer(run: number, number: number): Promise<AnswerRow | undefined> {
+    const found = this.#tables.runs.get(run);
+    return found === undefined ? undefined : this.#tables.chains.answerTo(found.row.chain, number);
+  }
+
+  async waiting(at: number): Promise<WaitingRow[]> {
+    return waitingByCode(this.#tables, at);
+  }
+
+  async sizes(): Promise<SizeRow[]> {
+    return sizesOf(this.#tables);
+  }
+
+  async forgetAnswers(at: number): Promise<number> {
+    return this.#tables.chains.forgetBefore(at);
+  }
+
+  async pauses(): Promise<PauseRow[]> {
+    const rows = [...this.#tables.pauses.values()];
+    return rows.sort((a, b) => compare(a.scope, b.scope) || compare(a.name, b.name));
+  }
+
+  async pause(row: PauseRow): Promise<void> {
+    this.#tables.pauses.set(`${row.scope}/${row.name}`, { ...row });
+    this.#changed();
+  }
+
+  async unpause(scope: PauseRow["scope"], name: string): Promise<boolean> {
+    const was = this.#tables.pauses.delete(`${scope}/${name}`);
+    if (was) this.#changed();
+    return was;
+  }
+
   async putDefinition(definition: DefinitionRow): Promise<void> {
     const { definitions } = this.#tables;
     if (!definitions.has(definition.hash)) definitions.set(definition.hash, { ...definition });
@@ -216,9 +244,9 @@ class MemoryStore implements Store {
     this.#listeners.clear();
   }
 
-  #due(workflows: readonly string[], at: number): MemoryRun[] {
-    const wanted = new Set(workflows);
-    const due = [...this.#tables.waiting()].filter(({ row }) => row.wakeAt! <= at && wanted.has(row.workflow));
+  #due(code: readonly CodeKey[], at: number): MemoryRun[] {
+    const isWanted = codeMatch(code);
+    const due = [...this.#tables.waiting()].filter(({ row }) => row.wakeAt! <= at && isWanted(row));
     return due.sort((a, b) => a.row.wakeAt! - b.row.wakeAt! || a.row.run - b.row.run);
   }
 
@@ -244,27 +272,6 @@ function withFew(due: MemoryRun[], suspects: { from: number; limit: number } | u
 }
 
 function leavesWorkToOthers(batch: Batch): boolean {
-  return batch.starts.some((start) => !start.owned) || batch.transitions.some(({ image }) => image?.owned === false);
-}
-
-function loaded(run: MemoryRun, maxEvents: number): LoadedRun {
-  return {
-    row: { ...run.row },
-    events: run.events.slice(0, maxEvents),
-    attempts: attemptsOf(run),
-    messages: [...run.messages.values()],
-    secrets: run.secrets,
-  };
-}
-
-function attemptsOf(run: MemoryRun): AttemptRow[] {
-  return [...run.attempts.values()].sort((a, b) => a.command - b.command);
-}
-
-function matches(row: RunRow, filter: RunFilter): boolean {
-  if (filter.workflow !== undefined && row.workflow !== filter.workflow) return false;
-  if (filter.workflowId !== undefined && row.workflowId !== filter.workflowId) return false;
-  if (filter.status !== undefined && !filter.status.includes(row.status)) return false;
-  if (filter.since !== undefined && row.createdAt < filter.since) return false;
-  return filter.before === undefined || row.run < filter.before;
+  const parks = batch.transitions.some(({ image, also }) => image?.owned === false || also?.sends !== undefined);
+  return parks || batch.starts.some((start) => !start.owned);
 }

@@ -3,9 +3,21 @@
  * asynchronous, so each operation of the store is one atomic step.
  *
  * Kept true at all times: `owned` holds exactly the open runs with an owner, by engine; `waiting` exactly the runs that a claim
- * may take at some time; `current` the newest run of each workflow id.
+ * may take at some time; `current` the newest run of each workflow id; `children` the runs with a parent that are not superseded.
  */
-import type { AttemptRow, DefinitionRow, EventRow, MessageRow, NewRun, RunRow, StartResult } from "../store.ts";
+import type {
+  AttemptRow,
+  DefinitionRow,
+  EventRow,
+  MessageRow,
+  NewRun,
+  ParentLink,
+  PauseRow,
+  RunRow,
+  StartResult,
+} from "../store.ts";
+import { Chains } from "./chains.ts";
+import { newRun, successorOf } from "./new-run.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -15,7 +27,6 @@ export interface MemoryRun {
   readonly events: EventRow[];
   readonly attempts: Map<number, AttemptRow>;
   readonly messages: Map<number, MessageRow>;
-  readonly keys: Map<string, number>;
   secrets: string | null;
 }
 
@@ -38,9 +49,12 @@ export class Tables {
   readonly runs: Map<number, MemoryRun> = new Map();
   readonly engines: Map<number, MemoryEngine> = new Map();
   readonly definitions: Map<string, DefinitionRow> = new Map();
+  readonly pauses: Map<string, PauseRow> = new Map();
+  readonly chains: Chains = new Chains();
   readonly #current = new Map<string, MemoryRun>();
   readonly #owned = new Map<number, Set<MemoryRun>>();
   readonly #waiting = new Set<MemoryRun>();
+  readonly #children = new Map<number, Map<string, MemoryRun>>();
   #nextRun = 1;
   #nextEngine = 1;
 
@@ -64,6 +78,11 @@ export class Tables {
     return this.#waiting;
   }
 
+  /** Children of a run that are not superseded. */
+  childrenOf(run: number): MemoryRun[] {
+    return [...(this.#children.get(run)?.values() ?? [])];
+  }
+
   /** Changes a run row and keeps the indexes true. */
   update(run: MemoryRun, change: Holding): void {
     this.#unindex(run);
@@ -71,24 +90,41 @@ export class Tables {
     this.#index(run);
   }
 
+  /** Makes a run without owner due at `at`, or leaves it due earlier. */
+  wake(run: MemoryRun, at: number): void {
+    const { row } = run;
+    if (row.owner === null && isAdvancing(row)) this.update(run, { wakeAt: Math.min(row.wakeAt ?? at, at) });
+  }
+
   start(start: NewRun, engine: number): StartResult {
+    const child = start.parent === undefined ? undefined : this.#child(start.parent);
+    if (child !== undefined) return { run: child.row.run, existing: true };
     const holder = this.#current.get(start.workflowId);
     if (holder !== undefined) {
       const replaced = holder.row.run === start.supersedes && holder.row.closedAt !== null;
       if (!replaced) return { conflict: { ...holder.row } };
-      holder.row.superseded = true;
+      this.#supersede(holder);
     }
     const run = newRun(this.#nextRun++, start, engine);
-    this.runs.set(run.row.run, run);
-    this.#current.set(start.workflowId, run);
-    this.#index(run);
+    this.#add(run);
+    for (const message of start.messages ?? []) this.chains.put(run, message);
     return { run: run.row.run };
   }
 
+  /** Puts the run in place that continues a closed one. */
+  succeed(run: MemoryRun, start: NewRun, messages: readonly MessageRow[]): void {
+    this.#supersede(run);
+    this.#add(successorOf(run, this.#nextRun++, start, messages));
+  }
+
   remove(run: MemoryRun): void {
+    const { row } = run;
     this.#unindex(run);
-    this.runs.delete(run.row.run);
-    if (this.#current.get(run.row.workflowId) === run) this.#current.delete(run.row.workflowId);
+    this.runs.delete(row.run);
+    if (this.#current.get(row.workflowId) === run) this.#current.delete(row.workflowId);
+    this.#forgetChild(run);
+    const others = [...this.runs.values()].some((other) => other.row.chain === row.chain);
+    if (!others) this.chains.forget(row.chain);
   }
 
   /** Removes an engine and frees its runs to be claimed at `at`. Returns how many there were. */
@@ -99,6 +135,34 @@ export class Tables {
       this.update(run, { owner: null, wakeAt: at, crashes: run.row.crashes + (crashed ? 1 : 0) });
     }
     return runs.length;
+  }
+
+  #add(run: MemoryRun): void {
+    const { row } = run;
+    this.runs.set(row.run, run);
+    this.#current.set(row.workflowId, run);
+    this.#index(run);
+    if (row.parent === null) return;
+    const siblings = this.#children.get(row.parent.run) ?? new Map<string, MemoryRun>();
+    siblings.set(commandOf(row.parent), run);
+    this.#children.set(row.parent.run, siblings);
+  }
+
+  #supersede(run: MemoryRun): void {
+    run.row.superseded = true;
+    this.#forgetChild(run);
+  }
+
+  #child(parent: ParentLink): MemoryRun | undefined {
+    return this.#children.get(parent.run)?.get(commandOf(parent));
+  }
+
+  #forgetChild(run: MemoryRun): void {
+    const { parent } = run.row;
+    if (parent === null || this.#child(parent) !== run) return;
+    const siblings = this.#children.get(parent.run)!;
+    siblings.delete(commandOf(parent));
+    if (siblings.size === 0) this.#children.delete(parent.run);
   }
 
   #index(run: MemoryRun): void {
@@ -128,30 +192,6 @@ export function isAdvancing(row: RunRow): boolean {
   return row.closedAt === null && (row.status === "pending" || row.status === "running");
 }
 
-function newRun(number: number, start: NewRun, engine: number): MemoryRun {
-  return {
-    row: {
-      run: number,
-      workflowId: start.workflowId,
-      workflow: start.workflow,
-      version: start.version,
-      status: start.owned ? "running" : "pending",
-      owner: start.owned ? engine : null,
-      wakeAt: start.owned ? null : start.wakeAt,
-      inbox: 0,
-      createdAt: start.createdAt,
-      closedAt: null,
-      crashes: 0,
-      detail: null,
-      meta: start.meta,
-      length: 0,
-      superseded: false,
-      request: start.request,
-    },
-    events: [start.first],
-    attempts: new Map(),
-    messages: new Map(),
-    keys: new Map(),
-    secrets: start.secrets,
-  };
+function commandOf({ command, generation }: ParentLink): string {
+  return `${command}/${generation}`;
 }

@@ -2,15 +2,23 @@
  * Batches as flat messages. A commit is
  *
  *     engine, number, starts, transitions,
- *     per start:      workflowId, workflow, version, createdAt, owned, wakeAt, meta, request, secrets, supersedes, type, at, data
+ *     per start:      workflowId, workflow, version, createdAt, owned, wakeAt, meta, request, secrets, supersedes, type, at, data,
+ *                     what few starts have as JSON or null
  *     per transition: run, base, events, rest (0 or 1), [type, at, data] per event, and if rest is 1:
- *                     consumed, settled, attempts, image (0 or 1), numbers, commands, nine columns per attempt,
+ *                     consumed, settled, attempts, image (0 or 1), also as JSON or null, numbers, commands, ten columns per attempt,
  *                     status, owned, wakeAt, closedAt, crashes, detail, ifInbox, forget
  *
- * and its result is, per start, `1, run` or `0, …run row`, and then pairs of a transition's index and its refusal.
+ * and its result is, per start, `1, run`, `2, run` if that was there already, or `0, …run row`, and then pairs of a transition's
+ * index and its refusal.
  */
 import type { AttemptRow, Batch, BatchResult, NewRun, Refusal, RunImage, StartResult, Transition } from "../store.ts";
+import type { StartExtra } from "./relations.ts";
 import { type Flat, RUN_WIDTH, readRun } from "./rows.ts";
+
+/** What became of a start. */
+export const CONFLICT = 0;
+export const CREATED = 1;
+export const EXISTING = 2;
 
 /** Appends a batch to a message. */
 export function encodeBatch(flat: Flat, engine: number, batch: Batch): void {
@@ -22,16 +30,23 @@ export function encodeBatch(flat: Flat, engine: number, batch: Batch): void {
 function encodeStart(flat: Flat, start: NewRun): void {
   const { workflowId, workflow, version, createdAt, owned, wakeAt, meta, request, secrets, supersedes, first } = start;
   flat.push(workflowId, workflow, version, createdAt, owned ? 1 : 0, wakeAt, meta, request, secrets, supersedes);
-  flat.push(first.type, first.at, first.data);
+  flat.push(first.type, first.at, first.data, encodeExtra(start));
+}
+
+function encodeExtra({ rest, messages, parent, tags }: NewRun): string | null {
+  if (rest === undefined && messages === undefined && parent === undefined && tags === undefined) return null;
+  const extra: { [Key in keyof StartExtra]: StartExtra[Key] | undefined } = { rest, messages, parent, tags };
+  return JSON.stringify(extra);
 }
 
 function encodeTransition(flat: Flat, transition: Transition): void {
-  const { run, base, events, consumed, settled, attempts, image } = transition;
-  const rest = image !== null || consumed.length > 0 || settled.length > 0 || attempts.length > 0;
+  const { run, base, events, consumed, settled, attempts, image, also } = transition;
+  const rest = image !== null || consumed.length > 0 || settled.length > 0 || attempts.length > 0 || also !== undefined;
   flat.push(run, base, events.length, rest ? 1 : 0);
   for (const event of events) flat.push(event.type, event.at, event.data);
   if (!rest) return;
   flat.push(consumed.length, settled.length, attempts.length, image === null ? 0 : 1);
+  flat.push(also === undefined ? null : JSON.stringify(also));
   for (const number of consumed) flat.push(number);
   for (const command of settled) flat.push(command);
   for (const attempt of attempts) encodeAttempt(flat, attempt);
@@ -49,6 +64,7 @@ function encodeAttempt(flat: Flat, row: AttemptRow): void {
     row.nextAt,
     row.error,
     row.details,
+    row.external === true ? 1 : null,
   );
 }
 
@@ -62,13 +78,10 @@ export function decodeBatchResult(flat: Flat, startCount: number): BatchResult {
   const starts: StartResult[] = [];
   let at = 0;
   while (starts.length < startCount) {
-    if (flat[at] === 1) {
-      starts.push({ run: flat[at + 1] as number });
-      at += 2;
-    } else {
-      starts.push({ conflict: readRun(flat, at + 1) });
-      at += 1 + RUN_WIDTH;
-    }
+    const run = flat[at + 1] as number;
+    if (flat[at] === CONFLICT) starts.push({ conflict: readRun(flat, at + 1) });
+    else starts.push(flat[at] === EXISTING ? { run, existing: true } : { run });
+    at += flat[at] === CONFLICT ? 1 + RUN_WIDTH : 2;
   }
   if (at === flat.length) return { starts, refused: NOTHING_REFUSED };
   const refused = new Map<number, Refusal>();

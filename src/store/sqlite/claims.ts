@@ -1,7 +1,16 @@
 /** Which engine advances which run: taking runs that are due, and reading what is needed to go on with them. */
 import { leaseLost } from "./committer.ts";
 import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
-import { ATTEMPT_COLUMNS, EVENT_COLUMNS, type Flat, MESSAGE_COLUMNS, pushRows, RUN_COLUMNS } from "./rows.ts";
+import {
+  ATTEMPT_COLUMNS,
+  CHILD_COLUMNS,
+  EVENT_COLUMNS,
+  type Flat,
+  MESSAGE_COLUMNS,
+  OUTCOME_COLUMNS,
+  pushRows,
+  RUN_COLUMNS,
+} from "./rows.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 /** Columns of a run row that a claim sets. */
@@ -21,9 +30,12 @@ export class Claims {
     this.#sql = prepareAll(db, SQL);
   }
 
-  /** `engine, limit, at, workflows, runs or null, crashes of a suspect or null, suspects at most`, lists as JSON. */
+  /**
+   * `engine, limit, at, workflows in any version, workflows in one, runs or null, crashes of a suspect or null, suspects at most`,
+   * lists as JSON; for those in one version see {@link CODE}.
+   */
   claim(args: Flat, reply: Flat): void {
-    const [engine, limit, , , runs] = args.slice(2) as [number, number, number, string, string | null];
+    const [engine, limit, , , , runs] = args.slice(2) as [number, number, number, string, string, string | null];
     const rows = this.#lock.hold(() => {
       if (this.#sql.engine.all([engine]).length === 0) throw leaseLost(engine);
       const due = runs === null ? this.#due(args) : this.#sql.named.all([runs, limit]);
@@ -39,16 +51,21 @@ export class Claims {
   }
 
   #due(args: Flat): Value[][] {
-    const [limit, at, workflows, , from, suspects] = args.slice(3) as [number, number, string, null, number, number];
-    if (from === null) return this.#sql.due.all([at, workflows, 0, Number.MAX_SAFE_INTEGER, limit]);
-    const due = this.#sql.due.all([at, workflows, 0, from, limit]);
+    const [limit, at, any, exact] = args.slice(3) as [number, number, string, string];
+    const [from, suspects] = args.slice(8) as [number | null, number];
+    if (from === null) return this.#sql.due.all([at, any, exact, 0, Number.MAX_SAFE_INTEGER, limit]);
+    const due = this.#sql.due.all([at, any, exact, 0, from, limit]);
     const room = Math.min(suspects, limit - due.length);
-    if (room > 0) due.push(...this.#sql.due.all([at, workflows, from, Number.MAX_SAFE_INTEGER, room]));
+    if (room > 0) due.push(...this.#sql.due.all([at, any, exact, from, Number.MAX_SAFE_INTEGER, room]));
     return due;
   }
 
   nextWake(args: Flat, reply: Flat): void {
-    reply.push(this.#sql.nextWake.all([args[2]!])[0]?.[0] ?? null);
+    reply.push(this.#sql.nextWake.all([args[2]!, args[3]!])[0]?.[0] ?? null);
+  }
+
+  waiting(args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.waiting.all([args[2]!]));
   }
 
   owned(args: Flat, reply: Flat): void {
@@ -59,7 +76,7 @@ export class Claims {
     pushRows(reply, this.#sql.inbox.all([args[2]!]));
   }
 
-  /** `maxEvents, runs as JSON`; answers, per run found: its row, secrets, and its events, attempts and messages, each counted. */
+  /** `maxEvents, runs as JSON`; answers, per run found: its row, secrets, and what belongs to it, each kind counted. */
   load(args: Flat, reply: Flat): void {
     const [maxEvents, runs] = args.slice(2) as [number, string];
     this.#db.exec("begin");
@@ -68,12 +85,18 @@ export class Claims {
       const events = new Groups(this.#sql.loadEvents.all([runs, maxEvents]));
       const attempts = new Groups(this.#sql.loadAttempts.all([runs]));
       const messages = new Groups(this.#sql.loadMessages.all([runs]));
+      const children = new Groups(this.#sql.loadChildren.all([runs]));
+      const unanswered = new Groups(this.#sql.loadUnanswered.all([runs]));
+      const outcomes = new Groups(this.#sql.loadOutcomes.all([runs]));
       for (const row of rows) {
         for (const value of row) reply.push(value);
         const run = row[0] as number;
         events.pushGroup(reply, run, 1);
         attempts.pushGroup(reply, run, 1);
         messages.pushGroup(reply, run, 0);
+        children.pushGroup(reply, run, 1);
+        unanswered.pushGroup(reply, run, 1);
+        outcomes.pushGroup(reply, run, 1);
       }
     } finally {
       this.#db.exec("commit");
@@ -104,16 +127,22 @@ class Groups {
 const NAMED = "run in (select value from json_each(?))";
 const ADVANCING = "closed_at is null and status in ('pending', 'running')";
 
+/** A workflow in any version, or in one: then with its version behind it, and nothing if it is unversioned. */
+const CODE = `(workflow in (select value from json_each(?))
+  or workflow || char(10) || coalesce('=' || version, '') in (select value from json_each(?)))`;
+
 const SQL = {
   engine: "select 1 from engines where engine = ?",
   due: `select ${RUN_COLUMNS} from workflow_runs
-    where owner is null and wake_at <= ? and ${ADVANCING} and workflow in (select value from json_each(?))
+    where owner is null and wake_at <= ? and ${ADVANCING} and ${CODE}
     and crashes >= ? and crashes < ? order by wake_at limit ?`,
   named: `select ${RUN_COLUMNS} from workflow_runs where ${NAMED} and owner is null and ${ADVANCING} order by run limit ?`,
   take: `update workflow_runs set owner = ?, wake_at = null, status = 'running' where ${NAMED}`,
   nextWake: `select wake_at from workflow_runs
-    where owner is null and wake_at is not null and ${ADVANCING} and workflow in (select value from json_each(?))
+    where owner is null and wake_at is not null and ${ADVANCING} and ${CODE}
     order by wake_at limit 1`,
+  waiting: `select workflow, version, count(*) from workflow_runs
+    where owner is null and wake_at <= ? and ${ADVANCING} group by workflow, version order by workflow, version`,
   owned: "select run from workflow_runs where owner = ? and closed_at is null order by run",
   inbox: `select ${MESSAGE_COLUMNS} from messages
     where run in (select run from workflow_runs where owner = ? and closed_at is null) order by run, number`,
@@ -122,4 +151,10 @@ const SQL = {
   loadEvents: `select run, ${EVENT_COLUMNS} from events where ${NAMED} and seq <= ? order by run, seq`,
   loadAttempts: `select run, ${ATTEMPT_COLUMNS} from attempts where ${NAMED} order by run, command`,
   loadMessages: `select ${MESSAGE_COLUMNS} from messages where ${NAMED} order by run, number`,
+  loadChildren: `select parent, ${CHILD_COLUMNS} from workflow_runs
+    where parent in (select value from json_each(?)) and superseded = 0 and closed_at is null
+    order by parent, parent_command, parent_generation`,
+  loadUnanswered: `select r.run, a.number from workflow_runs r join answers a on a.chain = coalesce(r.chain, r.run)
+    where r.${NAMED} and a.status = 'accepted' order by r.run, a.number`,
+  loadOutcomes: `select run, ${OUTCOME_COLUMNS} from tx_outcomes where ${NAMED} order by run, command, generation`,
 } as const;

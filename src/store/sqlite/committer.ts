@@ -6,16 +6,19 @@
  * that it does. What is not remembered is looked up, together with the run's owner.
  */
 import { PerdureError } from "../../core/errors.ts";
-import type { Refusal } from "../store.ts";
-import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
+import type { Also, Refusal } from "../store.ts";
+import { CONFLICT, CREATED, EXISTING } from "./batch-codec.ts";
+import { type Connection, type Prepared, prepareAll } from "./driver.ts";
+import { EventWriter } from "./event-writer.ts";
+import type { Inboxes } from "./inboxes.ts";
+import { Relations, type StartExtra } from "./relations.ts";
 import { ATTEMPT_COLUMNS, ATTEMPT_WIDTH, EVENT_WIDTH, type Flat, pushRows, RUN_COLUMNS } from "./rows.ts";
+import { RunNumbers } from "./run-numbers.ts";
 import type { WriteLock } from "./write-lock.ts";
 
-const NUMBERS_PER_BLOCK = 1024;
-const START_WIDTH = 13;
+const START_WIDTH = 14;
+const REST_HEAD = 5;
 const IMAGE_WIDTH = 8;
-const EVENT_ROW = 5;
-const EVENTS_PER_INSERT = 32;
 
 /** Lengths of the histories an engine owns, by run. */
 type Lengths = Map<number, number>;
@@ -25,14 +28,16 @@ export class Committer {
   readonly #lock: WriteLock;
   readonly #sql: Prepared<typeof SQL>;
   readonly #lengths = new Map<number, Lengths>();
-  /** Events of the present batch that wait for their statement. */
-  readonly #events: Value[] = [];
-  #nextRun = 0;
-  #endOfBlock = 0;
+  readonly #events: EventWriter;
+  readonly #numbers: RunNumbers;
+  readonly #relations: Relations;
 
-  constructor(db: Connection, lock: WriteLock) {
+  constructor(db: Connection, lock: WriteLock, inboxes: Inboxes) {
     this.#lock = lock;
     this.#sql = prepareAll(db, SQL);
+    this.#events = new EventWriter(db);
+    this.#numbers = new RunNumbers(db);
+    this.#relations = new Relations(db, { events: this.#events, inboxes, numbers: this.#numbers });
   }
 
   /** Forgets what was remembered for an engine: it is gone, or a commit of it failed. */
@@ -49,8 +54,8 @@ export class Committer {
     } catch (error) {
       reply.length = mark;
       this.forget(engine);
-      this.#events.length = 0;
-      this.#nextRun = this.#endOfBlock = 0;
+      this.#events.clear();
+      this.#numbers.forget();
       throw error;
     }
   }
@@ -69,30 +74,21 @@ export class Committer {
       if (refusal !== undefined) reply.push(index, refusal);
       at = end;
     }
-    this.#flushEvents();
-  }
-
-  /** Events are inserted many at a time: a statement costs more than a row. */
-  #insertEvent(run: number, seq: number, args: Flat, at: number): void {
-    const rows = this.#events;
-    rows.push(run, seq, args[at]!, args[at + 1]!, args[at + 2]!);
-    if (rows.length < EVENTS_PER_INSERT * EVENT_ROW) return;
-    this.#sql.insertEvents.run(rows);
-    rows.length = 0;
-  }
-
-  #flushEvents(): void {
-    const rows = this.#events;
-    for (let at = 0; at < rows.length; at += EVENT_ROW) this.#sql.insertEvent.run(rows.slice(at, at + EVENT_ROW));
-    rows.length = 0;
+    this.#events.flush();
   }
 
   #start(engine: number, lengths: Lengths, args: Flat, at: number, reply: Flat): void {
+    const extra = args[at + 13] === null ? undefined : (JSON.parse(args[at + 13] as string) as StartExtra);
+    const child = extra?.parent === undefined ? undefined : this.#relations.child(extra.parent);
+    if (child !== undefined) {
+      reply.push(EXISTING, child);
+      return;
+    }
     const workflowId = args[at] as string;
     const owned = args[at + 4] === 1;
     const supersedes = args[at + 9]!;
     if (supersedes !== null) this.#sql.supersede.run([supersedes, workflowId]);
-    const run = this.#runNumber();
+    const run = this.#numbers.next();
     const inserted = this.#sql.insertRun.run([
       run,
       workflowId,
@@ -106,15 +102,16 @@ export class Committer {
       args[at + 7]!,
     ]);
     if (inserted === 0) {
-      reply.push(0);
+      reply.push(CONFLICT);
       pushRows(reply, this.#sql.holder.all([workflowId]));
       return;
     }
-    this.#nextRun++;
-    this.#insertEvent(run, 1, args, at + 10);
+    this.#numbers.take();
+    this.#events.add(run, 1, args[at + 10]!, args[at + 11]!, args[at + 12]!);
     if (args[at + 8] !== null) this.#sql.insertSecrets.run([run, args[at + 8]!]);
-    if (owned) lengths.set(run, 1);
-    reply.push(1, run);
+    const length = extra === undefined ? 1 : this.#relations.complete(run, extra);
+    if (owned) lengths.set(run, length);
+    reply.push(CREATED, run);
   }
 
   #transition(engine: number, lengths: Lengths, args: Flat, at: number, end: number): Refusal | undefined {
@@ -128,7 +125,7 @@ export class Committer {
     const image = rest && args[afterEvents + 3] === 1;
     if (image && !this.#writeImage(engine, run, base + events, args, end - IMAGE_WIDTH)) return "inbox";
     for (let seq = base + 1, event = firstEvent; event < afterEvents; seq++, event += EVENT_WIDTH) {
-      this.#insertEvent(run, seq, args, event);
+      this.#events.add(run, seq, args[event]!, args[event + 1]!, args[event + 2]!);
     }
     if (rest) this.#writeRest(run, args, afterEvents);
     if (image && args[end - IMAGE_WIDTH + 1] === 0) lengths.delete(run);
@@ -158,12 +155,13 @@ export class Committer {
     const consumed = args[at] as number;
     const settled = args[at + 1] as number;
     const attempts = args[at + 2] as number;
-    let next = at + 4;
+    let next = at + REST_HEAD;
     for (const end = next + consumed; next < end; next++) this.#sql.deleteMessage.run([run, args[next]!]);
     for (const end = next + settled; next < end; next++) this.#sql.deleteAttempt.run([run, args[next]!]);
     for (const end = next + attempts * ATTEMPT_WIDTH; next < end; next += ATTEMPT_WIDTH) {
       this.#sql.putAttempt.run([run, ...args.slice(next, next + ATTEMPT_WIDTH)]);
     }
+    if (args[at + 4] !== null) this.#relations.apply(run, JSON.parse(args[at + 4] as string) as Also);
   }
 
   #lookUp(engine: number, run: number): number | undefined {
@@ -175,14 +173,6 @@ export class Committer {
     const lengths = this.#lengths.get(engine) ?? new Map<number, number>();
     this.#lengths.set(engine, lengths);
     return lengths;
-  }
-
-  #runNumber(): number {
-    if (this.#nextRun === this.#endOfBlock) {
-      this.#nextRun = this.#sql.reserveNumbers.all([])[0]![0] as number;
-      this.#endOfBlock = this.#nextRun + NUMBERS_PER_BLOCK;
-    }
-    return this.#nextRun;
   }
 }
 
@@ -197,13 +187,12 @@ function endOfTransition(args: Flat, at: number): number {
   const rest = at + 4 + (args[at + 2] as number) * EVENT_WIDTH;
   if (args[at + 3] !== 1) return rest;
   const numbers = (args[rest] as number) + (args[rest + 1] as number);
-  return rest + 4 + numbers + (args[rest + 2] as number) * ATTEMPT_WIDTH + (args[rest + 3] as number) * IMAGE_WIDTH;
+  const attempts = (args[rest + 2] as number) * ATTEMPT_WIDTH;
+  return rest + REST_HEAD + numbers + attempts + (args[rest + 3] as number) * IMAGE_WIDTH;
 }
 
 const SQL = {
   fence: "update engines set batch = ? where engine = ? and batch = ?",
-  insertEvents: `insert into events (run, seq, type, at, data) values ${Array(EVENTS_PER_INSERT).fill("(?, ?, ?, ?, ?)").join(", ")}`,
-  insertEvent: "insert into events (run, seq, type, at, data) values (?, ?, ?, ?, ?)",
   insertRun: `insert into workflow_runs (run, workflow_id, workflow, version, status, owner, wake_at, created_at, meta, request)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
   supersede: `update workflow_runs set superseded = 1
@@ -216,8 +205,6 @@ const SQL = {
     where run = ? and inbox = coalesce(?, inbox)`,
   deleteMessage: "delete from messages where run = ? and number = ?",
   deleteAttempt: "delete from attempts where run = ? and command = ?",
-  putAttempt: `insert or replace into attempts (run, ${ATTEMPT_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  putAttempt: `insert or replace into attempts (run, ${ATTEMPT_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   lengthOf: "select (select max(seq) from events where run = r.run) from workflow_runs r where run = ? and owner = ?",
-  reserveNumbers: `update meta set value = value + ${NUMBERS_PER_BLOCK} where key = 'next_run'
-    returning value - ${NUMBERS_PER_BLOCK}`,
 } as const;

@@ -7,6 +7,9 @@ import { createRequire } from "node:module";
 /** A value in a column or a parameter. */
 export type Value = string | number | null;
 
+/** A parameter of a statement of the user's. */
+export type Bindable = string | number | bigint | Uint8Array | null;
+
 /** A prepared statement. Every call runs it to its end, so none stays open over a commit. */
 export interface Statement {
   /** Runs it and returns how many rows it changed. */
@@ -18,6 +21,8 @@ export interface Statement {
 export interface Connection {
   exec(sql: string): void;
   prepare(sql: string): Statement;
+  /** Runs a statement once and yields its rows as objects, with all integers as bigint. */
+  rows(sql: string, params: readonly Bindable[]): Iterable<Readonly<Record<string, unknown>>>;
   close(): void;
 }
 
@@ -39,13 +44,17 @@ interface Changes {
 interface NodeStatement {
   run(...params: readonly Value[]): Changes;
   all(...params: readonly Value[]): unknown[];
+  iterate(...params: readonly Bindable[]): Iterable<Record<string, unknown>>;
   setReturnArrays?(enabled: boolean): void;
+  setReadBigInts(enabled: boolean): void;
 }
 
 interface LibsqlStatement {
-  run(params: readonly Value[]): Changes;
+  run(params: readonly Bindable[]): Changes;
   all(params: readonly Value[]): Value[][];
+  iterate(params: readonly Bindable[]): Iterable<Record<string, unknown>>;
   raw(): LibsqlStatement;
+  safeIntegers(enabled: boolean): LibsqlStatement;
   readonly reader: boolean;
 }
 
@@ -66,7 +75,16 @@ function nodeDriver(): Open | undefined {
   const { DatabaseSync } = builtin as { DatabaseSync: new (path: string) => Database<NodeStatement> };
   return (path) => {
     const db = new DatabaseSync(path);
-    return { exec: (sql) => db.exec(sql), close: () => db.close(), prepare: (sql) => nodeStatement(db.prepare(sql)) };
+    return {
+      exec: (sql) => db.exec(sql),
+      close: () => db.close(),
+      prepare: (sql) => nodeStatement(db.prepare(sql)),
+      rows: (sql, params) => {
+        const statement = db.prepare(sql);
+        statement.setReadBigInts(true);
+        return statement.iterate(...params);
+      },
+    };
   };
 }
 
@@ -86,7 +104,17 @@ function libsqlDriver(): Open {
   const Libsql = createRequire(import.meta.url)("libsql") as new (path: string) => Database<LibsqlStatement>;
   return (path) => {
     const db = new Libsql(path);
-    return { exec: (sql) => db.exec(sql), close: () => db.close(), prepare: (sql) => libsqlStatement(db.prepare(sql)) };
+    return {
+      exec: (sql) => db.exec(sql),
+      close: () => db.close(),
+      prepare: (sql) => libsqlStatement(db.prepare(sql)),
+      rows: (sql, params) => {
+        const statement = db.prepare(sql).safeIntegers(true);
+        if (statement.reader) return statement.iterate(params);
+        statement.run(params);
+        return [];
+      },
+    };
   };
 }
 

@@ -2,13 +2,17 @@
 import type { LoadedRun } from "../store.ts";
 import {
   ATTEMPT_WIDTH,
+  CHILD_WIDTH,
   EVENT_WIDTH,
   type Flat,
   MESSAGE_WIDTH,
+  OUTCOME_WIDTH,
   RUN_WIDTH,
   readAttempt,
+  readChild,
   readEvent,
   readMessage,
+  readOutcome,
   readRun,
 } from "./rows.ts";
 
@@ -29,7 +33,10 @@ export function decodeLoaded(flat: Flat, order: readonly number[]): LoadedRun[] 
     const events = group(EVENT_WIDTH, readEvent);
     const attempts = group(ATTEMPT_WIDTH, readAttempt);
     const messages = group(MESSAGE_WIDTH, readMessage);
-    found.set(row.run, { row, events, attempts, messages, secrets });
+    const children = group(CHILD_WIDTH, readChild);
+    const unanswered = group(1, (numbers, place) => numbers[place] as number);
+    const outcomes = group(OUTCOME_WIDTH, readOutcome);
+    found.set(row.run, { row, events, attempts, messages, secrets, children, unanswered, outcomes });
   }
   return order.flatMap((run) => found.get(run) ?? []);
 }

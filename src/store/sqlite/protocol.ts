@@ -1,8 +1,10 @@
 /**
  * What the main thread and the worker thread say to each other.
  *
- * Request: `[id, operation, ...arguments]`. Answer: `[id, OK, ...result]` or `[id, FAILED, code, message]`. A message with
- * id 0 from the worker is a hint that another connection has committed something.
+ * Request: `[id, operation, ...arguments]`. Answer: `[id, OK, ...result]`, `[id, FAILED, code, message, details]` or
+ * `[id, REFUSED, code, message]`. A message with id 0 from the worker is a hint that another connection has committed something.
+ *
+ * A transaction of the user's is named by the id of the request that began it. `ending` is answered when it has ended.
  */
 
 /** Operations by number. */
@@ -32,12 +34,26 @@ export const OP = {
   watch: 23,
   open: 24,
   close: 25,
+  answer: 26,
+  waiting: 27,
+  sizes: 28,
+  forgetAnswers: 29,
+  pauses: 30,
+  pause: 31,
+  unpause: 32,
+  begin: 33,
+  query: 34,
+  settle: 35,
+  abandon: 36,
+  ending: 37,
 } as const;
 
 export type Operation = (typeof OP)[keyof typeof OP];
 
 export const OK = 0;
 export const FAILED = 1;
+/** SQLite refused a statement of the user's. */
+export const REFUSED = 2;
 /** Id of messages from the worker that answer nothing. */
 export const HINT = 0;
 

@@ -1,21 +1,33 @@
 /** Looking at runs and definitions, and the changes that need no engine. */
 import { type Connection, type Prepared, prepareAll, type Statement, type Value } from "./driver.ts";
-import { ATTEMPT_COLUMNS, DEFINITION_COLUMNS, EVENT_COLUMNS, type Flat, pushRows, RUN_COLUMNS } from "./rows.ts";
+import {
+  ANSWER_COLUMNS,
+  ATTEMPT_COLUMNS,
+  DEFINITION_COLUMNS,
+  EVENT_COLUMNS,
+  type Flat,
+  PAUSE_COLUMNS,
+  pushRows,
+  RUN_COLUMNS,
+} from "./rows.ts";
+import { Tags } from "./tags.ts";
 import type { WriteLock } from "./write-lock.ts";
 
-const RUN_TABLES = ["events", "messages", "message_keys", "attempts", "secrets"] as const;
+const RUN_TABLES = ["events", "messages", "attempts", "secrets", "tx_outcomes"] as const;
 
 /** Requests about single rows and lists of them. */
 export class Records {
   readonly #db: Connection;
   readonly #lock: WriteLock;
   readonly #sql: Prepared<typeof SQL>;
+  readonly #tags: Tags;
   readonly #removals: readonly Statement[];
 
   constructor(db: Connection, lock: WriteLock) {
     this.#db = db;
     this.#lock = lock;
     this.#sql = prepareAll(db, SQL);
+    this.#tags = new Tags(db);
     this.#removals = RUN_TABLES.map((table) => db.prepare(`delete from ${table} where run = ?`));
   }
 
@@ -26,13 +38,19 @@ export class Records {
   }
 
   remove(args: Flat, reply: Flat): void {
-    const run = args[2]!;
-    const removed = this.#lock.hold(() => {
-      const count = this.#sql.remove.run([run]);
-      if (count === 1) for (const removal of this.#removals) removal.run([run]);
-      return count;
-    });
-    reply.push(removed);
+    reply.push(this.#lock.hold(() => this.#remove(args[2] as number)));
+  }
+
+  #remove(run: number): number {
+    const removed = this.#sql.remove.all([run])[0];
+    if (removed === undefined) return 0;
+    const [chain, tags] = removed as [number, string | null];
+    this.#tags.withdraw(run, tags);
+    for (const removal of this.#removals) removal.run([run]);
+    if (this.#sql.ofChain.all([chain, chain]).length > 0) return 1;
+    this.#sql.removeKeys.run([chain]);
+    this.#sql.removeAnswers.run([chain]);
+    return 1;
   }
 
   /** `run or null, workflowId or null`. */
@@ -40,21 +58,25 @@ export class Records {
     pushRows(reply, args[2] !== null ? this.#sql.byRun.all([args[2]!]) : this.#sql.byWorkflowId.all([args[3]!]));
   }
 
-  /** `workflow, workflowId, status as JSON, since, before, limit`, each or null. */
+  /** `workflow, workflowId, status as JSON, since, closedBefore, parent, before, limit, tags as JSON`, each or null. */
   list(args: Flat, reply: Flat): void {
-    const [workflow, workflowId, status, since, before, limit] = args.slice(2);
+    const [workflow, workflowId, status, since, closedBefore, parent, before, limit, tags] = args.slice(2);
     const conditions = ["1"];
     const params: Value[] = [];
-    const where = (condition: string, value: Value | undefined): void => {
-      if (value === null || value === undefined) return;
+    const where = (condition: string, ...values: readonly (Value | undefined)[]): void => {
+      for (const value of values) if (value === null || value === undefined) return;
       conditions.push(condition);
-      params.push(value);
+      params.push(...(values as Value[]));
     };
     where("workflow = ?", workflow);
     where("workflow_id = ?", workflowId);
     where("status in (select value from json_each(?))", status);
     where("created_at >= ?", since);
+    where("closed_at < ?", closedBefore);
+    where("parent = ?", parent);
     where("run < ?", before);
+    const wanted = JSON.parse((tags as string | null) ?? "{}") as Record<string, string>;
+    for (const [key, value] of Object.entries(wanted)) where(TAGGED, key, value);
     params.push(limit!);
     const sql = `select ${RUN_COLUMNS} from workflow_runs where ${conditions.join(" and ")} order by run desc limit ?`;
     pushRows(reply, this.#db.prepare(sql).all(params));
@@ -72,6 +94,32 @@ export class Records {
     pushRows(reply, this.#sql.attempts.all([args[2]!]));
   }
 
+  /** `run, number`. */
+  answer(args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.answer.all(args.slice(2)));
+  }
+
+  sizes(_args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.sizes.all([]));
+  }
+
+  forgetAnswers(args: Flat, reply: Flat): void {
+    const at = args[2]!;
+    reply.push(this.#lock.hold(() => this.#sql.forgetKeys.run([at]) + this.#sql.forgetAnswers.run([at])));
+  }
+
+  pauses(_args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.pauses.all([]));
+  }
+
+  pause(args: Flat): void {
+    this.#lock.hold(() => this.#sql.pause.run(args.slice(2)));
+  }
+
+  unpause(args: Flat, reply: Flat): void {
+    reply.push(this.#lock.hold(() => this.#sql.unpause.run(args.slice(2))));
+  }
+
   putDefinition(args: Flat): void {
     this.#lock.hold(() => this.#sql.putDefinition.run(args.slice(2)));
   }
@@ -81,15 +129,32 @@ export class Records {
   }
 }
 
+const TAGGED = "run in (select t.run from run_tags t where t.key = ? and t.value = ?)";
+
 const SQL = {
   amend: `update workflow_runs set status = ?, wake_at = ?, closed_at = ?, crashes = ?, detail = ?
     where run = ? and owner is null and superseded = 0 and status in (select value from json_each(?))`,
-  remove: "delete from workflow_runs where run = ? and owner is null",
+  remove: "delete from workflow_runs where run = ? and owner is null returning coalesce(chain, run), tags",
+  ofChain: `select 1 from workflow_runs where run = ?
+    union all select 1 from workflow_runs where chain = ? limit 1`,
+  removeKeys: "delete from message_keys where run = ?",
+  removeAnswers: "delete from answers where chain = ?",
   byRun: `select ${RUN_COLUMNS} from workflow_runs where run = ?`,
   byWorkflowId: `select ${RUN_COLUMNS} from workflow_runs where workflow_id = ? and superseded = 0`,
   history: `select ${EVENT_COLUMNS} from events where run = ? and seq > ? order by seq limit ?`,
   lastEvent: `select ${EVENT_COLUMNS} from events where run = ? order by seq desc limit 1`,
   attempts: `select ${ATTEMPT_COLUMNS} from attempts where run = ? order by command`,
+  answer: `select ${ANSWER_COLUMNS} from answers
+    where chain = (select coalesce(chain, run) from workflow_runs where run = ?) and number = ?`,
+  sizes: `select workflow, status, count(*), coalesce(sum(events), 0), coalesce(sum(size), 0)
+    from workflow_runs left join (select run, count(*) as events, sum(length(data)) as size from events group by run)
+      using (run)
+    group by workflow, status order by workflow, status`,
+  forgetKeys: "delete from message_keys where at < ?",
+  forgetAnswers: "delete from answers where at < ? and status <> 'accepted'",
+  pauses: `select ${PAUSE_COLUMNS} from pauses order by scope, name`,
+  pause: `insert or replace into pauses (${PAUSE_COLUMNS}) values (?, ?, ?, ?)`,
+  unpause: "delete from pauses where scope = ? and name = ?",
   putDefinition: `insert into definitions (${DEFINITION_COLUMNS}) values (?, ?, ?, ?) on conflict do nothing`,
   definition: `select ${DEFINITION_COLUMNS} from definitions where hash = ?`,
 } as const;

@@ -2,15 +2,31 @@
  * Rows as flat runs of column values, the form in which they cross between the threads: one array of primitives is several times
  * cheaper to hand over than objects. Each row type has its columns in one place and a reader that starts at an offset.
  */
-import type { AttemptRow, DefinitionRow, EngineRow, EventRow, MessageKind, MessageRow, RunRow } from "../store.ts";
+import type { OnParentClose } from "../../core/status.ts";
+import type {
+  AnswerRow,
+  AttemptRow,
+  ChildRow,
+  DefinitionRow,
+  EngineRow,
+  EventRow,
+  MessageKind,
+  MessageRow,
+  OutcomeRow,
+  ParentLink,
+  PauseRow,
+  RunRow,
+  SizeRow,
+  WaitingRow,
+} from "../store.ts";
 import type { Value } from "./driver.ts";
 
 /** A flat message between the threads. */
 export type Flat = Value[];
 
 export const RUN_COLUMNS: string =
-  "run, workflow_id, workflow, version, status, owner, wake_at, inbox, created_at, closed_at, crashes, detail, meta, length, superseded, request";
-export const RUN_WIDTH = 16;
+  "run, workflow_id, workflow, version, status, owner, wake_at, inbox, created_at, closed_at, crashes, detail, meta, length, superseded, request, coalesce(chain, run), parent, parent_command, parent_generation, on_parent_close, tags, progress";
+export const RUN_WIDTH = 23;
 
 export function readRun(flat: Flat, at: number): RunRow {
   return {
@@ -30,6 +46,19 @@ export function readRun(flat: Flat, at: number): RunRow {
     length: flat[at + 13] as number,
     superseded: flat[at + 14] === 1,
     request: flat[at + 15] as string | null,
+    chain: flat[at + 16] as number,
+    parent: flat[at + 17] === null ? null : readParent(flat, at + 17),
+    tags: flat[at + 21] as string | null,
+    progress: flat[at + 22] as string | null,
+  };
+}
+
+function readParent(flat: Flat, at: number): ParentLink {
+  return {
+    run: flat[at] as number,
+    command: flat[at + 1] as number,
+    generation: flat[at + 2] as number,
+    onClose: flat[at + 3] as OnParentClose,
   };
 }
 
@@ -40,8 +69,9 @@ export function readEvent(flat: Flat, at: number): EventRow {
   return { type: flat[at] as string, at: flat[at + 1] as number, data: flat[at + 2] as string };
 }
 
-export const ATTEMPT_COLUMNS: string = "command, kind, name, attempt, started_at, first_at, next_at, error, details";
-export const ATTEMPT_WIDTH = 9;
+export const ATTEMPT_COLUMNS: string =
+  "command, kind, name, attempt, started_at, first_at, next_at, error, details, external";
+export const ATTEMPT_WIDTH = 10;
 
 export function readAttempt(flat: Flat, at: number): AttemptRow {
   return {
@@ -54,6 +84,7 @@ export function readAttempt(flat: Flat, at: number): AttemptRow {
     nextAt: flat[at + 6] as number | null,
     error: flat[at + 7] as string | null,
     details: flat[at + 8] as string | null,
+    ...(flat[at + 9] === 1 && { external: true }),
   };
 }
 
@@ -68,6 +99,78 @@ export function readMessage(flat: Flat, at: number): MessageRow {
     name: flat[at + 3] as string,
     data: flat[at + 4] as string,
     at: flat[at + 5] as number,
+  };
+}
+
+/** Behind the number of the parent. */
+export const CHILD_COLUMNS: string = "run, workflow_id, parent_command, parent_generation, on_parent_close";
+export const CHILD_WIDTH = 5;
+
+export function readChild(flat: Flat, at: number): ChildRow {
+  return {
+    run: flat[at] as number,
+    workflowId: flat[at + 1] as string,
+    command: flat[at + 2] as number,
+    generation: flat[at + 3] as number,
+    onClose: flat[at + 4] as OnParentClose,
+  };
+}
+
+export const ANSWER_COLUMNS: string = "number, status, data, at";
+export const ANSWER_WIDTH = 4;
+
+export function readAnswer(flat: Flat, at: number): AnswerRow {
+  return {
+    number: flat[at] as number,
+    status: flat[at + 1] as AnswerRow["status"],
+    data: flat[at + 2] as string,
+    at: flat[at + 3] as number,
+  };
+}
+
+export const OUTCOME_COLUMNS: string = "command, generation, data, at";
+export const OUTCOME_WIDTH = 4;
+
+export function readOutcome(flat: Flat, at: number): OutcomeRow {
+  return {
+    command: flat[at] as number,
+    generation: flat[at + 1] as number,
+    data: flat[at + 2] as string,
+    at: flat[at + 3] as number,
+  };
+}
+
+export const PAUSE_COLUMNS: string = "scope, name, reason, at";
+export const PAUSE_WIDTH = 4;
+
+export function readPause(flat: Flat, at: number): PauseRow {
+  return {
+    scope: flat[at] as PauseRow["scope"],
+    name: flat[at + 1] as string,
+    reason: flat[at + 2] as string,
+    at: flat[at + 3] as number,
+  };
+}
+
+export const WAITING_WIDTH = 3;
+
+export function readWaiting(flat: Flat, at: number): WaitingRow {
+  return {
+    workflow: flat[at] as string,
+    version: flat[at + 1] as string | null,
+    runs: flat[at + 2] as number,
+  };
+}
+
+export const SIZE_WIDTH = 5;
+
+export function readSize(flat: Flat, at: number): SizeRow {
+  return {
+    workflow: flat[at] as string,
+    status: flat[at + 1] as RunRow["status"],
+    runs: flat[at + 2] as number,
+    events: flat[at + 3] as number,
+    size: flat[at + 4] as number,
   };
 }
 

@@ -11,6 +11,7 @@ import { migrate } from "./migrate.ts";
 import { OP, type WorkerInput } from "./protocol.ts";
 import { Records } from "./records.ts";
 import type { Flat } from "./rows.ts";
+import { Transactions } from "./transactions.ts";
 import { WriteLock } from "./write-lock.ts";
 
 type Handler = (args: Flat, reply: Flat) => void;
@@ -22,8 +23,11 @@ export class Service {
   readonly #leases: Leases;
   readonly #dataVersion: Statement;
   readonly #private: boolean;
+  /** Those of users' steps. */
+  readonly transactions: Transactions;
 
-  constructor(input: WorkerInput) {
+  /** `onEnd` is called when a transaction of the user's has ended by itself. */
+  constructor(input: WorkerInput, onEnd: () => void) {
     const { path, durability } = input;
     this.#db = openDatabase(path, durability);
     const db = this.#db;
@@ -31,9 +35,11 @@ export class Service {
     this.#dataVersion = db.prepare("pragma data_version");
     const lock = new WriteLock(db, () => this.#leases.hasCompany());
     retryBusy(() => migrate(db, path, lock));
-    const committer = new Committer(db, lock);
+    const inboxes = new Inboxes(db, lock);
+    const committer = new Committer(db, lock, inboxes);
     this.#leases = new Leases(db, lock, committer, input);
-    this.#handlers = handlers(db, lock, committer, this.#leases);
+    this.transactions = new Transactions(db, lock, onEnd);
+    this.#handlers = handlers(db, lock, { committer, inboxes, leases: this.#leases, transactions: this.transactions });
   }
 
   /** Runs one request and returns its answer after the two places of its head. */
@@ -51,6 +57,7 @@ export class Service {
   /** Leaves the write-ahead log empty if nobody else needs it, and closes. */
   close(): void {
     try {
+      this.transactions.close();
       this.#leases.close();
       if (!this.#private) this.#db.prepare("pragma wal_checkpoint(truncate)").all([]);
     } finally {
@@ -59,9 +66,18 @@ export class Service {
   }
 }
 
-function handlers(db: Connection, lock: WriteLock, committer: Committer, leases: Leases): Handler[] {
+function handlers(
+  db: Connection,
+  lock: WriteLock,
+  parts: {
+    readonly committer: Committer;
+    readonly inboxes: Inboxes;
+    readonly leases: Leases;
+    readonly transactions: Transactions;
+  },
+): Handler[] {
+  const { committer, inboxes, leases, transactions } = parts;
   const claims = new Claims(db, lock);
-  const inboxes = new Inboxes(db, lock);
   const records = new Records(db, lock);
   const table: Handler[] = [];
   const identity = db.prepare("select value from meta where key = 'id'");
@@ -87,6 +103,16 @@ function handlers(db: Connection, lock: WriteLock, committer: Committer, leases:
   table[OP.history] = (args, reply) => records.history(args, reply);
   table[OP.lastEvent] = (args, reply) => records.lastEvent(args, reply);
   table[OP.attempts] = (args, reply) => records.attempts(args, reply);
+  table[OP.answer] = (args, reply) => records.answer(args, reply);
+  table[OP.waiting] = (args, reply) => claims.waiting(args, reply);
+  table[OP.sizes] = (args, reply) => records.sizes(args, reply);
+  table[OP.forgetAnswers] = (args, reply) => records.forgetAnswers(args, reply);
+  table[OP.pauses] = (args, reply) => records.pauses(args, reply);
+  table[OP.pause] = (args) => records.pause(args);
+  table[OP.unpause] = (args, reply) => records.unpause(args, reply);
+  table[OP.begin] = (args, reply) => transactions.begin(args, reply);
+  table[OP.settle] = (args) => transactions.settle(args);
+  table[OP.abandon] = (args) => transactions.abandon(args);
   table[OP.putDefinition] = (args) => records.putDefinition(args);
   table[OP.definition] = (args, reply) => records.definition(args, reply);
   return table;

@@ -2,11 +2,15 @@
  * The SQLite store: one database file, shared by any number of processes of one machine. The connection lives in a thread of its
  * own, so that the disk and the workflows' code work at the same time; here requests are only put into words.
  */
+
 import { resolve } from "node:path";
+import type { StoreTransaction } from "../../core/sql-transaction.ts";
 import type {
+  AnswerRow,
   AttemptRow,
   Batch,
   BatchResult,
+  CodeKey,
   DefinitionRow,
   EngineRow,
   EventRow,
@@ -14,11 +18,15 @@ import type {
   LoadedRun,
   MessageRow,
   NewMessage,
+  OutcomeRow,
+  PauseRow,
   RunFilter,
   RunImage,
   RunRow,
   SendResult,
+  SizeRow,
   Store,
+  WaitingRow,
 } from "../store.ts";
 import { decodeBatchResult, encodeBatch } from "./batch-codec.ts";
 import { IN_MEMORY } from "./database.ts";
@@ -26,23 +34,32 @@ import type { Value } from "./driver.ts";
 import { decodeLoaded } from "./loaded-codec.ts";
 import { type Durability, OP, type Operation } from "./protocol.ts";
 import {
+  ANSWER_WIDTH,
   ATTEMPT_WIDTH,
   DEFINITION_WIDTH,
   ENGINE_WIDTH,
   EVENT_WIDTH,
   type Flat,
   MESSAGE_WIDTH,
+  PAUSE_WIDTH,
   RUN_WIDTH,
+  readAnswer,
   readAttempt,
   readDefinition,
   readEngine,
   readEvent,
   readMessage,
+  readPause,
   readRows,
   readRun,
+  readSize,
+  readWaiting,
+  SIZE_WIDTH,
+  WAITING_WIDTH,
 } from "./rows.ts";
 import { SendQueue } from "./send-queue.ts";
 import { Thread } from "./thread.ts";
+import { transact } from "./transact.ts";
 import { uptimeMs } from "./uptime.ts";
 
 /** Where and how to open a SQLite store. */
@@ -142,7 +159,7 @@ class ThreadedStore implements SqliteStore {
   async claim(
     { engine }: Lease,
     params: {
-      readonly workflows: readonly string[];
+      readonly code: readonly CodeKey[];
       readonly runs?: readonly number[];
       readonly limit: number;
       readonly at: number;
@@ -152,12 +169,12 @@ class ThreadedStore implements SqliteStore {
     const { limit, at, suspects } = params;
     const runs = params.runs === undefined ? null : JSON.stringify(params.runs);
     const careful = [suspects?.from ?? null, suspects?.limit ?? null];
-    const rows = await this.#ask(OP.claim, engine, limit, at, JSON.stringify(params.workflows), runs, ...careful);
+    const rows = await this.#ask(OP.claim, engine, limit, at, ...codeLists(params.code), runs, ...careful);
     return readRows(rows, RUN_WIDTH, readRun);
   }
 
-  async nextWake(workflows: readonly string[]): Promise<number | null> {
-    return (await this.#ask(OP.nextWake, JSON.stringify(workflows)))[0] as number | null;
+  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
+    return (await this.#ask(OP.nextWake, ...codeLists(code)))[0] as number | null;
   }
 
   async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
@@ -196,16 +213,19 @@ class ThreadedStore implements SqliteStore {
   }
 
   async list(filter: RunFilter): Promise<RunRow[]> {
-    const { workflow, workflowId, status, since, before, limit } = filter;
-    const statuses = status === undefined ? null : JSON.stringify(status);
+    const { workflow, workflowId, status, since, closedBefore, parent, before, limit, tags } = filter;
+    const orNull = (value: Value | undefined): Value => value ?? null;
     const rows = await this.#ask(
       OP.list,
-      workflow ?? null,
-      workflowId ?? null,
-      statuses,
-      since ?? null,
-      before ?? null,
+      orNull(workflow),
+      orNull(workflowId),
+      status === undefined ? null : JSON.stringify(status),
+      orNull(since),
+      orNull(closedBefore),
+      orNull(parent),
+      orNull(before),
       limit,
+      tags === undefined ? null : JSON.stringify(tags),
     );
     return readRows(rows, RUN_WIDTH, readRun);
   }
@@ -224,6 +244,43 @@ class ThreadedStore implements SqliteStore {
 
   async engines(): Promise<EngineRow[]> {
     return readRows(await this.#ask(OP.engines), ENGINE_WIDTH, readEngine);
+  }
+
+  async answer(run: number, number: number): Promise<AnswerRow | undefined> {
+    return readRows(await this.#ask(OP.answer, run, number), ANSWER_WIDTH, readAnswer)[0];
+  }
+
+  async waiting(at: number): Promise<WaitingRow[]> {
+    return readRows(await this.#ask(OP.waiting, at), WAITING_WIDTH, readWaiting);
+  }
+
+  async sizes(): Promise<SizeRow[]> {
+    return readRows(await this.#ask(OP.sizes), SIZE_WIDTH, readSize);
+  }
+
+  async forgetAnswers(at: number): Promise<number> {
+    return (await this.#ask(OP.forgetAnswers, at))[0] as number;
+  }
+
+  async pauses(): Promise<PauseRow[]> {
+    return readRows(await this.#ask(OP.pauses), PAUSE_WIDTH, readPause);
+  }
+
+  async pause({ scope, name, reason, at }: PauseRow): Promise<void> {
+    await this.#ask(OP.pause, scope, name, reason, at);
+  }
+
+  async unpause(scope: PauseRow["scope"], name: string): Promise<boolean> {
+    return (await this.#ask(OP.unpause, scope, name))[0] === 1;
+  }
+
+  transact(
+    lease: Lease,
+    step: { readonly run: number; readonly command: number; readonly generation: number; readonly at: number },
+    limitMs: number,
+    work: (tx: StoreTransaction) => Promise<string>,
+  ): Promise<OutcomeRow> {
+    return transact(this.#thread, lease, step, limitMs, work);
   }
 
   async putDefinition({ hash, name, body, createdAt }: DefinitionRow): Promise<void> {
@@ -257,4 +314,12 @@ class ThreadedStore implements SqliteStore {
     for (const value of args) request.push(value);
     return this.#thread.ask(request);
   }
+}
+
+/** Workflows in any version, and those in one with it behind them: two lists as JSON. */
+function codeLists(code: readonly CodeKey[]): [any: string, exact: string] {
+  const any = code.filter(({ version }) => version === undefined).map(({ workflow }) => workflow);
+  const exact = code.filter(({ version }) => version !== undefined);
+  const names = exact.map(({ workflow, version }) => `${workflow}\n${version === null ? "" : `=${version}`}`);
+  return [JSON.stringify(any), JSON.stringify(names)];
 }

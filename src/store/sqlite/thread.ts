@@ -5,12 +5,13 @@
 import { randomUUID } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, PerdureError } from "../../core/errors.ts";
-import { HINT, OK, OP, type Operation, type WorkerInput } from "./protocol.ts";
+import { HINT, OK, OP, type Operation, REFUSED, type WorkerInput } from "./protocol.ts";
 import type { Flat } from "./rows.ts";
+import { SqliteError } from "./sqlite-error.ts";
 
 interface Waiting {
-  readonly resolve: (answer: Flat) => void;
-  readonly reject: (error: PerdureError) => void;
+  readonly resolve: (answer: unknown[]) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** A database thread. */
@@ -29,7 +30,7 @@ export class Thread {
     const workerData: WorkerInput = { ...input, process: processName() };
     this.#worker = new Worker(workerFile(), { workerData, execArgv: ["--disable-warning=ExperimentalWarning"] });
     this.#worker.unref();
-    this.#worker.on("message", (answer: Flat) => this.#receive(answer));
+    this.#worker.on("message", (answer: unknown[]) => this.#receive(answer));
     this.#worker.on("error", (cause) => this.#lost(`its thread failed: ${cause.message}`, cause));
     this.#worker.on("exit", () => this.#lost("its thread has ended"));
   }
@@ -41,6 +42,11 @@ export class Thread {
 
   /** Sends a request and answers with what follows the head of its answer. */
   ask(request: Flat): Promise<Flat> {
+    return this.askAny(request) as Promise<Flat>;
+  }
+
+  /** Like {@link ask}, with values of any kind in request and answer that can be cloned. */
+  askAny(request: readonly unknown[]): Promise<unknown[]> {
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) this.#worker.ref();
@@ -62,7 +68,7 @@ export class Thread {
     await this.#worker.terminate();
   }
 
-  #receive(answer: Flat): void {
+  #receive(answer: unknown[]): void {
     const id = answer[0] as number;
     if (id === HINT) {
       this.#onHint();
@@ -87,8 +93,9 @@ export class Thread {
   }
 }
 
-function failure(answer: Flat): PerdureError {
-  const [, , code, message, details] = answer as [number, number, ErrorCode, string, string];
+function failure(answer: unknown[]): Error {
+  const [, kind, code, message, details] = answer as [number, number, ErrorCode, string, string];
+  if (kind === REFUSED) return new SqliteError(message, code);
   return new PerdureError(code, message, { details: JSON.parse(details) as Record<string, unknown> });
 }
 

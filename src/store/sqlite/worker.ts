@@ -1,22 +1,32 @@
-/** The thread that owns the connection: takes requests in order and answers each. */
+/**
+ * The thread that owns the connection: takes requests in order and answers each. While a transaction of the user's is open, only
+ * its own requests are served, and the others wait in order.
+ */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { retryBusy } from "./busy.ts";
 import { describeFailure } from "./failures.ts";
-import { FAILED, HINT, OK, OP, type WorkerInput } from "./protocol.ts";
+import { FAILED, HINT, OK, OP, REFUSED, type WorkerInput } from "./protocol.ts";
 import type { Flat } from "./rows.ts";
 import { Service } from "./service.ts";
+import { SqliteError } from "./sqlite-error.ts";
 
 const POLL_MS = 25;
+const OF_TRANSACTIONS: ReadonlySet<unknown> = new Set([OP.query, OP.settle, OP.abandon, OP.ending, OP.close]);
 
 serve(parentPort!, workerData as WorkerInput);
 
 function serve(port: MessagePort, input: WorkerInput): void {
+  const waiting: Flat[] = [];
   let service: Service | undefined;
   let watching: NodeJS.Timeout | undefined;
 
-  const answer = (args: Flat): Flat => {
-    service ??= new Service(input);
-    const opened = service;
+  const open = (): Service => {
+    service ??= new Service(input, drain);
+    return service;
+  };
+
+  const answer = (args: Flat): unknown[] => {
+    const opened = open();
     return retryBusy(() => {
       const reply: Flat = [args[0]!, OK];
       opened.handle(args, reply);
@@ -38,24 +48,57 @@ function serve(port: MessagePort, input: WorkerInput): void {
     }, POLL_MS);
   };
 
-  port.on("message", (args: Flat) => {
-    const operation = args[1];
-    try {
-      if (operation === OP.close) {
-        watch(false);
-        service?.close();
-        port.postMessage([args[0], OK]);
-        port.close();
-      } else if (operation === OP.watch) {
-        watch(args[2] === 1);
-        port.postMessage([args[0], OK]);
-      } else {
-        port.postMessage(answer(args));
-      }
-    } catch (error) {
-      port.postMessage([args[0], FAILED, ...describeFailure(error)]);
+  const close = (): void => {
+    watch(false);
+    service?.transactions.close();
+    drain();
+    service?.close();
+  };
+
+  const perform = (args: Flat): unknown[] | undefined => {
+    const [id, operation, first, second, ...rest] = args;
+    if (operation === OP.query) return [id, OK, open().transactions.query(first as number, second as string, rest)];
+    if (operation === OP.ending) {
+      open().transactions.awaitEnd(first as number, (reason) => port.postMessage(ended(id as number, reason)));
+      return undefined;
     }
+    if (operation === OP.close) close();
+    else if (operation === OP.watch) watch(first === 1);
+    else return answer(args);
+    return [id, OK];
+  };
+
+  const respond = (args: Flat): void => {
+    try {
+      const reply = perform(args);
+      if (reply !== undefined) port.postMessage(reply);
+    } catch (error) {
+      port.postMessage(failed(args[0] as number, error));
+    }
+    if (args[1] === OP.close) port.close();
+  };
+
+  function drain(): void {
+    while (waiting.length > 0 && service?.transactions.isOpen !== true) respond(waiting.shift()!);
+  }
+
+  port.on("message", (args: Flat) => {
+    if (service?.transactions.isOpen === true && !OF_TRANSACTIONS.has(args[1])) {
+      waiting.push(args);
+      return;
+    }
+    respond(args);
+    if (waiting.length > 0) drain();
   });
+}
+
+function ended(id: number, reason: Error | undefined): unknown[] {
+  return reason === undefined ? [id, OK] : failed(id, reason);
+}
+
+function failed(id: number, error: unknown): unknown[] {
+  if (error instanceof SqliteError) return [id, REFUSED, error.code, error.message];
+  return [id, FAILED, ...describeFailure(error)];
 }
 
 /** The version, or -1 when the database cannot be asked right now: a hint too many does no harm. */

@@ -33,21 +33,30 @@ export class WriteLock {
 
   /** Runs `work` in a transaction: committed if it returns, rolled back if it throws. */
   hold<T>(work: () => T): T {
-    this.#yield();
-    this.#begin.run([]);
-    let result: T;
+    this.take();
     try {
-      result = work();
-      this.#commit.run([]);
+      const result = work();
+      this.commit();
+      return result;
     } catch (error) {
-      this.#rollBack();
+      this.release();
       throw error;
     }
-    this.#freeSince = performance.now();
-    return result;
   }
 
-  #rollBack(): void {
+  /** Begins a transaction, to be ended by {@link commit} or {@link release}. Fails busy when somebody else holds the lock. */
+  take(): void {
+    this.#yield();
+    this.#begin.run([]);
+  }
+
+  commit(): void {
+    this.#commit.run([]);
+    this.#freeSince = performance.now();
+  }
+
+  /** Rolls back. */
+  release(): void {
     try {
       this.#rollback.run([]);
     } catch {

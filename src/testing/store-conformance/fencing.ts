@@ -39,7 +39,7 @@ export const fencing: Topic = (subject, { describe, it }) => {
         await expire(scene);
         await assert.rejects(scene.advance(run, 1, { events: [event("A")] }), leaseLost);
         await assert.rejects(scene.commit([newRun()], []), leaseLost);
-        const wanted = { workflows: ["order"], limit: 1, at: 100 };
+        const wanted = { code: [{ workflow: "order" }], limit: 1, at: 100 };
         await assert.rejects(scene.store.claim(scene.lease, wanted), leaseLost);
         assert.equal(await scene.store.renew(scene.lease), false);
         assert.equal(await scene.store.lastBatch(scene.lease), null);
@@ -51,7 +51,7 @@ export const fencing: Topic = (subject, { describe, it }) => {
         const run = await scene.start();
         await expire(scene);
         const heir = await newScene(scene.store);
-        await heir.store.claim(heir.lease, { workflows: ["order"], limit: 1, at: 100 });
+        await heir.store.claim(heir.lease, { code: [{ workflow: "order" }], limit: 1, at: 100 });
         await assert.rejects(scene.advance(run, 1, { events: [event("old")] }), leaseLost);
         assert.equal(await heir.advance(run, 1, { events: [event("new")] }), undefined);
         assert.deepEqual(await scene.eventTypes(run), ["RunStarted", "new"]);

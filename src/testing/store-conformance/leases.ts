@@ -74,7 +74,7 @@ export const leases: Topic = (subject, { describe, it }) => {
         assert.deepEqual([row.owner, row.wakeAt, row.crashes], [null, 80, 0]);
         await scene.store.release(scene.lease, 81);
         const heir = await newScene(scene.store);
-        const claimed = await heir.store.claim(heir.lease, { workflows: ["order"], limit: 5, at: 80 });
+        const claimed = await heir.store.claim(heir.lease, { code: [{ workflow: "order" }], limit: 5, at: 80 });
         assert.deepEqual(numbers(claimed), [run]);
       }));
   });

@@ -88,7 +88,7 @@ export const listing: Topic = (subject, { describe, it }) => {
         await scene.finish(run, 1, { status: "failed" });
         const open = { status: "running", wakeAt: 60, closedAt: null, crashes: 0, detail: null } as const;
         assert.equal(await store.amend(run, ["failed"], open), true);
-        const claimed = await store.claim(lease, { workflows: ["order"], limit: 9, at: 60 });
+        const claimed = await store.claim(lease, { code: [{ workflow: "order" }], limit: 9, at: 60 });
         assert.deepEqual(numbers(claimed), [run]);
         assert.equal(await scene.advance(run, 2, { events: [event("Resumed")] }), undefined);
         await scene.advance(run, 3, { image: image({ status: "failed", owned: false, closedAt: 9 }) });

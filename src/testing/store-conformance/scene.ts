@@ -1,6 +1,7 @@
 /** Short words for the rows of the tests: an engine on a store that numbers its own batches. */
 import assert from "node:assert/strict";
 import type {
+  Also,
   AttemptRow,
   BatchResult,
   EventRow,
@@ -59,6 +60,13 @@ export class Scene {
   async finish(run: number, base: number, rest: Partial<RunImage> = {}): Promise<void> {
     const closed = image({ status: "completed", owned: false, closedAt: 9, ...rest });
     assert.equal(await this.advance(run, base, { events: [event("RunCompleted")], image: closed }), undefined);
+  }
+
+  /** Takes a run over, whenever it is due. */
+  async take(run: number): Promise<number> {
+    const claimed = await this.store.claim(this.lease, { code: [], runs: [run], limit: 1, at: 0 });
+    assert.deepEqual(numbers(claimed), [run]);
+    return run;
   }
 
   async load(run: number): Promise<LoadedRun> {
@@ -126,6 +134,31 @@ export function image(rest: Partial<RunImage> = {}): RunImage {
     forget: false,
     ...rest,
   };
+}
+
+type Successor = NonNullable<Also["successor"]>;
+
+/** A transition that continues a run with a history of `base` events as new. */
+export function continuing(run: number, base: number, successor: Partial<Successor> = {}): Transition {
+  const closed = image({ status: "continued_as_new", owned: false, closedAt: 9, forget: true });
+  const start = newRun({ owned: false, wakeAt: 9 });
+  return transition(run, base, { image: closed, also: { successor: { start, messages: [], ...successor } } });
+}
+
+/** Continues a run as new and returns the number of the next. */
+export async function continuedAsNew(
+  scene: Scene,
+  run: number,
+  base: number,
+  successor: Partial<Successor> = {},
+  rest: Partial<Transition> = {},
+  sends: readonly NewMessage[] = [],
+): Promise<number> {
+  const step = continuing(run, base, successor);
+  const { refused } = await scene.commit([], [{ ...step, ...rest, also: { ...step.also, sends } }]);
+  assert.equal(refused.size, 0);
+  const { workflowId } = (await scene.load(run)).row;
+  return (await scene.store.find({ workflowId }))!.run;
 }
 
 export function attempt(command: number, rest: Partial<AttemptRow> = {}): AttemptRow {

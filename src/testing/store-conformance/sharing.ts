@@ -34,7 +34,7 @@ export function sharing(
           const other = await newScene(again);
           const run = await scene.start();
           await scene.park(run, 1, { wakeAt: 5 });
-          const wanted = { workflows: ["order"], limit: 9, at: 30 };
+          const wanted = { code: [{ workflow: "order" }], limit: 9, at: 30 };
           assert.deepEqual(numbers(await again.claim(other.lease, wanted)), [run]);
           assert.equal(await other.advance(run, 1, { events: [event("theirs")] }), undefined);
           assert.equal(await scene.advance(run, 1, { events: [event("ours")] }), "history");

@@ -1,6 +1,6 @@
 /** Creating runs, and who holds a workflow id. */
 import assert from "node:assert/strict";
-import { event, newRun, withScene } from "./scene.ts";
+import { event, message, newRun, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";
 
 export const starts: Topic = (subject, { describe, it }) => {
@@ -36,6 +36,10 @@ export const starts: Topic = (subject, { describe, it }) => {
           length: 0,
           superseded: false,
           request: "hash",
+          chain: run,
+          parent: null,
+          tags: null,
+          progress: null,
         });
         assert.deepEqual([events, attempts, messages, secrets], [[first], [], [], "sealed"]);
       }));
@@ -75,6 +79,37 @@ export const starts: Topic = (subject, { describe, it }) => {
         );
         const late = await scene.tryStart({ workflowId: "a", supersedes: old });
         assert.ok("conflict" in late && late.conflict.run === replaced, "a run was superseded twice");
+      }));
+
+    it("begins in the middle when it is given more events and messages", () =>
+      withScene(subject, async (scene) => {
+        const first = [message(0, { name: "a", key: "k" }), message(0, { name: "again", key: "k" }), message(0)];
+        const run = await scene.start({
+          rest: [event("B"), event("C")],
+          messages: first.map(({ run: _, ...rest }) => rest),
+        });
+        const { row, messages } = await scene.load(run);
+        assert.deepEqual(await scene.eventTypes(run), ["RunStarted", "B", "C"]);
+        assert.deepEqual(
+          messages.map(({ number, name }) => [number, name]),
+          [
+            [1, "a"],
+            [2, "approved"],
+          ],
+        );
+        assert.equal(row.inbox, 2);
+        assert.deepEqual(await scene.store.send(message(run, { key: "k" })), { number: 1 });
+        assert.deepEqual(await scene.store.send(message(run)), { number: 3 });
+        assert.equal(await scene.advance(run, 1, { events: [event("X")] }), "history");
+        assert.equal(await scene.advance(run, 3, { events: [event("D")] }), undefined);
+      }));
+
+    it("keeps first messages of a run nobody owns until it is due", () =>
+      withScene(subject, async (scene) => {
+        const { run: _, ...first } = message(0, { at: 5 });
+        const run = await scene.start({ owned: false, wakeAt: 30, messages: [first] });
+        const { row, messages } = await scene.load(run);
+        assert.deepEqual([row.wakeAt, row.inbox, messages.length], [30, 1, 1]);
       }));
 
     it("never gives a number twice, also after a run was removed", () =>

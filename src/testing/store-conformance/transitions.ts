@@ -57,6 +57,14 @@ export const transitions: Topic = (subject, { describe, it }) => {
         assert.deepEqual((await scene.load(run)).attempts, [full]);
       }));
 
+    it("tells attempts that go on elsewhere from others", () =>
+      withScene(subject, async (scene) => {
+        const run = await scene.start();
+        await scene.advance(run, 1, { attempts: [attempt(1, { external: true }), attempt(2)] });
+        assert.deepEqual(await scene.store.attempts(run), [attempt(1, { external: true }), attempt(2)]);
+        assert.deepEqual((await scene.load(run)).attempts, [attempt(1, { external: true }), attempt(2)]);
+      }));
+
     it("takes exactly the consumed messages out of the inbox", () =>
       withScene(subject, async (scene) => {
         const run = await scene.start();

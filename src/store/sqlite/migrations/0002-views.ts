@@ -1,17 +1,17 @@
 import type { Migration } from "./migration.ts";
 
 /** ISO 8601 text of a column of epoch milliseconds. */
-function iso(column: string): string {
+export function iso(column: string): string {
   return `strftime('%Y-%m-%dT%H:%M:%S', ${column} / 1000, 'unixepoch') || printf('.%03dZ', ${column} % 1000)`;
 }
 
 /** One line for a failure in JSON. */
-function failure(json: string, path: string): string {
+export function failure(json: string, path: string): string {
   return `json_extract(${json}, '${path}.name') || ': ' || json_extract(${json}, '${path}.message')`;
 }
 
 /** What events carry from before them. */
-const NOTES = "events e join workflow_runs r using (run) join json_each(e.data, '$.o') o";
+export const NOTES: string = "events e join workflow_runs r using (run) join json_each(e.data, '$.o') o";
 
 /**
  * Views for people and auditors: `runs`, `stages` (one row per execution of a step, timer or wait, those in flight included),

@@ -1,8 +1,9 @@
 import { initial } from "./0001-initial.ts";
 import { views } from "./0002-views.ts";
+import { relations } from "./0003-relations.ts";
 import type { Migration } from "./migration.ts";
 
 /** All migrations, in order. */
-export const MIGRATIONS: readonly Migration[] = [initial, views];
+export const MIGRATIONS: readonly Migration[] = [initial, views, relations];
 
 export type { Migration };

@@ -1,0 +1,67 @@
+/** Tokens by which somebody outside settles something a run waits for: an attempt that goes on elsewhere, a callback. */
+import { PerdureError } from "../core/errors.ts";
+import { toFailure } from "../core/failure.ts";
+import { parseRunId } from "../core/ids.ts";
+import { encodePayload } from "../core/payload.ts";
+import { foreignOutcome } from "../engine/closing.ts";
+import { callbackSignal } from "../engine/workflow-context.ts";
+import type { Sealer } from "../store/sealing.ts";
+import type { MessageKind } from "../store/store.ts";
+import type { HandleHost } from "./run-handle.ts";
+
+/** What is sealed in a token: the run, and for attempts which one. */
+interface Addressed {
+  readonly run: string;
+  readonly c?: number;
+  readonly g?: number;
+  readonly a?: number;
+}
+
+export class Tokens {
+  readonly #host: HandleHost;
+  readonly #sealer: Sealer;
+
+  constructor(host: HandleHost, sealer: Sealer) {
+    this.#host = host;
+    this.#sealer = sealer;
+  }
+
+  async complete(token: string, result: unknown): Promise<void> {
+    const { run, c, g = 0, a = 1 } = this.#read(token);
+    const data = encodePayload(result ?? null, this.#host.codec);
+    if (c === undefined) await this.#send(run, "signal", callbackSignal(token), data, "callback");
+    else await this.#send(run, "outcome", "", foreignOutcome({ c, g, a }, data), null);
+  }
+
+  async fail(token: string, error: Error): Promise<void> {
+    const { run, c, g = 0, a = 1 } = this.#read(token);
+    if (c === undefined)
+      throw new PerdureError(
+        "INVALID_ARGUMENT",
+        "a callback takes an answer, no failure; put the failure into the answer",
+      );
+    await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, e: toFailure(error) }), null);
+  }
+
+  #read(token: string): Addressed {
+    try {
+      return JSON.parse(this.#sealer.unseal(token)) as Addressed;
+    } catch (cause) {
+      throw new PerdureError("INVALID_ARGUMENT", "this is no token of this store, or it was changed on the way", {
+        cause,
+      });
+    }
+  }
+
+  /** A callback is answered once: the first answer counts. */
+  async #send(runId: string, kind: MessageKind, name: string, data: string, once: string | null): Promise<void> {
+    const run = parseRunId(this.#host.store.id, runId);
+    if (run === undefined) throw new PerdureError("INVALID_ARGUMENT", "this token belongs to another store");
+    const key = once === null ? null : `${once}:${name}`;
+    const sent = await this.#host.store.send({ run, kind, name, data, at: this.#host.now(), key });
+    if (!("refused" in sent)) return;
+    throw sent.refused === "closed"
+      ? new PerdureError("RUN_CLOSED", `run ${runId} has ended; nobody waits for this token any more`)
+      : new PerdureError("NOT_FOUND", `run ${runId} does not exist (any more)`);
+  }
+}

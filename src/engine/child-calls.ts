@@ -1,0 +1,64 @@
+/** `wf.child` and `wf.spawn`: children as commands of the parent's machine. */
+import { digest } from "../core/digest.ts";
+import { PerdureError } from "../core/errors.ts";
+import type { Machine, StartedChild } from "../core/machine.ts";
+import { encodeInput } from "../core/payload.ts";
+import type { ChildHandle, ChildOptions } from "../workflow/context.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { peerHandle } from "./peer.ts";
+import { currentScope } from "./run-scope.ts";
+import type { ContextHost } from "./workflow-context.ts";
+
+export class ChildCalls {
+  readonly #machine: Machine<CommandSpec>;
+  readonly #host: ContextHost;
+
+  constructor(machine: Machine<CommandSpec>, host: ContextHost) {
+    this.#machine = machine;
+    this.#host = host;
+  }
+
+  child(target: AnyWorkflow | string, input: unknown, options: ChildOptions): Promise<unknown> {
+    return this.#issue(target, input, options, false);
+  }
+
+  spawn(target: AnyWorkflow | string, input: unknown, options: ChildOptions): Promise<ChildHandle<unknown>> {
+    const before = this.#machine.commands;
+    const result = this.#issue(target, input, options, true);
+    result.catch(() => {});
+    return new Promise((resolve, reject) => {
+      const started = ({ workflowId, runId }: StartedChild): void =>
+        resolve({ ...peerHandle(this.#machine, this.#host, workflowId), runId, result: () => result });
+      if (this.#machine.commands > before) this.#machine.onChildStarted(started);
+      result.catch(reject);
+    });
+  }
+
+  #issue(target: AnyWorkflow | string, input: unknown, options: ChildOptions, spawned: boolean): Promise<unknown> {
+    try {
+      const workflow = this.#host.workflow(target);
+      if (workflow === undefined) return this.#unknown(target);
+      const payload = encodeInput(input);
+      const { id, timeout, onParentClose, tags } = options;
+      const asked = JSON.stringify([id, timeout, onParentClose, tags, spawned]);
+      return this.#machine.issue({
+        scope: currentScope(),
+        kind: "child",
+        name: workflow.name,
+        label: options.label,
+        inputDigest: digest(`${payload}\n${asked}`),
+        spec: { workflow, input: payload, options, spawned },
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #unknown(target: AnyWorkflow | string): Promise<never> {
+    const name = typeof target === "string" ? target : target.name;
+    const message = `no workflow ${JSON.stringify(name)} is registered with this engine, which could go on with the child after a restart; add it to the workflows given to open() and resume the run`;
+    this.#machine.block({ reason: "unknown_workflow", message });
+    return Promise.reject(new PerdureError("NOT_FOUND", message));
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The children of one run: starting them, what they answered, telling them to stop.
+ *
+ * Owner: the run's actor. A start is unique on (run, command, generation), so it is repeated without harm after a crash (rule 27); a
+ * spawned child is told to the code by an event, one that is only waited for has no event but its outcome.
+ */
+import { type NewEvent, newEvent } from "../core/events.ts";
+import { type Failure, toFailure } from "../core/failure.ts";
+import type { Command, Machine } from "../core/machine.ts";
+import type { ChildRow, NewMessage } from "../store/store.ts";
+import type { Clock } from "./clock.ts";
+import { type ForeignOutcome, toChild } from "./closing.ts";
+import type { ChildSpec, CommandSpec } from "./command-spec.ts";
+import type { RunFacts } from "./run-facts.ts";
+
+/** What the children need from their parent. */
+export interface Parent {
+  readonly facts: RunFacts;
+  readonly machine: Machine<CommandSpec>;
+  readonly clock: Clock;
+  arrive(command: Command<CommandSpec>, event: NewEvent): void;
+  tell(message: NewMessage): void;
+  eased(): void;
+}
+
+/** A child that exists; `outcome` when it had ended before anybody looked. */
+export interface StartedRow {
+  readonly run: number;
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly outcome: ForeignOutcome | undefined;
+}
+
+/** What the children need from the engine. */
+export interface ChildStarter<A> {
+  /** Starts the child of a command, or finds it. Rejects when its workflow id belongs to another run. */
+  startChild(parent: A, command: Command<ChildSpec>): Promise<StartedRow>;
+  runId(run: number): string;
+}
+
+export class Children<A extends Parent = Parent> {
+  readonly #parent: A;
+  readonly #starter: ChildStarter<A>;
+  readonly #open = new Map<number, ChildRow>();
+  readonly #starting = new Set<number>();
+  /** Told to the code already. */
+  readonly #told = new Set<number>();
+
+  constructor(parent: A, starter: ChildStarter<A>) {
+    this.#parent = parent;
+    this.#starter = starter;
+  }
+
+  /** Children that have not ended as far as known. */
+  get open(): Iterable<ChildRow> {
+    return this.#open.values();
+  }
+
+  /** Whether a start is on its way. */
+  get starting(): boolean {
+    return this.#starting.size > 0;
+  }
+
+  /** Children that earlier engines started. */
+  restore(rows: readonly ChildRow[]): void {
+    for (const row of rows) this.#open.set(row.command, row);
+  }
+
+  /** A child that no command asks for any more means that the code has changed (rule 2). */
+  verify(): void {
+    const { machine } = this.#parent;
+    for (const { command, workflowId } of this.#open.values()) {
+      if (command > machine.commands) machine.verifyInFlight({ command, kind: "child", name: workflowId });
+    }
+  }
+
+  start(command: Command<ChildSpec>): void {
+    const known = this.#open.get(command.id);
+    if (known !== undefined && known.generation === command.generation) {
+      this.#tell(command, known.workflowId, this.#starter.runId(known.run));
+      return;
+    }
+    this.#starting.add(command.id);
+    this.#starter.startChild(this.#parent, command).then(
+      (child) => this.#started(command, child),
+      (error: unknown) => this.#failed(command, toFailure(error)),
+    );
+  }
+
+  #started(command: Command<ChildSpec>, { run, runId, workflowId, outcome }: StartedRow): void {
+    this.#starting.delete(command.id);
+    const { machine, clock } = this.#parent;
+    if (outcome === undefined) {
+      const { onParentClose: onClose = "cancel" } = command.spec.options;
+      this.#open.set(command.id, { run, workflowId, command: command.id, generation: command.generation, onClose });
+    }
+    if (!machine.open.has(command.id)) this.cancel(command.id, "it was given up while it was being started");
+    else if (outcome === undefined) this.#tell(command, workflowId, runId);
+    else for (const event of this.ended(command, outcome, clock.now())) this.#parent.arrive(command, event);
+    this.#parent.eased();
+  }
+
+  #failed(command: Command<ChildSpec>, failure: Failure): void {
+    this.#starting.delete(command.id);
+    const at = this.#parent.clock.now();
+    this.#parent.arrive(command, newEvent.stepFailed(command, { at, startedAt: at, attempts: 1 }, failure));
+    this.#parent.eased();
+  }
+
+  #tell(command: Command<ChildSpec>, workflowId: string, runId: string): void {
+    if (!command.spec.spawned || this.#told.has(command.id) || !this.#parent.machine.awaitsChild(command.id)) return;
+    this.#told.add(command.id);
+    this.#parent.arrive(command, newEvent.childStarted(command, this.#parent.clock.now(), { workflowId, runId }));
+  }
+
+  /** The events by which a child's outcome enters the history of its parent. */
+  ended(command: Command<ChildSpec>, { p, e, w = "", h = "" }: ForeignOutcome, at: number): NewEvent[] {
+    this.#open.delete(command.id);
+    const ran = { at, startedAt: Math.min(at, command.issuedAt), attempts: 1 };
+    const outcome =
+      e === undefined
+        ? newEvent.stepCompleted(command, ran, JSON.stringify(p ?? null))
+        : newEvent.stepFailed(command, ran, e);
+    const untold = command.spec.spawned && this.#parent.machine.awaitsChild(command.id);
+    this.#told.add(command.id);
+    return untold ? [newEvent.childStarted(command, at, { workflowId: w, runId: h }), outcome] : [outcome];
+  }
+
+  /** The command was cancelled or given up: so is its child. */
+  cancel(command: number, reason: string): void {
+    const child = this.#open.get(command);
+    if (child === undefined) return;
+    this.#open.delete(command);
+    if (child.onClose !== "abandon") this.#parent.tell(toChild(child, "cancel", this.#parent.clock.now(), reason));
+  }
+}

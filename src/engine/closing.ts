@@ -1,0 +1,99 @@
+/**
+ * What the end of a run tells others, in the commit that ends it (I9): its parent gets the outcome, its children what their
+ * policy says, callers of its updates an answer.
+ */
+import { PerdureError } from "../core/errors.ts";
+import { type EventType, parseEvent } from "../core/events.ts";
+import { type Failure, failureText, toFailure } from "../core/failure.ts";
+import { encodePayload, type Payload } from "../core/payload.ts";
+import type { AnswerRow, ChildRow, EventRow, MessageRow, NewMessage, ParentLink } from "../store/store.ts";
+
+/** An outcome that comes as a message: from a child, from an activity that completes elsewhere, or by hand. */
+export interface ForeignOutcome {
+  /** Command it settles. */
+  readonly c: number;
+  /** Generation and attempt it is meant for; absent: whichever there is. */
+  readonly g?: number;
+  readonly a?: number;
+  /** Parsed payload of the result. */
+  readonly p?: unknown;
+  readonly e?: Failure;
+  /** Workflow id and run id of the child. */
+  readonly w?: string;
+  readonly h?: string;
+  /** Said by hand: why. */
+  readonly r?: string;
+}
+
+/** Text of an outcome. `result` is payload text. */
+export function foreignOutcome(outcome: Omit<ForeignOutcome, "p">, result?: Payload): string {
+  const rest = JSON.stringify(outcome);
+  return result === undefined ? rest : `${rest.slice(0, -1)},"p":${result}}`;
+}
+
+interface Identity {
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** The message by which a run that has ended settles the command of its parent. */
+export function toParent(parent: ParentLink, { workflowId, runId }: Identity, last: EventRow): NewMessage {
+  const address = { c: parent.command, g: parent.generation, w: workflowId, h: runId };
+  const { at } = last;
+  const data = childOutcome(address, workflowId, last);
+  return { run: parent.run, kind: "outcome", name: "", data, at, key: null };
+}
+
+/** What the last event of a child means to its parent. */
+export function childOutcome(address: Omit<ForeignOutcome, "p" | "e">, workflowId: string, last: EventRow): string {
+  const { data } = parseEvent(last);
+  if (last.type === "RunCompleted") return foreignOutcome(address, JSON.stringify(data.p));
+  return foreignOutcome({ ...address, e: childFailure(workflowId, last.type as EventType, data) });
+}
+
+function childFailure(workflowId: string, type: EventType, { e, r }: { e?: Failure; r?: string }): Failure {
+  const because = r === undefined || r === "" ? "" : `: ${r}`;
+  const failure = (code: string, text: string, cause?: Failure): Failure => ({
+    name: "ChildFailed",
+    message: `child workflow ${workflowId} ${text}`,
+    code,
+    ...(cause !== undefined && { cause }),
+  });
+  switch (type) {
+    case "RunFailed":
+      return failure("RUN_FAILED", `failed: ${e === undefined ? "" : failureText(e)}`, e);
+    case "RunCancelled":
+      return failure("RUN_CANCELLED", `was cancelled${because}`);
+    case "RunTerminated":
+      return failure("RUN_TERMINATED", `was terminated${because}`);
+    default:
+      return failure("RUN_TIMED_OUT", "took longer than its timeout");
+  }
+}
+
+/** What children get when their parent ends. */
+export function toChildren(children: Iterable<ChildRow>, at: number, why: string): NewMessage[] {
+  const messages: NewMessage[] = [];
+  for (const child of children) {
+    if (child.onClose !== "abandon") messages.push(toChild(child, child.onClose, at, why));
+  }
+  return messages;
+}
+
+/** Asks a child to stop; once, however often it is repeated. */
+export function toChild(child: ChildRow, kind: "cancel" | "terminate", at: number, why: string): NewMessage {
+  const key = `parent:${child.generation}:${child.command}:${kind}`;
+  return { run: child.run, kind, name: "", data: encodePayload(why), at, key };
+}
+
+/** Rejects updates that the run will never answer. */
+export function unanswered(numbers: Iterable<number>, workflowId: string, status: string, at: number): AnswerRow[] {
+  const why = `${workflowId} ended (${status}) before it answered the update`;
+  const data = JSON.stringify(toFailure(new PerdureError("RUN_CLOSED", why)));
+  return Array.from(numbers, (number) => ({ number, status: "rejected" as const, data, at }));
+}
+
+/** Numbers of the updates among messages. */
+export function updatesIn(messages: readonly MessageRow[]): number[] {
+  return messages.filter(({ kind }) => kind === "update").map(({ number }) => number);
+}

@@ -1,0 +1,90 @@
+/** Puts a workflow's code, its context and its machine together: for runs that are advanced and for replays alike. */
+
+import type { Note } from "../core/events.ts";
+import { formatRunId } from "../core/ids.ts";
+import { type Ending, Machine } from "../core/machine.ts";
+import type { PayloadCodec } from "../core/payload.ts";
+import type { Logger } from "../workflow/logger.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import type { Registry } from "./registry.ts";
+import type { RunFacts } from "./run-facts.ts";
+import { runInScope, type ScopeOwner } from "./run-scope.ts";
+import { type ContextHost, RunContext } from "./workflow-context.ts";
+
+/** What a machine tells whoever feeds it. */
+export interface MachineOwner {
+  readonly owner: ScopeOwner;
+  readonly log: Logger;
+  onBlocked(): void;
+  onNote(note: Note): void;
+  onSettled(command: number): void;
+  onAnswered(message: number, ending: Ending): void;
+}
+
+/** What the makers of machines need from the engine. */
+export interface MachineHost extends Pick<ContextHost, "send" | "callbackToken" | "callbackUrl"> {
+  readonly codec: PayloadCodec | undefined;
+  readonly registry: Registry;
+  readonly store: { readonly id: string };
+}
+
+export class MachineMaker {
+  readonly #host: MachineHost;
+
+  constructor(host: MachineHost) {
+    this.#host = host;
+  }
+
+  machine(
+    facts: RunFacts,
+    definition: AnyWorkflow,
+    startedAt: number,
+    generation: (command: number) => number,
+    owner: MachineOwner,
+  ): Machine<CommandSpec> {
+    const host = this.#host;
+    let context: RunContext | undefined;
+    const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
+      runId: facts.runId,
+      codec: host.codec,
+      generation,
+      start: (self, input) => {
+        const parent = facts.parent === null ? undefined : { runId: formatRunId(host.store.id, facts.parent.run) };
+        const info = {
+          workflow: facts.workflow,
+          version: definition.version,
+          workflowId: facts.workflowId,
+          runId: facts.runId,
+          parent,
+          startedAt,
+          get historyLength(): number {
+            return self.applied;
+          },
+        };
+        const place = { owner: owner.owner, scope: self.scope };
+        const live = new RunContext(self, this.#contextHost(owner.log), info, place);
+        context = live;
+        return runInScope(place, () => definition.run(live, input));
+      },
+      onBlocked: () => owner.onBlocked(),
+      onCancelled: (reason) => context?.cancelled(reason),
+      onNote: (note) => owner.onNote(note),
+      onSettled: (command) => owner.onSettled(command),
+      onAnswered: (message, ending) => owner.onAnswered(message, ending),
+    });
+    return machine;
+  }
+
+  #contextHost(log: Logger): ContextHost {
+    const host = this.#host;
+    return {
+      activity: (name) => host.registry.activity(name),
+      workflow: (of) => host.registry.workflow(of),
+      send: (...message) => host.send(...message),
+      callbackToken: (runId, nonce) => host.callbackToken(runId, nonce),
+      callbackUrl: (token) => host.callbackUrl(token),
+      log,
+    };
+  }
+}

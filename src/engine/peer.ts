@@ -1,0 +1,44 @@
+/** Messages from one run to another: steps that put something into an inbox, once however often they are repeated. */
+import { digest } from "../core/digest.ts";
+import type { Machine } from "../core/machine.ts";
+import { decodePayload, encodeInput } from "../core/payload.ts";
+import { retryPolicy } from "../core/retry-policy.ts";
+import { type ActivityConfig, type ActivityContext, DEFAULT_CONFIG } from "../workflow/activity.ts";
+import type { PeerHandle } from "../workflow/context.ts";
+import type { CommandSpec, StepSpec } from "./command-spec.ts";
+import { currentScope } from "./run-scope.ts";
+import type { ContextHost } from "./workflow-context.ts";
+
+/** The store being away is waited for; everything else is an answer. */
+const CONFIG: ActivityConfig = {
+  ...DEFAULT_CONFIG,
+  retry: retryPolicy({ maxAttempts: Number.POSITIVE_INFINITY, on: ["UNAVAILABLE"] }),
+};
+
+/** A handle by which workflow code tells another run something. */
+export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, workflowId: string): PeerHandle {
+  const send = (kind: "signal" | "cancel", name: string, value: unknown): Promise<void> => {
+    try {
+      const input = encodeInput(value);
+      const run = (_: never, ctx: ActivityContext): Promise<void> =>
+        host.send(workflowId, kind, name, decodePayload(input), ctx.idempotencyKey);
+      const spec: StepSpec = { run, input: undefined, extra: undefined, secretInputs: undefined, config: CONFIG };
+      return machine.issue({
+        scope: currentScope(),
+        kind: "message",
+        name: `${kind} ${name}`.trim(),
+        label: undefined,
+        inputDigest: digest(`${workflowId}\n${input}`),
+        spec,
+      }) as Promise<void>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+  return {
+    workflowId,
+    signal: (signal, ...[payload]) =>
+      send("signal", typeof signal === "string" ? signal : signal.name, payload === undefined ? null : payload),
+    cancel: (reason = "") => send("cancel", "", reason),
+  };
+}
