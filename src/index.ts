@@ -20,6 +20,7 @@ export type { PayloadCodec } from "./core/payload.ts";
 export type { RetryOptions } from "./core/retry-policy.ts";
 export type { StoreTransaction } from "./core/sql-transaction.ts";
 export type { ClosedStatus, OnParentClose, RunStatus, StepStatus } from "./core/status.ts";
+export type { GuardMode } from "./engine/guard/guard.ts";
 export type { Observer, RunEvent } from "./engine/observers.ts";
 export type { ActivitySet } from "./engine/registry.ts";
 export {
@@ -50,7 +51,9 @@ export {
   type EntityClient,
   type EntityContext,
   type EntityDefinition,
+  type EntityInput,
   entity,
+  type OperationOptions,
 } from "./workflow/entity.ts";
 export type { Logger } from "./workflow/logger.ts";
 export type { MapOptions, Settled } from "./workflow/map.ts";

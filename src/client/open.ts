@@ -1,12 +1,14 @@
 /** `open`: an engine in this process, and the handles to everything in its store. */
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
+import { isPerdureError } from "../core/errors.ts";
 import { PerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { RunStatus } from "../core/status.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { Engine } from "../engine/engine.ts";
+import type { GuardMode } from "../engine/guard/guard.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
@@ -51,6 +53,12 @@ export interface OpenOptions {
    * `handle(id)`. For programs that exist for one run.
    */
   readonly claims?: "all" | "own";
+  /**
+   * What happens when workflow code uses something that does not replay (a timer, the network, a file, `process.env`): `error`
+   * (default) throws and names the line and the alternative, `warn` logs that once per place. Both make `Date`, `Math.random` and
+   * `crypto.randomUUID` answer the same on replay; `off` leaves everything alone.
+   */
+  readonly guard?: GuardMode;
   /** How often to look for work that no hint announced. Default 1 s. */
   readonly poll?: Duration;
   /** Replaces time, for tests and simulation. */
@@ -103,6 +111,7 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
     parkAfterMs: 5000,
     warmRuns: options.warmRuns ?? 500,
     claims: options.claims ?? "all",
+    guard: options.guard ?? "error",
     seal: sealer.seal,
     unseal: sealer.unseal,
   });
@@ -114,6 +123,9 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
   }
   return new Perdure(engine, store, owned, options.clock ?? systemClock, registry, sealer);
 }
+
+/** How often an operation is sent to entities that are just ending. */
+const MAX_OPERATION_TRIES = 10;
 
 /** An engine, and handles to every run of its store. Made by {@link open}. */
 export class Perdure implements AsyncDisposable {
@@ -222,10 +234,21 @@ export class Perdure implements AsyncDisposable {
   entity<E extends AnyEntity>(entity: E, key: string): EntityClient<E> {
     const id = entityId(entity, key);
     return entityClient(entity, {
-      update: (name, payload) =>
-        this.updateWithStart(entity, undefined as never, { id, update: { kind: "update", name }, payload }),
+      update: (name, payload, operation) => this.#operate(entity, id, name, payload, operation.id),
       query: async (name, input) => (await this.handle(id)).query(name, input),
     });
+  }
+
+  /** An operation that meets an entity which is just ending was not handled: it goes to the next one. */
+  async #operate(entity: AnyEntity, id: string, name: string, payload: unknown, updateId?: string): Promise<unknown> {
+    const sent = { id, update: { kind: "update" as const, name }, payload, ...(updateId !== undefined && { updateId }) };
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.updateWithStart(entity, undefined, sent);
+      } catch (error) {
+        if (!isPerdureError(error, "RUN_CLOSED") || tries === MAX_OPERATION_TRIES) throw error;
+      }
+    }
   }
 
   /**

@@ -46,6 +46,8 @@ export type ErrorCode =
   | "SECRET_LEAK"
   /** A workflow context was used outside of the workflow's own turn. */
   | "OUT_OF_TURN"
+  /** Workflow code used something that does not replay: a timer, the network, a file, the environment. */
+  | "NONDETERMINISTIC"
   /** This engine lost its lease on the store; what it did not commit goes on elsewhere. */
   | "LEASE_LOST"
   /** The store cannot be reached or is busy beyond patience. */
@@ -73,6 +75,7 @@ const MEANING: Readonly<Record<ErrorCode, Meaning>> = {
   UNSERIALISABLE: { http: 400, exit: 2, retryable: false },
   SECRET_LEAK: { http: 400, exit: 1, retryable: false },
   OUT_OF_TURN: { http: 500, exit: 1, retryable: false },
+  NONDETERMINISTIC: { http: 500, exit: 1, retryable: false },
   LEASE_LOST: { http: 503, exit: 3, retryable: true },
   UNAVAILABLE: { http: 503, exit: 3, retryable: true },
   INCOMPATIBLE_STORE: { http: 500, exit: 3, retryable: false },

@@ -2,7 +2,7 @@
  * Failures as they are stored: a closed shape that an Error turns into once, when it happens, and turns back from
  * whenever workflow code or a caller sees it. Stacks are kept for people and never compared.
  */
-import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "./payload.ts";
+import { decodePayload, encodeInput, encodePayload, type Payload, type PayloadCodec } from "./payload.ts";
 
 /** An error in a history, a message or an attempt. */
 export interface Failure {
@@ -26,6 +26,8 @@ export interface Failure {
 }
 
 const MAX_TEXT = 16_384;
+/** Characters that the properties of an error may take together, about. */
+const MAX_PROPS = 65_536;
 const MAX_DEPTH = 8;
 const RESERVED = new Set(["name", "message", "stack", "cause", "code", "step", "attempts"]);
 
@@ -114,21 +116,26 @@ function classChain(error: Error): string[] {
 
 function ownProperties(error: Error): Payload | undefined {
   const props: Record<string, unknown> = {};
-  let any = false;
+  let room = MAX_PROPS;
   for (const [key, value] of Object.entries(error)) {
-    if (RESERVED.has(key)) continue;
-    try {
-      encodePayload(value);
-      props[key] = value;
-      any = true;
-    } catch {
-      props[key] = clip(describe(value));
-      any = true;
-    }
+    if (RESERVED.has(key) || room <= 0) continue;
+    const [keptValue, size] = keptProperty(value);
+    props[key] = keptValue;
+    room -= size;
   }
-  if (!any) return undefined;
-  const encoded = encodePayload(props);
-  return encoded.length > MAX_TEXT ? undefined : encoded;
+  return Object.keys(props).length === 0 ? undefined : encodeInput(props);
+}
+
+/** A property as it is kept, and how much room it takes: what is too large or cannot be kept is described. */
+function keptProperty(value: unknown): [value: unknown, size: number] {
+  try {
+    const size = encodeInput(value).length;
+    if (size <= MAX_TEXT) return [value, size];
+  } catch {
+    // It is described below.
+  }
+  const text = clip(describe(value));
+  return [text, text.length];
 }
 
 function kept(thrown: unknown): Pick<Failure, "props"> {

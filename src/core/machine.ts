@@ -18,9 +18,14 @@ import { digest } from "./digest.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
+import { type Buffered, Handlers } from "./handlers.ts";
+import { callSite, describe, past, WAITS } from "./mismatch.ts";
+import type { Past } from "./past.ts";
 import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
+import { Reading } from "./reading.ts";
 import { Scope } from "./scope.ts";
+import { VersionAnswers } from "./version-answers.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
 export interface Command<Spec = unknown> extends CommandIdentity {
@@ -61,24 +66,6 @@ export type Ending =
     }
   | { readonly ok: false; readonly error: unknown };
 
-/** A signal that came and was not asked for. `data` is its parsed payload. */
-export interface Buffered {
-  readonly name: string;
-  readonly message: number;
-  readonly at: number;
-  readonly data: unknown;
-}
-
-/** What is known of a run's past before it is replayed. */
-export interface Past {
-  /** Events that are going to be applied. */
-  readonly events: number;
-  /** Commands that were issued as far as anything recorded tells. */
-  readonly commands: number;
-  /** Answers that `version` gave: after how many commands, and which. */
-  readonly versions: ReadonlyMap<string, readonly (readonly [commands: number, version: number])[]>;
-}
-
 /** What a child is, once it exists. */
 export interface StartedChild {
   readonly workflowId: string;
@@ -105,11 +92,6 @@ export interface MachineOptions<Spec> {
   readonly onAnswered: (message: number, ending: Ending) => void;
 }
 
-interface UpdateHandler {
-  readonly run: (input: unknown) => unknown;
-  readonly validate: ((input: unknown) => unknown) | undefined;
-}
-
 interface Issue<Spec> {
   readonly kind: CommandKind;
   readonly name: string;
@@ -130,20 +112,20 @@ export class Machine<Spec = unknown> {
   readonly #options: MachineOptions<Spec>;
   readonly #open = new Map<number, Open<Spec>>();
   readonly #waiters = new Map<string, Open<Spec>[]>();
-  readonly #signals = new Map<string, (Buffered & { readonly value: unknown })[]>();
-  readonly #signalHandlers = new Map<string, (payload: unknown) => unknown>();
-  readonly #updateHandlers = new Map<string, UpdateHandler>();
-  readonly #queryHandlers = new Map<string, (input: unknown) => unknown>();
+  readonly #reading = new Reading();
+  /** Signals, updates and queries. */
+  readonly messages: Handlers = new Handlers({
+    reading: this.#reading,
+    mayEnd: (what) => this.#mayEnd(what),
+    signalFailed: (error) => {
+      if (!(error instanceof CancelledError && this.cancelReason !== undefined)) this.fail(error);
+    },
+  });
   /** Predicates of `until`, by command, in the order in which they were registered. */
   readonly #conditions = new Map<number, () => boolean>();
   /** Told when the child of a command exists. */
   readonly #awaited = new Map<number, (child: StartedChild) => void>();
-  readonly #answeredVersions = new Map<string, (readonly [number, number])[]>();
-  #past: Past | undefined;
-  /** Handlers of signals and updates that have not ended, by name. */
-  readonly #handling = new Map<string, number>();
-  #readOnly = false;
-  #violation: Error | undefined;
+  readonly #versions = new VersionAnswers();
   /** Commands that a scope gave up: late outcomes of theirs change nothing. */
   readonly #abandoned = new Set<number>();
   /** The scope of the whole run. */
@@ -304,10 +286,6 @@ export class Machine<Spec = unknown> {
     }
   }
 
-  /** Leaves a scope: what is still open in it is given up and never settles. */
-  leaveScope(scope: Scope): void {
-    for (const open of [...this.#open.values()]) if (open.scope.isWithin(scope)) this.#abandon(open);
-  }
 
   #abandon(open: Open<Spec>): void {
     this.#remove(open);
@@ -319,7 +297,7 @@ export class Machine<Spec = unknown> {
   }
 
   #refuse(command: Issue<Spec>): Promise<never> | undefined {
-    if (this.#readOnly) return this.#violated(`asked for ${describe(command)}`);
+    if (this.#reading.on) return this.#reading.violated(`asked for ${describe(command)}`);
     if (this.#dead || this.ending !== undefined) return never();
     if (!this.#turn) {
       const what = describe(command);
@@ -339,9 +317,9 @@ export class Machine<Spec = unknown> {
   }
 
   #takeSignal(wait: Open<Spec>): boolean {
-    const buffered = this.#signals.get(wait.name);
-    if (buffered !== undefined && buffered.length > 0) {
-      this.#settleWait(wait, buffered.shift()!.value);
+    const kept = this.messages.take(wait.name);
+    if (kept !== undefined) {
+      this.#settleWait(wait, kept.value);
       return true;
     }
     const waiters = this.#waiters.get(wait.name);
@@ -456,136 +434,28 @@ export class Machine<Spec = unknown> {
   // ---- messages --------------------------------------------------------------------------------------------------------
 
   #receive(signal: Buffered): void {
-    const { name, data } = signal;
-    const value = reviveParsed(data, this.#options.codec);
-    const wait = this.#waiters.get(name)?.shift();
-    const handler = this.#signalHandlers.get(name);
-    const buffered = this.#signals.get(name);
-    if (wait !== undefined) this.#settleWait(wait, value);
-    else if (handler !== undefined) this.#handleSignal(name, handler, value);
-    else if (buffered === undefined) this.#signals.set(name, [{ ...signal, value }]);
-    else buffered.push({ ...signal, value });
-  }
-
-  /** Signals nobody has asked for, in the order in which they came. */
-  get buffered(): readonly Buffered[] {
-    return [...this.#signals.values()].flat().sort((a, b) => a.message - b.message);
-  }
-
-  /** Handles signals of this name from now on, those that came before at once. */
-  onSignal(name: string, handler: (payload: unknown) => unknown): void {
-    this.#signalHandlers.set(name, handler);
-    const buffered = this.#signals.get(name) ?? NONE;
-    this.#signals.delete(name);
-    for (const { value } of buffered) this.#handleSignal(name, handler, value);
-  }
-
-  onUpdate(name: string, handler: UpdateHandler): void {
-    this.#updateHandlers.set(name, handler);
-  }
-
-  onQuery(name: string, handler: (input: unknown) => unknown): void {
-    this.#queryHandlers.set(name, handler);
-  }
-
-  /** Names of handlers that have not ended. */
-  get handling(): readonly string[] {
-    return [...this.#handling.keys()];
-  }
-
-  #handleSignal(name: string, handler: (payload: unknown) => unknown, value: unknown): void {
-    this.#handle(name, handler, value, (ending) => {
-      if (!ending.ok && !(ending.error instanceof CancelledError && this.cancelReason !== undefined))
-        this.fail(ending.error);
-    });
+    const value = reviveParsed(signal.data, this.#options.codec);
+    const ended = this.ending !== undefined;
+    const wait = ended ? undefined : this.#waiters.get(signal.name)?.shift();
+    if (ended) this.messages.keep({ ...signal, value });
+    else if (wait !== undefined) this.#settleWait(wait, value);
+    else this.messages.receive({ ...signal, value });
   }
 
   #accept({ n: name = "", m: message = 0, p }: EventData): void {
-    const handler = this.#updateHandlers.get(name);
-    if (handler === undefined) {
-      this.#mismatch(`accepted update ${JSON.stringify(name)}`, "has no handler for it", this.commands);
+    if (this.ending !== undefined) {
+      this.messages.keepUpdate({ name, message, at: this.now, data: p });
       return;
     }
-    const { onAnswered } = this.#options;
-    this.#handle(name, handler.run, reviveParsed(p, this.#options.codec), (ending) => onAnswered(message, ending));
+    const input = reviveParsed(p, this.#options.codec);
+    if (this.messages.accept(name, input, (ending) => this.#options.onAnswered(message, ending))) return;
+    this.#mismatch(`accepted update ${JSON.stringify(name)}`, "has no handler for it", this.commands);
   }
 
-  /** Runs a handler inside the drain of the event that caused it (rule 6). */
-  #handle(name: string, handler: (value: unknown) => unknown, value: unknown, done: (ending: Ending) => void): void {
-    this.#handling.set(name, (this.#handling.get(name) ?? 0) + 1);
-    let running: Promise<unknown>;
-    try {
-      running = Promise.resolve(handler(value));
-    } catch (error) {
-      running = Promise.reject(error);
-    }
-    running.then(
-      (result) => this.#handled(name, { ok: true, value: result }, done),
-      (error: unknown) => this.#handled(name, { ok: false, error }, done),
-    );
-  }
-
-  #handled(name: string, ending: Ending, done: (ending: Ending) => void): void {
-    if (this.#dead || this.blockage !== undefined) return;
-    if (!this.#turn) {
-      this.#endedOutOfTurn(`the handler of ${JSON.stringify(name)}`);
-      return;
-    }
-    const left = (this.#handling.get(name) ?? 1) - 1;
-    if (left === 0) this.#handling.delete(name);
-    else this.#handling.set(name, left);
-    done(ending);
-  }
-
-  /** Asks an update's validator. What it answers is why the update is rejected. */
-  validate(name: string, input: unknown): { readonly error: unknown } | undefined {
-    const handler = this.#updateHandlers.get(name);
-    if (handler === undefined) return { error: unknownHandler("update", name, this.#updateHandlers) };
-    if (handler.validate === undefined) return undefined;
-    try {
-      this.#reading(`the validator of update ${name}`, () => handler.validate?.(input));
-      return undefined;
-    } catch (error) {
-      return { error };
-    }
-  }
-
-  /** Whether an update of this name is looked at before it is accepted. */
-  validates(name: string): boolean {
-    const handler = this.#updateHandlers.get(name);
-    return handler === undefined || handler.validate !== undefined;
-  }
-
-  /** Answers a query. Meant for replays nobody else uses. @throws what the handler throws; PerdureError `NOT_FOUND`. */
-  query(name: string, input: unknown): unknown {
-    const handler = this.#queryHandlers.get(name);
-    if (handler === undefined) throw unknownHandler("query", name, this.#queryHandlers);
-    return this.#reading(`the handler of query ${name}`, () => handler(input));
-  }
-
-  /** Runs code that must be synchronous and ask for nothing. */
-  #reading<T>(what: string, fn: () => T): T {
-    this.#readOnly = true;
-    this.#violation = undefined;
-    try {
-      const result = fn();
-      if (isThenable(result))
-        throw new PerdureError("INVALID_ARGUMENT", `${what} must be synchronous; it returned a promise`);
-      if (this.#violation !== undefined) throw this.#violation;
-      return result;
-    } finally {
-      this.#readOnly = false;
-    }
-  }
-
-  #violated(what: string): Promise<never> {
-    this.#violation ??= new PerdureError(
-      "OUT_OF_TURN",
-      `code that only reads (a query, a validator, a predicate) ${what}`,
-    );
-    const refused = Promise.reject(this.#violation);
-    refused.catch(() => {});
-    return refused;
+  #mayEnd(what: string): boolean {
+    if (this.#dead || this.blockage !== undefined) return false;
+    if (!this.#turn) this.#endedOutOfTurn(what);
+    return this.#turn;
   }
 
   // ---- conditions ------------------------------------------------------------------------------------------------------
@@ -593,7 +463,7 @@ export class Machine<Spec = unknown> {
   /** Waits until a predicate is true: at once when it is true already. Issued like any command otherwise. */
   until(command: Issue<Spec>, predicate: () => boolean): Promise<unknown> {
     const { kind, name } = command;
-    if (this.#reading(`the predicate of ${describe({ kind, name })}`, predicate)) return Promise.resolve(true);
+    if (this.#reading.run(`the predicate of ${describe({ kind, name })}`, predicate)) return Promise.resolve(true);
     const before = this.commands;
     const promise = this.issue(command);
     if (this.commands > before) this.#conditions.set(this.commands, predicate);
@@ -617,7 +487,7 @@ export class Machine<Spec = unknown> {
 
   #holds(open: Open<Spec>, predicate: () => boolean): boolean {
     try {
-      if (!this.#reading(`the predicate of ${describe(open)}`, predicate)) return false;
+      if (!this.#reading.run(`the predicate of ${describe(open)}`, predicate)) return false;
       this.#settleWait(open, true);
     } catch (error) {
       this.#settleWait(open, undefined, error as Error);
@@ -642,12 +512,14 @@ export class Machine<Spec = unknown> {
 
   /** What is known about the history that is going to be applied. */
   recall(past: Past): void {
-    this.#past = past;
+    this.#versions.recall(past);
   }
 
   /** The version of a change that this run goes by (rule 7). */
   version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
-    const version = this.#recorded(id) ?? (this.#isOld() ? 0 : this.#mark(id, max));
+    const version = this.#versions.at(id, this, max, () =>
+      this.note("version", { id, version: max, commands: this.commands }),
+    );
     if (version < min || version > max) {
       const supported = min === max ? String(min) : `${min} to ${max}`;
       const message = `the run goes by version ${version} of ${JSON.stringify(id)}, the code supports ${supported}. Deploy code that still supports version ${version} and resume the run.`;
@@ -656,28 +528,9 @@ export class Machine<Spec = unknown> {
     return version;
   }
 
-  #recorded(id: string): number | undefined {
-    const here = this.#answeredVersions.get(id)?.findLast(([commands]) => commands <= this.commands);
-    if (here !== undefined) return here[1];
-    return this.#past?.versions.get(id)?.findLast(([commands]) => commands <= this.commands)?.[1];
-  }
-
-  /** Whether the code as it was before has been here, as far as anything recorded tells. */
-  #isOld(): boolean {
-    return this.#past !== undefined && (this.commands < this.#past.commands || this.applied < this.#past.events);
-  }
-
-  #mark(id: string, version: number): number {
-    const answers = this.#answeredVersions.get(id) ?? [];
-    answers.push([this.commands, version]);
-    this.#answeredVersions.set(id, answers);
-    this.note("version", { id, version, commands: this.commands });
-    return version;
-  }
-
   /** Ends the run; another one goes on with this input. */
   continueAs(input: Payload): Promise<never> {
-    if (this.#readOnly) return this.#violated("wanted to continue as new");
+    if (this.#reading.on) return this.#reading.violated("wanted to continue as new");
     if (this.cancelReason !== undefined) return Promise.reject(new CancelledError(this.cancelReason));
     if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
       if (this.#turn) this.ending = { ok: true, value: undefined, next: input };
@@ -690,7 +543,8 @@ export class Machine<Spec = unknown> {
   #claims(type: string, data: EventData): boolean {
     if (this.ending !== undefined || data.c === undefined || this.#abandoned.has(data.c)) return true;
     const open = this.#open.get(data.c);
-    const said = `${PAST[type] ?? type} ${describe({ kind: data.k!, name: data.n! })} (command ${data.c})`;
+    if (open !== undefined && open.kind === data.k && open.name === data.n && open.inputDigest === data.i) return true;
+    const said = `${past(type)} ${describe({ kind: data.k!, name: data.n! })} (command ${data.c})`;
     if (open === undefined) {
       this.#mismatch(
         said,
@@ -699,7 +553,6 @@ export class Machine<Spec = unknown> {
       );
       return false;
     }
-    if (open.kind === data.k && open.name === data.n && open.inputDigest === data.i) return true;
     const sameName = open.kind === data.k && open.name === data.n;
     this.#mismatch(said, `asked for ${sameName ? "it with another input" : describe(open)}`, data.c);
     return false;
@@ -725,7 +578,7 @@ export class Machine<Spec = unknown> {
     if (check === undefined) return true;
     const [commands, rolling] = check;
     if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return true;
-    const before = `${PAST[type] ?? type}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
+    const before = `${past(type)}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
     const asked = commands === this.commands ? "issued as many, but not the same ones" : `issued ${this.commands}`;
     this.#mismatch(
       `the code had issued ${commands} commands before ${before}`,
@@ -753,7 +606,7 @@ export class Machine<Spec = unknown> {
     if (this.#abandoned.has(row.command)) return;
     // The row of a wait goes with the transition after the event that settled it: it may outlive the wait.
     if (open === undefined && WAITS.has(row.kind) && row.command <= this.commands) return;
-    const what = describe({ kind: row.kind as CommandKind, name: row.name });
+    const what = describe(row);
     const asked =
       open === undefined
         ? "did not ask for it"
@@ -771,35 +624,6 @@ export class Machine<Spec = unknown> {
 }
 
 const NONE: readonly never[] = [];
-/** Kinds that can be settled without an event of their own. */
-const WAITS: ReadonlySet<string> = new Set<CommandKind>(["wait", "until", "approval"]);
-
-const PAST: Readonly<Record<string, string>> = {
-  StepCompleted: "completed",
-  StepFailed: "failed",
-  StepCancelled: "cancelled",
-  TimerFired: "fired",
-  WaitTimedOut: "timed out",
-  SignalReceived: "received signal",
-  UpdateAccepted: "accepted update",
-  ChildStarted: "started",
-};
-
-function describe({ kind, name }: { kind: CommandKind; name: string }): string {
-  return kind === "timer"
-    ? `timer ${JSON.stringify(name)}`
-    : `${kind === "inline" ? "step" : kind} ${JSON.stringify(name)}`;
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {
-  const has = known.size === 0 ? "none" : [...known.keys()].join(", ");
-  return new PerdureError("NOT_FOUND", `the run has no handler for ${kind} ${JSON.stringify(name)}; it has ${has}`);
-}
-
 function stepError(
   command: CommandIdentity & { errors: ErrorClasses },
   failure: Failure,
@@ -812,13 +636,3 @@ function stepError(
     codec,
   );
 }
-
-/** File and line of the author's code that issued a command, as far as the stack tells. */
-function callSite(error: Error | undefined): string | undefined {
-  const lines = (error?.stack ?? "").split("\n").slice(1);
-  const own = lines.find((line) => !line.includes("node:internal") && !OWN_FRAME.test(line));
-  return own?.trim().replace(/^at /, "");
-}
-
-/** Frames between the author's code and here. */
-const OWN_FRAME: RegExp = /[\\/]core[\\/]machine\.[jt]s|[\\/]engine[\\/]workflow-context\.[jt]s|new Promise/;

@@ -1,6 +1,15 @@
 /** What a history tells about code that ran before, read without replaying it. */
 import { type EventData, parseEventData } from "./events.ts";
-import type { Past } from "./machine.ts";
+
+/** What is known of a run's past before it is replayed. */
+export interface Past {
+  /** Events that are going to be applied. */
+  readonly events: number;
+  /** Commands that were issued as far as anything recorded tells. */
+  readonly commands: number;
+  /** Answers that `version` gave: after how many commands, and which. */
+  readonly versions: ReadonlyMap<string, readonly (readonly [commands: number, version: number])[]>;
+}
 
 /** The past of a run. `inFlight` are numbers of commands, and counts of commands, known from elsewhere (rows in flight, the park). */
 export function pastOf(rows: readonly { readonly data: string }[], inFlight: readonly number[]): Past {

@@ -21,6 +21,8 @@ import type { ForeignOutcome } from "./closing.ts";
 import { childOutcome } from "./closing.ts";
 import type { ChildSpec } from "./command-spec.ts";
 import { Committer, type CommitterHost, type Committing } from "./committer.ts";
+import { Guard, type GuardMode } from "./guard/guard.ts";
+import { installGuard } from "./guard/installation.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
 import { MachineMaker } from "./machine-maker.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
@@ -31,7 +33,7 @@ import type { ReplicaParts } from "./replica.ts";
 import { RunActor } from "./run-actor.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
 import type { RunHost } from "./run-host.ts";
-import { attributeRejections } from "./run-scope.ts";
+import { attributeRejections, runOutside } from "./run-scope.ts";
 import type { Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
@@ -54,6 +56,7 @@ export interface EngineConfig {
   readonly warmRuns: number;
   /** `own`: advance only runs that were started or resumed through this engine. */
   readonly claims: "all" | "own";
+  readonly guard: GuardMode;
   readonly seal: (text: string) => string;
   readonly unseal: (text: string) => string;
 }
@@ -69,6 +72,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly guard: Guard | undefined;
   readonly label: string;
   readonly alarm: Alarm;
   readonly turns: Turns;
@@ -90,6 +94,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly #context: MachineMaker;
   readonly #queries: Queries;
   #unattribute = (): void => {};
+  #unguard = (): void => {};
   readonly ownRuns: Set<number> | undefined;
   #closed = false;
 
@@ -98,6 +103,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.store = config.store;
     this.clock = config.clock;
     this.log = config.log;
+    this.guard = Guard.of(config.guard, config.log);
     this.label = config.label;
     this.alarm = new Alarm(config.clock);
     this.turns = new Turns(() => {});
@@ -141,6 +147,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   async open(): Promise<void> {
     this.#unattribute = attributeRejections();
     await this.#keeper.start();
+    if (this.guard !== undefined) this.#unguard = installGuard();
     this.#claimer.start();
   }
 
@@ -239,7 +246,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
       (fields: object, message?: string): void => {
         if (actor.phase === "replaying") return;
         const { workflow, workflowId, runId } = actor.facts;
-        this.log[level]({ workflow, workflowId, runId, ...fields }, message);
+        runOutside(() => this.log[level]({ workflow, workflowId, runId, ...fields }, message));
       };
     return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
@@ -627,6 +634,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     }
     this.observers.flush();
     this.#unattribute();
+    this.#unguard();
   }
 
   /** Waits for the store, but not longer than the lease could live anyway. */

@@ -7,9 +7,10 @@ import type { PayloadCodec } from "../core/payload.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import type { Guard } from "./guard/guard.ts";
 import type { Registry } from "./registry.ts";
 import type { RunFacts } from "./run-facts.ts";
-import { runInScope, type ScopeOwner } from "./run-scope.ts";
+import { type Place, runInScope, runOutside, type ScopeOwner } from "./run-scope.ts";
 import { type ContextHost, RunContext } from "./workflow-context.ts";
 
 /** What a machine tells whoever feeds it. */
@@ -25,6 +26,8 @@ export interface MachineOwner {
 /** What the makers of machines need from the engine. */
 export interface MachineHost extends Pick<ContextHost, "send" | "callbackToken" | "callbackUrl"> {
   readonly codec: PayloadCodec | undefined;
+  /** Undefined when the code is not guarded. */
+  readonly guard: Guard | undefined;
   readonly registry: Registry;
   readonly store: { readonly id: string };
 }
@@ -45,6 +48,7 @@ export class MachineMaker {
   ): Machine<CommandSpec> {
     const host = this.#host;
     let context: RunContext | undefined;
+    let place: Place | undefined;
     const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
       runId: facts.runId,
       codec: host.codec,
@@ -62,16 +66,17 @@ export class MachineMaker {
             return self.applied;
           },
         };
-        const place = { owner: owner.owner, scope: self.scope };
+        const guarded = host.guard === undefined ? undefined : { facts, machine: self, guard: host.guard };
+        place = { owner: owner.owner, scope: self.scope, guarded };
         const live = new RunContext(self, this.#contextHost(owner.log), info, place);
         context = live;
         return runInScope(place, () => definition.run(live, input));
       },
-      onBlocked: () => owner.onBlocked(),
-      onCancelled: (reason) => context?.cancelled(reason),
-      onNote: (note) => owner.onNote(note),
-      onSettled: (command) => owner.onSettled(command),
-      onAnswered: (message, ending) => owner.onAnswered(message, ending),
+      onBlocked: () => runOutside(() => owner.onBlocked()),
+      onCancelled: (reason) => place && runInScope(place, () => context?.cancelled(reason)),
+      onNote: (note) => runOutside(() => owner.onNote(note)),
+      onSettled: (command) => runOutside(() => owner.onSettled(command)),
+      onAnswered: (message, ending) => runOutside(() => owner.onAnswered(message, ending)),
     });
     return machine;
   }

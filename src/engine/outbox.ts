@@ -11,6 +11,7 @@
 import { CancelledError } from "../core/cancelled.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
+import type { Buffered } from "../core/handlers.ts";
 import type { Blockage, Command, Ending, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
@@ -243,7 +244,7 @@ export class Outbox {
     for (const message of messages) {
       while (next < arrivals.length && arrivals[next]!.at < message.at)
         this.#outcome(arrivals[next++]!, messages, events, settled);
-      const alone = message.kind === "update" && this.#machine.validates(message.name);
+      const alone = message.kind === "update" && this.#machine.messages.validates(message.name);
       if (alone && events.length > 0) {
         this.#messages = [...messages.slice(taken), ...this.#messages];
         this.#arrivals.push(...arrivals.slice(next));
@@ -276,7 +277,7 @@ export class Outbox {
   }
 
   #update({ name, data, number }: MessageRow, events: NewEvent[]): void {
-    const rejected = this.#machine.validate(name, decodePayload(data, this.#host.codec));
+    const rejected = this.#machine.messages.validate(name, decodePayload(data, this.#host.codec));
     if (rejected !== undefined) {
       this.#answers.push(this.#rejection(number, rejected.error, this.#now()));
       return;
@@ -441,7 +442,7 @@ export class Outbox {
   /** The function has ended: what it returned, and the messages nobody asked for. */
   #ending(): Transition {
     const ending = this.#machine.ending!;
-    const { handling } = this.#machine;
+    const { running: handling } = this.#machine.messages;
     if (handling.length > 0) this.#host.unfinished(handling);
     const messages = this.#takeAll();
     if (ending.ok && ending.next !== undefined) return this.#continued(ending.next, messages);
@@ -467,18 +468,19 @@ export class Outbox {
   #continued(next: Payload, messages: readonly MessageRow[]): Transition {
     const at = this.#stamp(this.#now());
     const input = encodePayload(decodePayload(next), this.#host.codec);
-    const buffered = this.#machine.buffered.map(({ name, message, at: since, data }) => ({
-      run: this.#run,
-      number: message,
-      kind: "signal" as const,
-      name,
-      data: JSON.stringify(data),
-      at: since,
-    }));
+    const buffered = this.#machine.messages.kept.map((signal) => this.#again("signal", signal));
+    const unhandled = this.#machine.messages.keptUpdates.map((update) => this.#again("update", update));
+    for (const { number } of unhandled) this.#accepted.delete(number);
     const moved = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
-    const successor = { start: this.#host.successor(input, at), messages: [...buffered, ...moved] };
+    const kept = [...buffered, ...unhandled].sort((a, b) => a.number - b.number);
+    const successor = { start: this.#host.successor(input, at), messages: [...kept, ...moved] };
     const events = [newEvent.runContinued(at, input)];
     return this.#close(events, messages, "continued_as_new", true, { successor });
+  }
+
+  /** A message that is in the history already, as it was in the inbox. */
+  #again(kind: "signal" | "update", { name, message, at, data }: Buffered): MessageRow {
+    return { run: this.#run, number: message, kind, name, data: JSON.stringify(data), at };
   }
 
   #endingEvent(at: number): { event: NewEvent; status: ClosedStatus } {

@@ -77,7 +77,7 @@ export class Queries {
         details: { reason: blockage.reason },
       });
     }
-    return decodePayload(encodePayload(machine.query(name, input)));
+    return decodePayload(encodePayload(machine.messages.query(name, input)));
   }
 
   async #rebuild(run: number, kept: Kept): Promise<void> {

@@ -687,9 +687,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.phase === "live") this.#ready();
   }
 
-  /** The workflow code left a rejected promise alone: that fails the run, not the process. */
+  /** The workflow code left a rejected promise alone: that fails the run, not the process. Work that was cancelled may be left. */
   rejected(error: unknown): void {
-    if (this.phase === "gone") return;
+    if (this.phase === "gone" || error instanceof CancelledError) return;
     this.#reporter.rejection(error);
     this.machine.fail(error);
     this.#ready();

@@ -7,17 +7,10 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Scope } from "../core/scope.ts";
-
-/** Time and chance as the code of a run sees them: the same live and on replay. */
-export interface Determined {
-  readonly now: number;
-  random(): number;
-  uuid(): string;
-}
+import type { GuardedCode } from "./guard/guard.ts";
 
 /** Whoever answers for the code of a run. */
 export interface ScopeOwner {
-  readonly machine: Determined;
   /** A promise of this scope was rejected and nobody handles it. */
   rejected(error: unknown): void;
 }
@@ -26,9 +19,11 @@ export interface ScopeOwner {
 export interface Place {
   readonly owner: ScopeOwner;
   readonly scope: Scope;
+  /** What the determinism guard asks; undefined when it is off. */
+  readonly guarded: GuardedCode | undefined;
 }
 
-const place = new AsyncLocalStorage<Place>();
+const place = new AsyncLocalStorage<Place | undefined>();
 let users = 0;
 
 /** Runs workflow code on behalf of its run, in a scope. */
@@ -39,7 +34,12 @@ export function runInScope<T>(at: Place, fn: () => T): T {
 /** Runs workflow code in a scope inside the present one. */
 export function runInner<T>(scope: Scope, fn: () => T): T {
   const at = place.getStore();
-  return at === undefined ? fn() : place.run({ owner: at.owner, scope }, fn);
+  return at === undefined ? fn() : place.run({ ...at, scope }, fn);
+}
+
+/** Runs code that is none of a workflow although workflow code led to it: loggers, observers, effects, what ends a turn. */
+export function runOutside<T>(fn: () => T): T {
+  return place.run(undefined, fn);
 }
 
 /** Where the code that executes is, to call back there later; undefined outside of workflow code. */
@@ -66,7 +66,7 @@ export function attributeRejections(): () => void {
 function onUnhandled(error: unknown): void {
   const owner = place.getStore()?.owner;
   if (owner !== undefined) {
-    owner.rejected(error);
+    runOutside(() => owner.rejected(error));
     return;
   }
   if (process.listenerCount("unhandledRejection") > 1) return;

@@ -7,6 +7,7 @@
  * one `setImmediate` and saves a pass of the event loop per step.
  */
 import { setWorkflowTurn } from "../workflow/turn.ts";
+import { runOutside } from "./run-scope.ts";
 
 /** Something that has events to apply. */
 export interface TurnTaker {
@@ -59,11 +60,13 @@ export class Turns {
   /** Waits until no reaction is left, also of what runs decide when none is left (rule 6). */
   #drain(asked: readonly TurnTaker[], takers: TurnTaker[]): void {
     queueMicrotask(() =>
-      process.nextTick(() => {
-        const again = asked.filter((taker) => taker.drained());
-        if (again.length > 0) this.#drain(again, takers);
-        else this.#close(takers);
-      }),
+      process.nextTick(() =>
+        runOutside(() => {
+          const again = asked.filter((taker) => taker.drained());
+          if (again.length > 0) this.#drain(again, takers);
+          else this.#close(takers);
+        }),
+      ),
     );
   }
 

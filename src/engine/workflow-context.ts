@@ -235,11 +235,11 @@ export class RunContext implements WorkflowContext {
       (fn: (input: I) => unknown) =>
       (input: unknown): unknown =>
         this.#inside(() => fn(input as I));
-    if (token.kind === "signal") this.#machine.onSignal(token.name, inside(handler));
-    else if (token.kind === "query") this.#machine.onQuery(token.name, inside(handler));
+    if (token.kind === "signal") this.#machine.messages.onSignal(token.name, inside(handler));
+    else if (token.kind === "query") this.#machine.messages.onQuery(token.name, inside(handler));
     else {
       const validate = options?.validate === undefined ? undefined : inside(options.validate);
-      this.#machine.onUpdate(token.name, { run: inside(handler), validate });
+      this.#machine.messages.onUpdate(token.name, { run: inside(handler), validate });
     }
   }
 
@@ -249,7 +249,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async handlersFinished(): Promise<void> {
-    await this.until(() => this.#machine.handling.length === 0, { label: "handlers finished" });
+    await this.until(() => this.#machine.messages.running.length === 0, { label: "handlers finished" });
   }
 
   until(predicate: () => boolean, options?: { timeout?: Duration; label?: string }): Promise<true> {
@@ -283,7 +283,7 @@ export class RunContext implements WorkflowContext {
   ): Promise<Decision | undefined> {
     const { approvers } = options;
     let decision: Decision | undefined;
-    this.#machine.onUpdate(`approval:${name}`, {
+    this.#machine.messages.onUpdate(`approval:${name}`, {
       validate: (given) => {
         const { by } = given as Decision;
         if (decision !== undefined) throw new PerdureError("CONFLICT", `${name} was decided by ${decision.by} already`);
@@ -407,8 +407,8 @@ export class RunContext implements WorkflowContext {
       if (late && error instanceof CancelledError) throw new ScopeTimeoutError(formatDuration(limit ?? 0), error);
       throw error;
     } finally {
-      this.#machine.leaveScope(inner);
-      this.#machine.leaveScope(clock);
+      this.#machine.cancelScope(inner, "its scope was left");
+      this.#machine.cancelScope(clock, "its scope was left");
     }
   }
 

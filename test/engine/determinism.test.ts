@@ -96,7 +96,7 @@ describe("code that waits for something foreign", () => {
       await new Promise((resolve) => setImmediate(resolve));
       return wf.call(a, 2);
     });
-    const e = await engine({ workflows: [w] });
+    const e = await engine({ workflows: [w], guard: "off" });
     const handle = await e.start(w);
     await clock.advance(100);
     expect((await handle.describe()).blocked).toMatchObject({ reason: "foreign_await" });
@@ -109,7 +109,7 @@ describe("code that waits for something foreign", () => {
       await new Promise((resolve) => setImmediate(resolve));
       return 1;
     });
-    const e = await engine({ workflows: [w] });
+    const e = await engine({ workflows: [w], guard: "off" });
     const handle = await e.start(w);
     await clock.advance(100);
     expect((await handle.describe()).blocked).toMatchObject({ reason: "foreign_await" });

@@ -81,6 +81,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
       observers: [],
       ...this.#config,
       claims: "all",
+      guard: "error",
       seal: (text) => text,
       unseal: (text) => text,
     });

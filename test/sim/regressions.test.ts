@@ -246,6 +246,7 @@ function engineConfig(store: Store, clock: Clock): EngineConfig {
     parkAfterMs: 5000,
     warmRuns: 10,
     claims: "all",
+    guard: "error",
     seal: (text) => text,
     unseal: (text) => text,
   };

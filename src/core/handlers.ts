@@ -1,0 +1,178 @@
+/**
+ * What a run does with messages: signals that are kept until somebody asks, handlers of signals and updates, queries.
+ *
+ * Owner: the machine. A handler starts inside the drain of the event that caused it (rule 6); ending out of turn blocks the run.
+ */
+import { PerdureError } from "./errors.ts";
+import type { Ending } from "./machine.ts";
+import type { Reading } from "./reading.ts";
+
+/** A signal that came and was not asked for. `data` is its parsed payload. */
+export interface Buffered {
+  readonly name: string;
+  readonly message: number;
+  readonly at: number;
+  readonly data: unknown;
+}
+
+/** A signal with its payload revived. */
+export type Received = Buffered & { readonly value: unknown };
+
+/** What handles an update, and what looks at it before. */
+export interface UpdateHandler {
+  readonly run: (input: unknown) => unknown;
+  readonly validate: ((input: unknown) => unknown) | undefined;
+}
+
+/** What handlers need from the machine. */
+export interface HandlersHost {
+  readonly reading: Reading;
+  /** Whether endings still count; blocks the run when they come out of turn. */
+  mayEnd(what: string): boolean;
+  /** The handler of a signal failed. */
+  signalFailed(error: unknown): void;
+}
+
+type Handler = (value: unknown) => unknown;
+
+export class Handlers {
+  readonly #host: HandlersHost;
+  readonly #kept = new Map<string, Received[]>();
+  readonly #keptUpdates: Buffered[] = [];
+  readonly #signals = new Map<string, Handler>();
+  readonly #updates = new Map<string, UpdateHandler>();
+  readonly #queries = new Map<string, Handler>();
+  /** Handlers that have not ended, by name. */
+  readonly #running = new Map<string, number>();
+
+  constructor(host: HandlersHost) {
+    this.#host = host;
+  }
+
+  /** Names of handlers that have not ended. */
+  get running(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  // ---- signals ---------------------------------------------------------------------------------------------------------
+
+  /** Gives a signal to its handler, or keeps it. */
+  receive(signal: Received): void {
+    const handler = this.#signals.get(signal.name);
+    if (handler !== undefined) this.#signal(signal.name, handler, signal.value);
+    else this.keep(signal);
+  }
+
+  keep(signal: Received): void {
+    const kept = this.#kept.get(signal.name);
+    if (kept === undefined) this.#kept.set(signal.name, [signal]);
+    else kept.push(signal);
+  }
+
+  /** Keeps an update that came when the function had ended already: the run that goes on handles it. */
+  keepUpdate(update: Buffered): void {
+    this.#keptUpdates.push(update);
+  }
+
+  /** Updates nobody has handled. */
+  get keptUpdates(): readonly Buffered[] {
+    return this.#keptUpdates;
+  }
+
+  /** The oldest kept signal of this name, which is then not kept any more. */
+  take(name: string): Received | undefined {
+    return this.#kept.get(name)?.shift();
+  }
+
+  /** Signals nobody has asked for, in the order in which they came. */
+  get kept(): readonly Buffered[] {
+    return [...this.#kept.values()].flat().sort((a, b) => a.message - b.message);
+  }
+
+  /** Handles signals of this name from now on, those that came before at once. */
+  onSignal(name: string, handler: Handler): void {
+    this.#signals.set(name, handler);
+    const kept = this.#kept.get(name) ?? [];
+    this.#kept.delete(name);
+    for (const { value } of kept) this.#signal(name, handler, value);
+  }
+
+  #signal(name: string, handler: Handler, value: unknown): void {
+    this.#run(name, handler, value, (ending) => {
+      if (!ending.ok) this.#host.signalFailed(ending.error);
+    });
+  }
+
+  // ---- updates ---------------------------------------------------------------------------------------------------------
+
+  onUpdate(name: string, handler: UpdateHandler): void {
+    this.#updates.set(name, handler);
+  }
+
+  /** Whether an update of this name is looked at before it is accepted. */
+  validates(name: string): boolean {
+    const handler = this.#updates.get(name);
+    return handler === undefined || handler.validate !== undefined;
+  }
+
+  /** Asks an update's validator. What it answers is why the update is rejected. */
+  validate(name: string, input: unknown): { readonly error: unknown } | undefined {
+    const handler = this.#updates.get(name);
+    if (handler === undefined) return { error: unknownHandler("update", name, this.#updates) };
+    const { validate } = handler;
+    if (validate === undefined) return undefined;
+    try {
+      this.#host.reading.run(`the validator of update ${name}`, () => validate(input));
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** Runs the handler of an accepted update. False: there is none. */
+  accept(name: string, input: unknown, done: (ending: Ending) => void): boolean {
+    const handler = this.#updates.get(name);
+    if (handler !== undefined) this.#run(name, handler.run, input, done);
+    return handler !== undefined;
+  }
+
+  #run(name: string, handler: Handler, value: unknown, done: (ending: Ending) => void): void {
+    this.#running.set(name, (this.#running.get(name) ?? 0) + 1);
+    let running: Promise<unknown>;
+    try {
+      running = Promise.resolve(handler(value));
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    running.then(
+      (result) => this.#ended(name, { ok: true, value: result }, done),
+      (error: unknown) => this.#ended(name, { ok: false, error }, done),
+    );
+  }
+
+  #ended(name: string, ending: Ending, done: (ending: Ending) => void): void {
+    if (!this.#host.mayEnd(`the handler of ${JSON.stringify(name)}`)) return;
+    const left = (this.#running.get(name) ?? 1) - 1;
+    if (left === 0) this.#running.delete(name);
+    else this.#running.set(name, left);
+    done(ending);
+  }
+
+  // ---- queries ---------------------------------------------------------------------------------------------------------
+
+  onQuery(name: string, handler: Handler): void {
+    this.#queries.set(name, handler);
+  }
+
+  /** Answers a query. @throws what the handler throws; PerdureError `NOT_FOUND`. */
+  query(name: string, input: unknown): unknown {
+    const handler = this.#queries.get(name);
+    if (handler === undefined) throw unknownHandler("query", name, this.#queries);
+    return this.#host.reading.run(`the handler of query ${name}`, () => handler(input));
+  }
+}
+
+function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {
+  const has = known.size === 0 ? "none" : [...known.keys()].join(", ");
+  return new PerdureError("NOT_FOUND", `the run has no handler for ${kind} ${JSON.stringify(name)}; it has ${has}`);
+}
