@@ -1,6 +1,8 @@
 /** Ends a run that nobody advances, so that terminating needs no engine that knows its code. */
 import { type EventType, eventData, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
-import type { EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
+import { formatRunId } from "../core/ids.ts";
+import { toChildren, toParent, unanswered, updatesIn } from "../engine/closing.ts";
+import type { Also, EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
 
 /** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */
 const MAX_TRIES = 5;
@@ -9,7 +11,7 @@ const PAGE = 10_000;
 /** False when somebody else took the run meanwhile. */
 export async function terminateUnowned(store: Store, row: RunRow, reason: string, now: number): Promise<boolean> {
   if (row.status === "blocked" || row.status === "paused") {
-    const to = { status: "pending", wakeAt: null, closedAt: null, crashes: row.crashes, detail: row.detail } as const;
+    const to = { status: "pending", wakeAt: now, closedAt: null, crashes: row.crashes, detail: row.detail } as const;
     if (!(await store.amend(row.run, [row.status], to))) return false;
   }
   const lease = await store.register({ label: "terminate", at: now });
@@ -40,17 +42,29 @@ async function tryToEnd(
   const last = await store.lastEvent(run);
   const at = Math.max(now, last?.at ?? 0);
   const events = [...resumed(last, base, at), ...leftovers(loaded, at), newEvent.runTerminated(at, reason)];
+  const rows = events.map(({ type, body }) => ({ type, at, data: eventData(body, undefined, undefined) }));
   const transition = {
     run,
     base,
-    events: events.map(({ type, body }) => ({ type, at, data: eventData(body, undefined, undefined) })),
+    events: rows,
     consumed: loaded.messages.map((message) => message.number),
     attempts: [],
     settled: loaded.attempts.map((attempt) => attempt.command),
     image: { ...TERMINATED, closedAt: at, ifInbox: loaded.row.inbox },
+    also: closing(store, loaded, rows.at(-1)!),
   };
   const { refused } = await store.commit(lease, { number, starts: [], transitions: [transition] });
   return refused.size === 0;
+}
+
+/** What the end of the run tells its parent, its children and the callers of its updates. */
+function closing(store: Store, { row, children, messages, unanswered: accepted }: LoadedRun, last: EventRow): Also {
+  const { workflowId, parent } = row;
+  const identity = { workflowId, runId: formatRunId(store.id, row.run) };
+  const sends = toChildren(children, last.at, `its parent ${workflowId} was terminated`);
+  if (parent !== null) sends.push(toParent(parent, identity, last));
+  const answers = unanswered([...accepted, ...updatesIn(messages)], workflowId, "terminated", last.at);
+  return { ...(sends.length > 0 && { sends }), ...(answers.length > 0 && { answers }) };
 }
 
 const TERMINATED: Omit<RunImage, "closedAt" | "ifInbox"> = {
