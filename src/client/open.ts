@@ -1,13 +1,12 @@
 /** `open`: an engine in this process, and the handles to everything in its store. */
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
-import { isPerdureError } from "../core/errors.ts";
-import { PerdureError } from "../core/errors.ts";
+import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { RunStatus } from "../core/status.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
-import { Engine } from "../engine/engine.ts";
+import { Engine, type EngineConfig } from "../engine/engine.ts";
 import type { GuardMode } from "../engine/guard/guard.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
@@ -18,7 +17,7 @@ import type { EventRow, Store } from "../store/store.ts";
 import { type AnyEntity, type EntityClient, entityClient, entityId } from "../workflow/entity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
-import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+import { describeRun, type HandleHost, type RunDescription, RunHandle, type Waits } from "./run-handle.ts";
 import { type StartOptions, Starts, type WithSignal, type WithUpdate } from "./starts.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -90,14 +89,42 @@ export interface ListOptions {
  * console.log(await handle.result());
  */
 export async function open(options: OpenOptions = {}): Promise<Perdure> {
-  const workflows = options.workflows ?? [];
-  const registry = new Registry(workflows, options.activities ?? [], options.routes);
-  for (const workflow of workflows) workflow.check?.(registry);
+  const registry = registryOf(options);
   const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
   const sealer = createSealer(target);
-  const engine = new Engine({
+  const engine = new Engine(engineConfig(options, { store, registry, sealer }));
+  try {
+    await engine.open();
+  } catch (error) {
+    if (owned) await store.close();
+    throw error;
+  }
+  return new Perdure({ engine, store, ownsStore: owned, clock: options.clock ?? systemClock, registry, sealer });
+}
+
+/** How often an operation is sent to entities that are just ending. */
+const MAX_OPERATION_TRIES = 10;
+
+/** What an engine of these options has: its workflows and activities. */
+export function registryOf(options: OpenOptions): Registry {
+  const workflows = options.workflows ?? [];
+  const registry = new Registry(workflows, options.activities ?? [], options.routes);
+  for (const workflow of workflows) workflow.check?.(registry);
+  return registry;
+}
+
+/** The parts of an engine that its options do not say completely. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly sealer: Sealer;
+}
+
+/** The whole configuration of an engine of these options. */
+export function engineConfig(options: OpenOptions, { store, registry, sealer }: EngineParts): EngineConfig {
+  return {
     store,
     registry,
     clock: options.clock ?? systemClock,
@@ -114,22 +141,27 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
     guard: options.guard ?? "error",
     seal: sealer.seal,
     unseal: sealer.unseal,
-  });
-  try {
-    await engine.open();
-  } catch (error) {
-    if (owned) await store.close();
-    throw error;
-  }
-  return new Perdure(engine, store, owned, options.clock ?? systemClock, registry, sealer);
+  };
 }
 
-/** How often an operation is sent to entities that are just ending. */
-const MAX_OPERATION_TRIES = 10;
+/** What is asked of an engine here. */
+export type AskedEngine = Pick<
+  Engine,
+  "codec" | "hint" | "advances" | "query" | "onClosed" | "start" | "inMemory" | "close"
+>;
+
+/** What a {@link Perdure} is made of. */
+export interface PerdureParts extends EngineParts {
+  readonly engine: AskedEngine;
+  /** Whether the store is closed with it. */
+  readonly ownsStore: boolean;
+  readonly clock: Clock;
+  readonly waits?: Waits;
+}
 
 /** An engine, and handles to every run of its store. Made by {@link open}. */
 export class Perdure implements AsyncDisposable {
-  readonly #engine: Engine;
+  readonly #engine: AskedEngine;
   readonly #store: Store;
   readonly #ownsStore: boolean;
   readonly #clock: Clock;
@@ -140,7 +172,7 @@ export class Perdure implements AsyncDisposable {
   readonly #tokens: Tokens;
   readonly runs: Runs;
 
-  constructor(engine: Engine, store: Store, ownsStore: boolean, clock: Clock, registry: Registry, sealer: Sealer) {
+  constructor({ engine, store, ownsStore, clock, registry, sealer, waits }: PerdureParts) {
     this.#engine = engine;
     this.#store = store;
     this.#ownsStore = ownsStore;
@@ -153,6 +185,7 @@ export class Perdure implements AsyncDisposable {
       active: (run) => engine.advances(run),
       changed: (run, ms) => this.#changed(run, ms),
       query: (run, name, input) => engine.query(run, name, input),
+      ...(waits !== undefined && { waits }),
     };
     engine.onClosed(({ run, last }) => {
       for (const wake of [...(this.#waiting.get(run) ?? [])]) wake(last);
@@ -241,7 +274,12 @@ export class Perdure implements AsyncDisposable {
 
   /** An operation that meets an entity which is just ending was not handled: it goes to the next one. */
   async #operate(entity: AnyEntity, id: string, name: string, payload: unknown, updateId?: string): Promise<unknown> {
-    const sent = { id, update: { kind: "update" as const, name }, payload, ...(updateId !== undefined && { updateId }) };
+    const sent = {
+      id,
+      update: { kind: "update" as const, name },
+      payload,
+      ...(updateId !== undefined && { updateId }),
+    };
     for (let tries = 1; ; tries++) {
       try {
         return await this.updateWithStart(entity, undefined, sent);

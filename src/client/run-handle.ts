@@ -24,6 +24,14 @@ export interface HandleHost {
   changed(run: number, ms: number): Promise<EventRow | undefined>;
   /** Answers a query with the run's code. @throws PerdureError `VERSION_UNAVAILABLE` where there is none. */
   query(run: number, name: string, input: unknown): Promise<unknown>;
+  /** How callers wait here. Absent: by looking again and again. */
+  readonly waits?: Waits;
+}
+
+/** Waiting where every change is told, so that nobody has to look; and who waits is known. */
+export interface Waits {
+  /** Stands around everything a caller waits for. `what` names it. */
+  during<T>(what: string, wait: () => Promise<T>): Promise<T>;
 }
 
 /** An update that was accepted. */
@@ -143,12 +151,26 @@ export class RunHandle<O = unknown> {
    * @throws PerdureError `RUN_FAILED` (the error is the `cause`), `RUN_CANCELLED`, `RUN_TERMINATED`, `RUN_TIMED_OUT`, `RUN_BLOCKED`
    *   (it can be resumed), `WAIT_TIMED_OUT` (the run goes on).
    */
-  async result(options: { timeout?: Duration } = {}): Promise<O> {
+  result(options: { timeout?: Duration } = {}): Promise<O> {
+    return this.#during("the result", () => this.#result(options));
+  }
+
+  #during<T>(what: string, wait: () => Promise<T>): Promise<T> {
+    const { waits } = this.#host;
+    return waits === undefined ? wait() : waits.during(`${what} of ${this.workflowId}`, wait);
+  }
+
+  /** Time until the first look at a run that somebody else advances. */
+  get #look(): number {
+    return this.#host.waits === undefined ? FIRST_LOOK_MS : Number.POSITIVE_INFINITY;
+  }
+
+  async #result(options: { timeout?: Duration }): Promise<O> {
     const limit =
       options.timeout === undefined
         ? Number.POSITIVE_INFINITY
         : this.#host.now() + durationMs(options.timeout, "timeout of result()");
-    for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
+    for (let look = this.#look; ; look = later(look)) {
       const change = this.#host.changed(this.#run, Math.max(1, Math.min(look, limit - this.#host.now())));
       if (!this.#host.active(this.#run)) {
         const row = await this.#row();
@@ -274,11 +296,19 @@ export class RunHandle<O = unknown> {
   }
 
   /** Waits until an update is answered, or accepted. */
-  async #answer({ name, run, number }: SentUpdate, timeout?: Duration, accepted = false): Promise<unknown> {
+  #answer(sent: SentUpdate, timeout?: Duration, accepted = false): Promise<unknown> {
+    return this.#during(`update ${sent.name}`, () => this.#answered(sent, timeout, accepted));
+  }
+
+  async #answered(
+    { name, run, number }: SentUpdate,
+    timeout: Duration | undefined,
+    accepted: boolean,
+  ): Promise<unknown> {
     const host = this.#host;
     const limit =
       timeout === undefined ? Number.POSITIVE_INFINITY : host.now() + durationMs(timeout, "timeout of an update");
-    for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
+    for (let look = this.#look; ; look = later(look)) {
       const change = host.changed(this.#run, Math.max(1, Math.min(look, limit - host.now())));
       const answer = await host.store.answer(run, number);
       if (answer?.status === "completed") return decodePayload(answer.data, host.codec);
@@ -487,6 +517,11 @@ function failureSteps(failure: Failure | undefined): string[] {
   for (let current = failure; current !== undefined; current = current.cause)
     if (current.step !== undefined) names.push(current.step);
   return names;
+}
+
+/** How long to wait before the look after this one. */
+function later(look: number): number {
+  return Number.isFinite(look) ? Math.min(look * 2, LAST_LOOK_MS) : look;
 }
 
 interface SentMessage {

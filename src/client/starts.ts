@@ -65,12 +65,15 @@ interface Begun {
   readonly fresh: boolean;
 }
 
+/** What starts need of an engine. */
+type StartingEngine = Pick<Engine, "start" | "hint">;
+
 export class Starts {
-  readonly #engine: Engine;
+  readonly #engine: StartingEngine;
   readonly #registry: Registry;
   readonly #host: HandleHost;
 
-  constructor(engine: Engine, registry: Registry, host: HandleHost) {
+  constructor(engine: StartingEngine, registry: Registry, host: HandleHost) {
     this.#engine = engine;
     this.#registry = registry;
     this.#host = host;

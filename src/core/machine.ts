@@ -19,12 +19,22 @@ import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
 import { type Buffered, Handlers } from "./handlers.ts";
-import { callSite, describe, past, WAITS } from "./mismatch.ts";
+import {
+  before,
+  changedInput,
+  commandCount,
+  type Difference,
+  describe,
+  mismatchMessage,
+  said,
+  WAITS,
+} from "./mismatch.ts";
 import type { Past } from "./past.ts";
 import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
 import { Reading } from "./reading.ts";
 import { Scope } from "./scope.ts";
+import { Trace } from "./trace.ts";
 import { VersionAnswers } from "./version-answers.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
@@ -55,6 +65,8 @@ export interface Blockage {
     | "unknown_activity"
     | "version_range";
   readonly message: string;
+  /** Of a mismatch: its parts. */
+  readonly difference?: Difference;
 }
 
 /** How the function ended. */
@@ -130,7 +142,7 @@ export class Machine<Spec = unknown> {
   readonly #abandoned = new Set<number>();
   /** The scope of the whole run. */
   readonly scope: Scope = new Scope(undefined, true);
-  #places: Error[] | undefined;
+  #trace: Trace | undefined;
   #fresh: Command<Spec>[] = [];
   #notes: Note[] = [];
   #rolling = "";
@@ -175,9 +187,9 @@ export class Machine<Spec = unknown> {
     this.#turn = false;
   }
 
-  /** Remembers where in the code each command is issued, for the message of a mismatch. Meant for replays. */
-  trace(on: boolean): void {
-    this.#places = on ? [] : undefined;
+  /** Remembers what the code asks for and where, for the message of a mismatch with these rows. Meant for replays. */
+  trace(rows: readonly { readonly data: string }[] | undefined): void {
+    this.#trace = rows === undefined ? undefined : new Trace(rows);
   }
 
   /** Cuts the function off: whatever it still does has no effect (rule 1, old generation). */
@@ -243,7 +255,7 @@ export class Machine<Spec = unknown> {
     const { kind, name, label, inputDigest, spec, errors = [], scope = this.scope } = command;
     const id = ++this.commands;
     this.#rolling = digest(`${kind}\n${name}\n${label ?? ""}\n${inputDigest}`, this.#rolling);
-    if (this.#places !== undefined) this.#places[id] = new Error();
+    this.#trace?.issued({ id, kind, name, label, inputDigest });
     let issued: Open<Spec> | undefined;
     const promise = new Promise((resolve, reject) => {
       const open: Open<Spec> = {
@@ -285,7 +297,6 @@ export class Machine<Spec = unknown> {
       open.reject(new CancelledError(reason));
     }
   }
-
 
   #abandon(open: Open<Spec>): void {
     this.#remove(open);
@@ -449,7 +460,10 @@ export class Machine<Spec = unknown> {
     }
     const input = reviveParsed(p, this.#options.codec);
     if (this.messages.accept(name, input, (ending) => this.#options.onAnswered(message, ending))) return;
-    this.#mismatch(`accepted update ${JSON.stringify(name)}`, "has no handler for it", this.commands);
+    this.#differs(this.commands, {
+      history: `it accepted update ${JSON.stringify(name)}`,
+      code: "has no handler for it",
+    });
   }
 
   #mayEnd(what: string): boolean {
@@ -541,21 +555,24 @@ export class Machine<Spec = unknown> {
 
   /** Whether the command an outcome names is the one the code asked for; blocks if not. */
   #claims(type: string, data: EventData): boolean {
-    if (this.ending !== undefined || data.c === undefined || this.#abandoned.has(data.c)) return true;
-    const open = this.#open.get(data.c);
-    if (open !== undefined && open.kind === data.k && open.name === data.n && open.inputDigest === data.i) return true;
-    const said = `${past(type)} ${describe({ kind: data.k!, name: data.n! })} (command ${data.c})`;
-    if (open === undefined) {
-      this.#mismatch(
-        said,
-        data.c > this.commands ? `issued only ${this.commands} commands by then` : "has settled that command already",
-        data.c,
-      );
-      return false;
-    }
-    const sameName = open.kind === data.k && open.name === data.n;
-    this.#mismatch(said, `asked for ${sameName ? "it with another input" : describe(open)}`, data.c);
+    const { c, k = "activity", n: name = "", l: label, i } = data;
+    if (c === undefined || this.#abandoned.has(c)) return true;
+    if (this.ending !== undefined && c <= this.commands) return true;
+    const open = this.#open.get(c);
+    if (open !== undefined && open.kind === k && open.name === name && open.inputDigest === i) return true;
+    const history = `${said(type, { kind: k, name, label })} (command ${c})`;
+    const sameName = open?.kind === k && open.name === name;
+    if (open !== undefined)
+      this.#differs(c, { history, code: `asked for ${sameName ? changedInput(k) : describe(open)}` });
+    else this.#differs(c, { history, code: c > this.commands ? this.#shortOf() : "has settled that command already" });
     return false;
+  }
+
+  /** What code did that asked for less than the history knows. */
+  #shortOf(): string {
+    const last = this.#trace?.named(this.commands);
+    const asked = this.commands === 0 ? "asked for nothing" : `asked for ${commandCount(this.commands)} only`;
+    return `${this.ending === undefined ? asked : `${asked} and ended`}${last === undefined ? "" : `, the last one ${last}`}`;
   }
 
   /** Removes the open command of an outcome; undefined when the function has ended meanwhile. */
@@ -575,51 +592,58 @@ export class Machine<Spec = unknown> {
   }
 
   #agrees(check: Check | undefined, type: string, data: EventData): boolean {
-    if (check === undefined) return true;
-    const [commands, rolling] = check;
-    if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return true;
-    const before = `${past(type)}${data.n === undefined ? "" : ` ${JSON.stringify(data.n)}`}`;
-    const asked = commands === this.commands ? "issued as many, but not the same ones" : `issued ${this.commands}`;
-    this.#mismatch(
-      `the code had issued ${commands} commands before ${before}`,
-      asked,
-      Math.min(commands, this.commands) + (commands === this.commands ? 0 : 1),
-    );
-    return false;
+    return check === undefined || this.#stands(check, `before ${before(type, data)}`);
   }
 
   /** Checks a position recorded outside of the history (at park, with an in-flight row). */
-  verifyCheck([commands, rolling]: Check): void {
-    if (this.ending !== undefined || (commands === this.commands && rolling === this.#rolling)) return;
-    this.#mismatch(
-      `${commands} commands when the run was last left`,
-      `issued ${this.commands}${commands === this.commands ? " other ones" : ""}`,
-      commands,
-    );
+  verifyCheck(check: Check): void {
+    this.#stands(check, "when the run was last left");
+  }
+
+  /** Whether the code has issued what it had issued at some moment of the history; blocks if not. */
+  #stands([commands, rolling]: Check, when: string): boolean {
+    if (commands === this.commands && rolling === this.#rolling) return true;
+    const parting = this.#trace?.parting(commands);
+    if (parting !== undefined) {
+      this.disagree(parting);
+      return false;
+    }
+    const history = `the code had asked for ${commandCount(commands)} ${when}`;
+    const extra = this.#trace?.named(commands + 1);
+    if (this.commands > commands)
+      this.#differs(commands + 1, {
+        history,
+        code: extra === undefined ? `asked for ${this.commands}` : `asked for ${extra} as well`,
+      });
+    else if (this.commands < commands) this.#differs(this.commands, { history, code: this.#shortOf() });
+    else this.#differs(commands, { history, code: "asked for as many, but not the same ones" });
+    return false;
   }
 
   /** Checks a row of a command that was in flight when the run was last advanced. */
   verifyInFlight(row: { readonly command: number; readonly kind: string; readonly name: string }): void {
-    if (this.ending !== undefined) return;
-    const open = this.#open.get(row.command);
-    if (open !== undefined && open.kind === row.kind && (open.label ?? open.name) === row.name) return;
-    if (this.#abandoned.has(row.command)) return;
+    const { command, kind } = row;
+    const open = this.#open.get(command);
+    if (open !== undefined && open.kind === kind && (open.label ?? open.name) === row.name) return;
+    if (this.#abandoned.has(command)) return;
     // The row of a wait goes with the transition after the event that settled it: it may outlive the wait.
-    if (open === undefined && WAITS.has(row.kind) && row.command <= this.commands) return;
-    const what = describe(row);
-    const asked =
-      open === undefined
-        ? "did not ask for it"
-        : `asked for ${describe({ kind: open.kind, name: open.label ?? open.name })}`;
-    this.#mismatch(`${what} (command ${row.command}) was in flight when the run was last advanced`, asked, row.command);
+    if (open === undefined && WAITS.has(kind) && command <= this.commands) return;
+    const history = `${describe(row)} (command ${command}) was in flight when the run was last advanced`;
+    const asked = open === undefined ? this.#trace?.named(command) : describe(open);
+    this.#differs(command, {
+      history,
+      code: asked === undefined ? `did not ask for it: it ${this.#shortOf()}` : `asked for ${asked}`,
+    });
   }
 
-  #mismatch(said: string, asked: string, command: number): void {
-    const place = callSite(this.#places?.[command] ?? this.#places?.at(-1));
-    this.block({
-      reason: "mismatch",
-      message: `the code no longer agrees with the history: history says ${said}, code ${asked}${place === undefined ? "" : ` at ${place}`}. Nothing was written. Deploy the code this run was started with (or fix it) and resume the run.`,
-    });
+  #differs(command: number, difference: Omit<Difference, "at">): void {
+    this.disagree({ ...difference, at: this.#trace?.place(command) });
+  }
+
+  /** Blocks the run because its code and its history say different things, also when the code has ended already (I6). */
+  disagree(difference: Difference): void {
+    if (!this.#dead) this.ending = undefined;
+    this.block({ reason: "mismatch", message: mismatchMessage(difference), difference });
   }
 }
 

@@ -1,37 +1,94 @@
-/** Words for what histories say and code asks for, and where in the code it asks. */
+/** Words for what histories say and what code asks for: read by people who look for the line that changed. */
 import type { CommandKind } from "./events.ts";
 
 /** Kinds that can be settled without an event of their own. */
 export const WAITS: ReadonlySet<string> = new Set<CommandKind>(["wait", "until", "approval"]);
+
+/** Where a history and the code part, in the words of both. */
+export interface Difference {
+  /** What the history says: `completed activity "charge" (command 2)`. */
+  readonly history: string;
+  /** What the code did instead: `asked for activity "pay"`. */
+  readonly code: string;
+  /** File, line and column of the author's code, where they are known. */
+  readonly at?: string | undefined;
+  /** What else may help. */
+  readonly advice?: string | undefined;
+}
+
+/** A difference in one sentence, and what to do. */
+export function mismatchMessage({ history, code, at, advice }: Difference): string {
+  const place = at === undefined ? "" : ` at ${at}`;
+  const more = advice === undefined ? "" : ` ${advice}.`;
+  return `the code no longer agrees with the history: history says ${history}, code ${code}${place}.${more} Nothing was written. Deploy the code this run was started with (or fix it) and resume the run.`;
+}
+
+/** A command in words. */
+export function describe({ kind, name, label }: Named): string {
+  const shown = label === undefined || label === name ? "" : ` (${label})`;
+  return `${kind === "inline" ? "step" : kind} ${JSON.stringify(name)}${shown}`;
+}
+
+/** The parts of a command that have a name. */
+export interface Named {
+  readonly kind: string;
+  readonly name: string;
+  readonly label?: string | undefined;
+}
+
+/** An outcome in words: what it says of its command. */
+export function said(type: string, { kind, name, label }: Named): string {
+  const what = describe({ kind, name, label });
+  if (type === "WaitTimedOut") return `${what} timed out`;
+  return `${PAST[type] ?? type} ${what}`;
+}
+
+/** The moment before an event, in words. */
+export function before(type: string, { n, k = "", l }: { n?: string; k?: string; l?: string }): string {
+  const moment = MOMENTS[type];
+  if (moment !== undefined) return n === undefined ? moment : `${moment} ${JSON.stringify(n)}`;
+  return n === undefined ? type : said(type, { kind: k, name: n, label: l });
+}
+
+/** What is another one when a command of the same name has another digest. */
+export function changedInput(kind: string): string {
+  if (kind === "timer") return "it with another time";
+  return WAITS.has(kind) ? "it with another timeout" : "it with another input";
+}
+
+/** `1 command`, `2 commands`. */
+export function commandCount(commands: number): string {
+  return `${commands} ${commands === 1 ? "command" : "commands"}`;
+}
 
 const PAST: Readonly<Record<string, string>> = {
   StepCompleted: "completed",
   StepFailed: "failed",
   StepCancelled: "cancelled",
   TimerFired: "fired",
-  WaitTimedOut: "timed out",
-  SignalReceived: "received signal",
-  UpdateAccepted: "accepted update",
   ChildStarted: "started",
 };
 
-/** An event's type as a verb. */
-export function past(type: string): string {
-  return PAST[type] ?? type;
-}
+const MOMENTS: Readonly<Record<string, string>> = {
+  SignalReceived: "it received signal",
+  UpdateAccepted: "it accepted update",
+  CancelRequested: "it was cancelled",
+  RunCompleted: "it completed",
+  RunFailed: "it failed",
+  RunCancelled: "it ended as cancelled",
+  RunTerminated: "it was terminated",
+  RunTimedOut: "it timed out",
+  RunContinued: "it continued as new",
+};
 
-/** A command in words. */
-export function describe({ kind, name }: { readonly kind: string; readonly name: string }): string {
-  return `${kind === "inline" ? "step" : kind} ${JSON.stringify(name)}`;
-}
-
-/** File and line of the author's code that issued a command, as far as the stack tells. */
+/** File, line and column of the author's code that issued a command, as far as the stack tells. */
 export function callSite(error: Error | undefined): string | undefined {
   const lines = (error?.stack ?? "").split("\n").slice(1);
   const own = lines.find((line) => !line.includes("node:internal") && !OWN_FRAME.test(line));
-  return own?.trim().replace(/^at /, "");
+  const frame = own?.trim().replace(/^at /, "");
+  return (/\((.*)\)$/.exec(frame ?? "")?.[1] ?? frame)?.replace(/^async /, "").replace(/^file:\/\//, "");
 }
 
 /** Frames between the author's code and the machine. */
 const OWN_FRAME: RegExp =
-  /[\\/]core[\\/](machine|handlers|reading)\.[jt]s|[\\/]engine[\\/](workflow-context|child-calls|peer|run-scope)\.[jt]s|[\\/]workflow[\\/](map|saga|entity)[\w-]*\.[jt]s|new Promise|AsyncLocalStorage/;
+  /[\\/]core[\\/](machine|trace|handlers|reading)\.[jt]s|[\\/]engine[\\/](workflow-context|child-calls|peer|run-scope)\.[jt]s|[\\/]workflow[\\/](map|saga|entity)[\w-]*\.[jt]s|new Promise|AsyncLocalStorage|^\s*at <anonymous>/;

@@ -21,6 +21,8 @@ export interface Parent {
   arrive(command: Command<CommandSpec>, event: NewEvent): void;
   tell(message: NewMessage): void;
   eased(): void;
+  /** False when people stopped the workflow; {@link Children.admitted} is called once the child may be started. */
+  mayStartChild(command: Command<ChildSpec>): boolean;
 }
 
 /** A child that exists; `outcome` when it had ended before anybody looked. */
@@ -43,6 +45,8 @@ export class Children<A extends Parent = Parent> {
   readonly #starter: ChildStarter<A>;
   readonly #open = new Map<number, ChildRow>();
   readonly #starting = new Set<number>();
+  /** To be started once people let the run go on. */
+  readonly #held = new Set<number>();
   /** Told to the code already. */
   readonly #told = new Set<number>();
 
@@ -59,6 +63,11 @@ export class Children<A extends Parent = Parent> {
   /** Whether a start is on its way. */
   get starting(): boolean {
     return this.#starting.size > 0;
+  }
+
+  /** Whether a start waits until its workflow is no longer stopped. */
+  get held(): boolean {
+    return this.#held.size > 0;
   }
 
   /** Children that earlier engines started. */
@@ -80,11 +89,22 @@ export class Children<A extends Parent = Parent> {
       this.#tell(command, known.workflowId, this.#starter.runId(known.run));
       return;
     }
+    if (!this.#parent.mayStartChild(command)) {
+      this.#held.add(command.id);
+      return;
+    }
     this.#starting.add(command.id);
     this.#starter.startChild(this.#parent, command).then(
       (child) => this.#started(command, child),
       (error: unknown) => this.#failed(command, toFailure(error)),
     );
+  }
+
+  /** What held a start back does not any more. */
+  admitted(command: Command<ChildSpec>): void {
+    if (!this.#held.delete(command.id)) return;
+    if (this.#parent.machine.open.has(command.id)) this.start(command);
+    else this.#parent.eased();
   }
 
   #started(command: Command<ChildSpec>, { run, runId, workflowId, outcome }: StartedRow): void {
@@ -128,6 +148,7 @@ export class Children<A extends Parent = Parent> {
 
   /** The command was cancelled or given up: so is its child. */
   cancel(command: number, reason: string): void {
+    this.#held.delete(command);
     const child = this.#open.get(command);
     if (child === undefined) return;
     this.#open.delete(command);

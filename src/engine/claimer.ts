@@ -8,14 +8,16 @@ import { isClosed } from "../core/status.ts";
 import type { CodeKey, Lease, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
+import type { Pauses } from "./pauses.ts";
 
 /** What the claimer needs from its engine. */
 export interface ClaimHost {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The code this engine has. */
+  /** The code this engine has, without that of workflows that are paused. */
   readonly code: readonly CodeKey[];
+  readonly pauses: Pauses;
   lease(): Lease | undefined;
   /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
   readonly suspects: { readonly from: number; readonly limit: number };
@@ -73,6 +75,11 @@ export class Claimer {
     });
   }
 
+  /** Whether it is looking right now. */
+  get looking(): boolean {
+    return this.#looking !== undefined;
+  }
+
   #wakeAt = Number.POSITIVE_INFINITY;
 
   /** A run of this engine was parked until then. */
@@ -109,7 +116,7 @@ export class Claimer {
         await this.#host.fetchInbox(lease);
       }
       const { code } = this.#host;
-      if (code.length === 0) return MAX_SLEEP_MS;
+      if (code.length === 0) return this.#host.pauses.any ? this.#pollMs : MAX_SLEEP_MS;
       if (this.#host.ownRuns !== undefined) return this.#claimOwn(lease, this.#host.ownRuns);
       const { suspects } = this.#host;
       const rows = await store.claim(lease, {
@@ -135,6 +142,7 @@ export class Claimer {
     for (const run of own) {
       const row = this.#host.advances(run) ? undefined : await store.find({ run });
       if (row === undefined || row.owner !== null || row.wakeAt === null || isClosed(row.status)) continue;
+      if (this.#host.pauses.stopsWorkflow(row.workflow)) continue;
       if (row.wakeAt <= clock.now()) due.push(run);
       else next = Math.min(next, row.wakeAt);
     }

@@ -141,6 +141,11 @@ export class Committer {
     return this.#flying !== undefined || this.#unsettled > 0 || this.#ready.length > 0 || this.#starts.length > 0;
   }
 
+  /** Whether something is to be written, or being written. */
+  get busy(): boolean {
+    return this.#scheduled || this.#busy || this.#singles.length > 0;
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#flying !== undefined) return;
     this.#scheduled = true;

@@ -3,38 +3,34 @@
  * (core does) and nothing about rows (the store does).
  */
 
-import { durationMs } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
-import { newEvent } from "../core/events.ts";
-import { formatRunId } from "../core/ids.ts";
-import type { Command } from "../core/machine.ts";
-import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
-import { isClosed, type RunStatus } from "../core/status.ts";
+import type { PayloadCodec } from "../core/payload.ts";
 import type { CodeKey, EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { Alarm } from "./alarm.ts";
-import type { StartedRow } from "./children.ts";
+import type { Around } from "./around.ts";
 import { Claimer, type ClaimHost } from "./claimer.ts";
 import type { Clock } from "./clock.ts";
-import type { ForeignOutcome } from "./closing.ts";
-import { childOutcome } from "./closing.ts";
-import type { ChildSpec } from "./command-spec.ts";
 import { Committer, type CommitterHost, type Committing } from "./committer.ts";
 import { Guard, type GuardMode } from "./guard/guard.ts";
 import { installGuard } from "./guard/installation.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
+import { runLogger } from "./log.ts";
 import { MachineMaker } from "./machine-maker.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
 import { type Observer, Observers } from "./observers.ts";
+import { Pauses } from "./pauses.ts";
 import { Queries } from "./queries.ts";
 import type { Registry } from "./registry.ts";
 import type { ReplicaParts } from "./replica.ts";
 import { RunActor } from "./run-actor.ts";
-import { encodeResult, type RunFacts } from "./run-facts.ts";
+import { type FactsRow, factsOf, type RunFacts } from "./run-facts.ts";
 import type { RunHost } from "./run-host.ts";
-import { attributeRejections, runOutside } from "./run-scope.ts";
+import { attributeRejections } from "./run-scope.ts";
+import { RunServices } from "./run-services.ts";
 import type { Secrets } from "./secrets.ts";
+import { type QueueSet, Slots } from "./slots.ts";
 import type { StepRun } from "./step-run.ts";
 import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
 import { Turns } from "./turns.ts";
@@ -56,13 +52,14 @@ export interface EngineConfig {
   readonly warmRuns: number;
   /** `own`: advance only runs that were started or resumed through this engine. */
   readonly claims: "all" | "own";
+  /** Limits of queues. */
+  readonly queues: QueueSet;
   readonly guard: GuardMode;
   readonly seal: (text: string) => string;
   readonly unseal: (text: string) => string;
+  /** Stands around every attempt. Absent: nobody. */
+  readonly around?: Around;
 }
-
-/** Longest time a transactional step may hold the store's only writer. */
-const TRANSACTION_LIMIT_MS = 5000;
 
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
@@ -85,6 +82,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly #listeners = new Set<(closing: Closing) => void>();
   #fresh: StepRun[] = [];
   #held: StepRun[] = [];
+  readonly pauses: Pauses = new Pauses();
+  readonly #slots: Slots;
   readonly #takeover: Takeover;
   /** Runs on their way from the store into memory, and the lease under which. */
   readonly #coming = new Map<number, Lease>();
@@ -93,6 +92,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #definitions = new Set<string>();
   readonly #context: MachineMaker;
   readonly #queries: Queries;
+  readonly services: RunServices;
   #unattribute = (): void => {};
   #unguard = (): void => {};
   readonly ownRuns: Set<number> | undefined;
@@ -113,7 +113,9 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
+    this.#slots = new Slots(config.clock, this.pauses, config.queues);
     this.#takeover = new Takeover(this);
+    this.services = new RunServices(this);
     this.#context = new MachineMaker(this);
     this.#queries = new Queries(this, this.#context);
   }
@@ -126,12 +128,22 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#config.deps;
   }
 
+  get around(): Around | undefined {
+    return this.#config.around;
+  }
+
+  /** Whether nothing is on its way through this engine; attempts that run are not asked. */
+  get idle(): boolean {
+    const moving = this.turns.busy || this.committer.busy || this.#claimer.looking;
+    return !moving && !this.#slots.busy && this.#coming.size === 0 && this.#fresh.length === 0;
+  }
+
   get parkAfterMs(): number {
     return this.#config.parkAfterMs;
   }
 
   get code(): readonly CodeKey[] {
-    return this.#config.registry.code;
+    return this.pauses.running(this.#config.registry.code);
   }
 
   /** Runs in memory, active ones and warm ones. */
@@ -148,6 +160,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#unattribute = attributeRejections();
     await this.#keeper.start();
     if (this.guard !== undefined) this.#unguard = installGuard();
+    await this.#lookAtPauses();
     this.#claimer.start();
   }
 
@@ -163,6 +176,16 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#claimer.hint();
   }
 
+  /** People may have stopped something, or let it go on: looks at once. */
+  async pausesChanged(): Promise<void> {
+    await this.#lookAtPauses();
+    this.#claimer.hint();
+  }
+
+  async #lookAtPauses(): Promise<void> {
+    if (this.pauses.update(await this.store.pauses())) this.#slots.pausesChanged();
+  }
+
   // ---- starting --------------------------------------------------------------------------------------------------------
 
   /** Creates a run; it begins at once unless it is delayed. */
@@ -170,7 +193,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     if (this.#closed) throw new PerdureError("UNAVAILABLE", "this engine is closed");
     const { workflow } = spec;
     await this.#keepDefinition(workflow);
-    const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal);
+    const stopped = this.pauses.stopsWorkflow(workflow.name);
+    const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal, stopped);
     const { result, fresh } = await this.committer.start(run);
     if ("run" in result) this.ownRuns?.add(result.run);
     if ("run" in result && run.owned) {
@@ -195,7 +219,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
       spec.secrets,
       deadlineOf(spec, row.createdAt),
     );
-    const actor = this.actor(facts, spec.workflow, row.createdAt, NO_GENERATION);
+    const actor = this.actor(facts, spec.workflow, NO_GENERATION);
     this.#actors.set(run, actor);
     actor.begin(
       row.first,
@@ -204,51 +228,20 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   facts(row: FactsRow, secrets: Secrets, deadline: number | undefined): RunFacts {
-    const { run, workflowId, workflow, version, createdAt, meta, request, tags, parent } = row;
-    return {
-      run,
-      runId: formatRunId(this.store.id, run),
-      workflowId,
-      workflow,
-      secrets,
-      deadline,
-      version: version ?? undefined,
-      startedAt: createdAt,
-      parent,
-      meta,
-      request,
-      tags: tags === null ? NO_TAGS : (JSON.parse(tags) as Record<string, string>),
-    };
+    return factsOf(row, this.store.id, secrets, deadline);
   }
 
-  actor(
-    facts: RunFacts,
-    definition: AnyWorkflow,
-    startedAt: number,
-    generation: (command: number) => number,
-  ): RunActor {
+  actor(facts: RunFacts, definition: AnyWorkflow, generation: (command: number) => number): RunActor {
     return new RunActor(this, facts, (actor) =>
-      this.#context.machine(facts, definition, startedAt, generation, {
+      this.#context.machine(facts, definition, generation, {
         owner: actor,
-        log: this.#runLog(actor),
+        log: runLogger(this.log, actor),
         onBlocked: () => actor.onBlocked(),
         onNote: (note) => actor.onNote(note),
         onSettled: (command) => actor.onSettled(command),
         onAnswered: (message, ending) => actor.onAnswered(message, ending),
       }),
     );
-  }
-
-  /** The run's logger: silent while history is replayed. */
-  #runLog(actor: RunActor): Logger {
-    const write =
-      (level: keyof Logger) =>
-      (fields: object, message?: string): void => {
-        if (actor.phase === "replaying") return;
-        const { workflow, workflowId, runId } = actor.facts;
-        runOutside(() => this.log[level]({ workflow, workflowId, runId, ...fields }, message));
-      };
-    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
   }
 
   // ---- taking over -----------------------------------------------------------------------------------------------------
@@ -326,6 +319,10 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#actors.set(run, actor);
   }
 
+  seal(text: string): string {
+    return this.#config.seal(text);
+  }
+
   unseal(text: string): string {
     return this.#config.unseal(text);
   }
@@ -358,10 +355,14 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.committer.ready(actor);
   }
 
-  mayStart(step: StepRun): boolean {
-    if (this.#keeper.valid && !this.#closed) return true;
+  mayStart(step: StepRun, facts: RunFacts): boolean {
+    if (this.#keeper.valid && !this.#closed) return this.#slots.free(step) || this.#slots.admit(step, facts);
     this.#held.push(step);
     return false;
+  }
+
+  mayGoOn(workflow: string, then: () => void): boolean {
+    return this.#slots.mayGoOn(workflow, then);
   }
 
   watch(step: StepRun): void {
@@ -440,113 +441,6 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#takeover.done(actor.facts.run);
   }
 
-  successor({ facts }: RunActor, input: Payload, at: number, tags: string): NewRun {
-    const { workflow, version, workflowId, parent, deadline, startedAt, secrets } = facts;
-    const about = {
-      workflow,
-      version,
-      workflowId,
-      input,
-      deadline: deadline === undefined ? undefined : at + (deadline - startedAt),
-      parent: parent === null ? undefined : this.runId(parent.run),
-    };
-    const { type, body } = newEvent.runStarted(at, about);
-    return {
-      workflowId,
-      workflow,
-      version: version ?? null,
-      createdAt: at,
-      owned: false,
-      wakeAt: at,
-      first: { type, at, data: `{${body}}` },
-      meta: facts.meta,
-      request: facts.request,
-      secrets: Object.keys(secrets).length === 0 ? null : this.#config.seal(JSON.stringify(secrets)),
-      supersedes: null,
-      tags,
-    };
-  }
-
-  runId(run: number): string {
-    return formatRunId(this.store.id, run);
-  }
-
-  async startChild({ facts }: RunActor, { id, generation, spec }: Command<ChildSpec>): Promise<StartedRow> {
-    const { workflow, options } = spec;
-    const { onParentClose: onClose = "cancel" } = options;
-    const workflowId = options.id ?? `${facts.runId}/${id}${generation === 0 ? "" : `.${generation}`}`;
-    const start: StartSpec = {
-      workflow,
-      workflowId,
-      input: decodePayload(spec.input),
-      delayMs: 0,
-      timeoutMs:
-        options.timeout === undefined ? workflow.timeoutMs : durationMs(options.timeout, "timeout of the child"),
-      secrets: facts.secrets,
-      meta: null,
-      request: null,
-      supersedes: null,
-      tags: options.tags ?? NO_TAGS,
-      parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
-    };
-    let result = await this.start(start);
-    if ("conflict" in result && isClosed(result.conflict.status))
-      result = await this.start({ ...start, supersedes: result.conflict.run });
-    if ("conflict" in result) throw idTaken(workflowId, result.conflict.status);
-    const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
-    return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
-  }
-
-  /** What a child that was started before has ended with, if it has. */
-  async #outcomeOf(run: number, command: number, generation: number): Promise<ForeignOutcome | undefined> {
-    const row = await this.store.find({ run });
-    const last = row === undefined || row.closedAt === null ? undefined : await this.store.lastEvent(run);
-    if (row === undefined || last === undefined) return undefined;
-    const address = { c: command, g: generation, w: row.workflowId, h: this.runId(run) };
-    return JSON.parse(childOutcome(address, row.workflowId, last)) as ForeignOutcome;
-  }
-
-  async transact({ facts }: RunActor, { command }: StepRun): Promise<unknown> {
-    const lease = this.lease();
-    const { transact } = this.store;
-    if (transact === undefined) {
-      const message = `the ${this.store.kind} store has no tables of yours: wf.transaction needs sqlite: or postgres:`;
-      throw new PerdureError("INVALID_ARGUMENT", message);
-    }
-    if (lease === undefined) throw new PerdureError("LEASE_LOST", "this engine has lost its lease");
-    const { id, generation, spec } = command;
-    const step = { run: facts.run, command: id, generation, at: this.clock.now() };
-    const limitMs = Math.min(spec.config.timeoutMs, TRANSACTION_LIMIT_MS);
-    const { data } = await transact.call(this.store, lease, step, limitMs, async (tx) =>
-      encodeResult(this, facts, await spec.transaction?.(tx), `the result of ${command.name}`),
-    );
-    return decodePayload(data, this.codec);
-  }
-
-  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string {
-    return this.#config.seal(JSON.stringify({ run: runId, ...attempt }));
-  }
-
-  // ---- what workflow code asks for -------------------------------------------------------------------------------------
-
-  async send(workflowId: string, kind: "signal" | "cancel", name: string, value: unknown, key: string): Promise<void> {
-    const data = encodePayload(value, kind === "signal" ? this.codec : undefined);
-    const row = await this.store.find({ workflowId });
-    if (row === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(workflowId)}`);
-    const sent = await this.store.send({ run: row.run, kind, name, data, at: this.clock.now(), key });
-    if ("refused" in sent)
-      throw new PerdureError("RUN_CLOSED", `${workflowId} has ended (${row.status}); it takes no more messages`);
-    this.hint();
-  }
-
-  callbackToken(runId: string, nonce: string): string {
-    return this.#config.seal(JSON.stringify({ run: runId, nonce }));
-  }
-
-  callbackUrl(_token: string): string | undefined {
-    return undefined;
-  }
-
   /** Answers a query with what the run's code says after everything durable (rule 38). */
   query(run: number, name: string, input: unknown): Promise<unknown> {
     return this.#queries.ask(run, name, input);
@@ -562,7 +456,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #beginHeld(): void {
     const held = this.#held;
     this.#held = [];
-    for (const step of held) step.begin();
+    for (const step of held) step.admitted();
   }
 
   leaseLost(): void {
@@ -605,6 +499,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   async fetchInbox(lease: Lease): Promise<void> {
+    await this.#lookAtPauses();
     if (this.#actors.size === 0) return;
     const messages = await this.store.inbox(lease);
     if (lease !== this.lease()) return;
@@ -612,6 +507,16 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   // ---- ending ----------------------------------------------------------------------------------------------------------
+
+  /** Ends as a killed process does: nothing is written any more, and its lease is left behind. */
+  vanish(): void {
+    this.#closed = true;
+    this.leaseLost();
+    this.committer.close();
+    this.alarm.clear();
+    this.#slots.close();
+    this.#unattribute();
+  }
 
   /** Stops: effects are aborted, runs are handed over at once, nothing is lost. */
   async close(): Promise<void> {
@@ -625,6 +530,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#actors.clear();
     this.#warm.clear();
     this.alarm.clear();
+    this.#slots.close();
     this.#takeover.clear();
     try {
       await this.#atMost(this.#keeper.stop());
@@ -648,18 +554,3 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 }
 
 const NO_GENERATION = (): number => 0;
-const NO_TAGS: Readonly<Record<string, string>> = {};
-
-/** Columns of a run's row that its facts are made of. */
-type FactsRow = Pick<
-  RunRow,
-  "run" | "workflowId" | "workflow" | "version" | "createdAt" | "meta" | "request" | "tags" | "parent"
->;
-
-function idTaken(workflowId: string, status: RunStatus): PerdureError {
-  return new PerdureError(
-    "ALREADY_EXISTS",
-    `the child could not be started: another run with the id ${workflowId} is open (${status})`,
-    { details: { workflowId } },
-  );
-}

@@ -1,5 +1,7 @@
 /** Loggers shaped like pino's, for those who bring none. */
 import type { Logger } from "../workflow/logger.ts";
+import type { RunFacts } from "./run-facts.ts";
+import { runOutside } from "./run-scope.ts";
 
 const NOTHING = (): void => {};
 
@@ -19,4 +21,16 @@ function write(level: string, fields: object, message: string | undefined): void
   const about = workflowId === undefined ? "" : ` [${workflowId}]`;
   const text = message ?? JSON.stringify(rest);
   process.stderr.write(`perdure ${level}${about}: ${text}\n`);
+}
+
+/** The logger of a run's code: says which run it is, is silent while history is replayed, and runs outside of the workflow. */
+export function runLogger(log: Logger, run: { readonly phase: string; readonly facts: RunFacts }): Logger {
+  const write =
+    (level: keyof Logger) =>
+    (fields: object, message?: string): void => {
+      if (run.phase === "replaying") return;
+      const { workflow, workflowId, runId } = run.facts;
+      runOutside(() => log[level]({ workflow, workflowId, runId, ...fields }, message));
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -24,7 +24,8 @@ export interface MachineOwner {
 }
 
 /** What the makers of machines need from the engine. */
-export interface MachineHost extends Pick<ContextHost, "send" | "callbackToken" | "callbackUrl"> {
+export interface MachineHost {
+  readonly services: Pick<ContextHost, "send" | "callbackToken" | "callbackUrl">;
   readonly codec: PayloadCodec | undefined;
   /** Undefined when the code is not guarded. */
   readonly guard: Guard | undefined;
@@ -42,7 +43,6 @@ export class MachineMaker {
   machine(
     facts: RunFacts,
     definition: AnyWorkflow,
-    startedAt: number,
     generation: (command: number) => number,
     owner: MachineOwner,
   ): Machine<CommandSpec> {
@@ -61,7 +61,7 @@ export class MachineMaker {
           workflowId: facts.workflowId,
           runId: facts.runId,
           parent,
-          startedAt,
+          startedAt: facts.startedAt,
           get historyLength(): number {
             return self.applied;
           },
@@ -85,10 +85,10 @@ export class MachineMaker {
     const host = this.#host;
     return {
       activity: (name) => host.registry.activity(name),
-      workflow: (of) => host.registry.workflow(of),
-      send: (...message) => host.send(...message),
-      callbackToken: (runId, nonce) => host.callbackToken(runId, nonce),
-      callbackUrl: (token) => host.callbackUrl(token),
+      workflow: (of) => host.registry.child(of),
+      send: (...message) => host.services.send(...message),
+      callbackToken: (runId, nonce) => host.services.callbackToken(runId, nonce),
+      callbackUrl: (token) => host.services.callbackUrl(token),
       log,
     };
   }

@@ -26,6 +26,7 @@ export interface StartSpec {
 /**
  * The run to be created.
  *
+ * @param stopped its workflow is paused: nobody owns the run, it begins when somebody claims it.
  * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`, `SECRET_LEAK` for the input.
  */
 export function newRun(
@@ -33,9 +34,10 @@ export function newRun(
   createdAt: number,
   codec: PayloadCodec | undefined,
   seal: (text: string) => string,
+  stopped = false,
 ): NewRun {
   const { workflow, workflowId, secrets, delayMs } = spec;
-  const owned = delayMs === 0;
+  const owned = delayMs === 0 && !stopped;
   const input = encodePayload(spec.input, codec);
   assertNoSecret(secrets, input, "the input");
   const deadline = deadlineOf(spec, createdAt);

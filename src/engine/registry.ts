@@ -20,6 +20,8 @@ export class Registry {
   readonly #activities = new Map<string, AnyActivity>();
   /** Older definitions of declarative workflows, by hash. */
   readonly #revived = new Map<string, AnyWorkflow>();
+  /** What runs in place of children of a name. */
+  readonly #standIns = new Map<string, AnyWorkflow>();
 
   /** @throws PerdureError `INVALID_ARGUMENT` for duplicates and things that are neither workflow nor activity. */
   constructor(workflows: readonly AnyWorkflow[], activities: ActivitySet, routes: Routes = {}) {
@@ -84,6 +86,21 @@ export class Registry {
     return this.#activities.get(name);
   }
 
+  /** Adds an activity that calls by name find from now on, unless there is one of this name. */
+  provide(one: AnyActivity): void {
+    if (!this.#activities.has(one.activityName)) this.#activities.set(one.activityName, one);
+  }
+
+  /** From now on runs this in place of children of its name. Its version tells it from the real one. */
+  standIn(one: AnyWorkflow): void {
+    this.#standIns.set(one.name, one);
+  }
+
+  /** The definition of a workflow that a child gets. */
+  child(of: string | AnyWorkflow): AnyWorkflow | undefined {
+    return this.#standIns.get(typeof of === "string" ? of : of.name) ?? this.workflow(of);
+  }
+
   /** What runs may need that this engine has. */
   get code(): readonly CodeKey[] {
     const keys: CodeKey[] = [];
@@ -91,6 +108,7 @@ export class Registry {
       if (versions.some(({ revive }) => revive !== undefined)) keys.push({ workflow });
       else for (const { version = null } of versions) keys.push({ workflow, version });
     }
+    for (const { name, version = null } of this.#standIns.values()) keys.push({ workflow: name, version });
     return keys;
   }
 
@@ -104,6 +122,8 @@ export class Registry {
 
   /** The definition a run is pinned to, or undefined when this engine has none. */
   async pinned(name: string, version: string | null, store: Store): Promise<AnyWorkflow | undefined> {
+    const standIn = this.#standIns.get(name);
+    if (standIn !== undefined && standIn.version === version) return standIn;
     const given = this.#versioned(name, version ?? undefined);
     const reviver = this.#workflows.get(name)?.find(({ revive }) => revive !== undefined);
     if (given !== undefined || version === null || reviver?.revive === undefined) return given;

@@ -29,7 +29,7 @@ export class Replica implements ScopeOwner {
   /** @param plan tells generations; its rows are not applied yet. */
   constructor({ maker, turns }: ReplicaParts, facts: RunFacts, definition: AnyWorkflow, plan: ReplayPlan) {
     this.#turns = turns;
-    this.machine = maker.machine(facts, definition, facts.startedAt, plan.generation, {
+    this.machine = maker.machine(facts, definition, plan.generation, {
       owner: this,
       log: SILENT,
       onBlocked: () => {},
@@ -37,7 +37,7 @@ export class Replica implements ScopeOwner {
       onSettled: () => {},
       onAnswered: () => {},
     });
-    this.machine.trace(true);
+    this.machine.trace(plan.rows);
     this.machine.recall(pastOf(plan.rows, []));
   }
 

@@ -32,6 +32,7 @@ import type {
   Transition,
 } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
+import type { Around } from "./around.ts";
 import { Children } from "./children.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
@@ -95,7 +96,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#tags = { ...facts.tags };
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
-    this.#children = new Children(this, engine);
+    this.#children = new Children(this, engine.services);
   }
 
   get clock(): Clock {
@@ -104,6 +105,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   get log(): Logger {
     return this.#engine.log;
+  }
+
+  get around(): Around | undefined {
+    return this.#engine.around;
   }
 
   get codec(): PayloadCodec | undefined {
@@ -143,7 +148,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#outbox.restoreAccepted(from.unanswered);
     this.#children.restore(from.children);
     this.#outbox.deliver(from.messages, from.inbox);
-    this.machine.trace(true);
+    this.machine.trace(rows);
     this.machine.recall(pastOf(rows, [...from.attempts.map(({ command }) => command), from.check?.[0] ?? 0]));
     this.#apply(rows);
   }
@@ -292,10 +297,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #replayed(): void {
     this.phase = "live";
     const { check, attempts } = this.#takenOver!;
-    if (check !== undefined) this.machine.verifyCheck(check);
     for (const row of attempts) this.machine.verifyInFlight(row);
     this.#children.verify();
-    this.machine.trace(false);
+    if (check !== undefined) this.machine.verifyCheck(check);
+    this.machine.trace(undefined);
     if (!sameTags(this.#tags, this.facts.tags)) this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
     this.#reporter.recovered(this.seq, this.crashes);
   }
@@ -359,7 +364,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #startStep(command: Command<StepSpec>): void {
     const step = this.#step(command);
     if (step.done) return;
-    if (!step.hasRow && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
+    if (step.fresh && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
+      if (!this.mayStart(step)) return;
       this.#outbox.keepRow(step.planned());
       this.#careful.push(step);
       this.#ready();
@@ -395,7 +401,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
       return;
     }
     this.#arm();
-    this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
+    this.#journalLater();
   }
 
   /** Whether something is being done outside of the run. */
@@ -409,7 +415,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   parkUntil(): number | undefined {
-    if (this.#children.starting) return undefined;
+    if (this.#children.starting || this.#children.held) return undefined;
     if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
     for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
     const nearest = this.#due.nearest();
@@ -435,7 +441,31 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     for (const command of this.machine.open.values()) {
       if (!isStep(command.spec)) this.#outbox.keepWaitRow(command, dueOf(command.spec));
     }
+    this.#journalHeld();
     if (this.#outbox.hasRows) this.#ready();
+  }
+
+  /** Rows for the first of the steps that have been held back for a while. */
+  #journalHeld(): void {
+    const now = this.clock.now();
+    let shown = 0;
+    for (const step of this.#steps.values()) {
+      if (step.heldAt === 0) continue;
+      if (++shown > MAX_WAITS_SHOWN) return;
+      if (now - step.heldAt >= JOURNAL_AFTER_MS) this.#keepHeldRow(step);
+      else this.#journalLater();
+    }
+  }
+
+  #keepHeldRow(step: StepRun): void {
+    if (step.hasRow && step.fresh) return;
+    step.hasRow = true;
+    this.#outbox.keepRow(step.row());
+  }
+
+  /** Rows for what lasts, after a while. */
+  #journalLater(): void {
+    this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
   }
 
   #isQuiet(): boolean {
@@ -480,7 +510,21 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   // ---- StepHost --------------------------------------------------------------------------------------------------------
 
   mayStart(step: StepRun): boolean {
-    return this.phase === "live" && !this.#outbox.pausing && this.#engine.mayStart(step);
+    if (this.phase !== "live" || this.#outbox.pausing) return false;
+    if (this.#engine.mayStart(step, this.facts)) return true;
+    this.#journalLater();
+    return false;
+  }
+
+  admitted(step: StepRun): void {
+    if (this.#steps.get(step.command.id) === step) this.#startStep(step.command);
+    if (this.#outbox.hasNews) this.#ready();
+  }
+
+  mayStartChild(command: Command<ChildSpec>): boolean {
+    return this.#engine.mayGoOn(this.facts.workflow, () => {
+      if (this.phase === "live") this.#children.admitted(command);
+    });
   }
 
   jitterSeed(step: StepRun): string {
@@ -499,11 +543,15 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   transact(step: StepRun): Promise<unknown> {
-    return this.#engine.transact(this, step);
+    return this.#engine.services.transact(this, step);
   }
 
   completionToken({ command, attempt }: StepRun): string {
-    return this.#engine.completionToken(this.facts.runId, { c: command.id, g: command.generation, a: attempt });
+    return this.#engine.services.completionToken(this.facts.runId, {
+      c: command.id,
+      g: command.generation,
+      a: attempt,
+    });
   }
 
   onCompleted(step: StepRun, value: unknown): void {
@@ -596,7 +644,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   successor(input: Payload, at: number): NewRun {
-    return this.#engine.successor(this, input, at, JSON.stringify(this.#tags));
+    return this.#engine.services.successor(this, input, at, JSON.stringify(this.#tags));
   }
 
   unfinished(handlers: readonly string[]): void {

@@ -1,6 +1,7 @@
 /** Facts of a run that never change while it is in memory, and how its values become payloads. */
+import { formatRunId } from "../core/ids.ts";
 import { encodePayload, type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
-import type { ParentLink } from "../store/store.ts";
+import type { ParentLink, RunRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
 
@@ -21,6 +22,31 @@ export interface RunFacts {
   readonly request: string | null;
   /** Tags the row has: those of the start, and what `tag` said until the run was taken over. */
   readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Columns of a run's row that its facts are made of. */
+export type FactsRow = Pick<
+  RunRow,
+  "run" | "workflowId" | "workflow" | "version" | "createdAt" | "meta" | "request" | "tags" | "parent"
+>;
+
+/** The facts of a run, from its row. */
+export function factsOf(row: FactsRow, storeId: string, secrets: Secrets, deadline: number | undefined): RunFacts {
+  const { run, workflowId, workflow, version, createdAt, meta, request, tags, parent } = row;
+  return {
+    run,
+    runId: formatRunId(storeId, run),
+    workflowId,
+    workflow,
+    secrets,
+    deadline,
+    version: version ?? undefined,
+    startedAt: createdAt,
+    parent,
+    meta,
+    request,
+    tags: tags === null ? {} : (JSON.parse(tags) as Record<string, string>),
+  };
 }
 
 /** What encoding needs. */

@@ -1,18 +1,20 @@
 /** The seam between a run in memory and its engine. */
 import type { Check } from "../core/events.ts";
-import type { Payload, PayloadCodec } from "../core/payload.ts";
-import type { AttemptRow, ChildRow, EventRow, MessageRow, NewRun } from "../store/store.ts";
+import type { PayloadCodec } from "../core/payload.ts";
+import type { AttemptRow, ChildRow, EventRow, MessageRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Alarm } from "./alarm.ts";
-import type { ChildStarter } from "./children.ts";
+import type { Around } from "./around.ts";
 import type { Clock } from "./clock.ts";
-import type { ForeignOutcome } from "./closing.ts";
 import type { Observers } from "./observers.ts";
+import type { RunFacts } from "./run-facts.ts";
+import type { RunServices } from "./run-services.ts";
 import type { StepRun } from "./step-run.ts";
 import type { Turns } from "./turns.ts";
 
 /** What a run needs from its engine. */
-export interface RunHost<A> extends ChildStarter<A> {
+export interface RunHost<A> {
+  readonly services: RunServices;
   readonly clock: Clock;
   readonly alarm: Alarm;
   readonly turns: Turns;
@@ -21,10 +23,17 @@ export interface RunHost<A> extends ChildStarter<A> {
   readonly codec: PayloadCodec | undefined;
   readonly deps: unknown;
   readonly parkAfterMs: number;
+  /** Stands around every attempt, if anybody does. */
+  readonly around: Around | undefined;
   /** Asks for a place in the next batch: `takeTransition` is called then. */
   ready(actor: A): void;
-  /** False when the lease may be lost (rule 20); the step is begun again once it is proved. */
-  mayStart(step: StepRun): boolean;
+  /**
+   * False when the lease may be lost (rule 20), a limit is reached, or people stopped it; the step's `admitted` is called once it may
+   * start.
+   */
+  mayStart(step: StepRun, facts: RunFacts): boolean;
+  /** False when people stopped the workflow; `then` is called once they do not any more. */
+  mayGoOn(workflow: string, then: () => void): boolean;
   /** Calls `linger` in the next pass of the event loop. */
   watch(step: StepRun): void;
   /** The run has ended, or is blocked (no last event). */
@@ -42,12 +51,6 @@ export interface RunHost<A> extends ChildStarter<A> {
   answered(actor: A): void;
   /** A run that had crashed engines made progress. */
   progressed(actor: A): void;
-  /** The run that goes on from this one. `tags` is JSON text. */
-  successor(actor: A, input: Payload, at: number, tags: string): NewRun;
-  /** Runs a transactional step in the store. */
-  transact(actor: A, step: StepRun): Promise<unknown>;
-  /** A token that settles an attempt from outside. */
-  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string;
 }
 
 /** Where a run stood when an earlier engine left it. */

@@ -11,6 +11,7 @@ import type { Command } from "../core/machine.ts";
 import { backoffMs, isRetryable } from "../core/retry-policy.ts";
 import type { AttemptRow } from "../store/store.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
+import type { Around } from "./around.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
 import type { StepSpec } from "./command-spec.ts";
@@ -18,8 +19,15 @@ import type { StepSpec } from "./command-spec.ts";
 /** What a step in flight needs from its run. */
 export interface StepHost {
   readonly clock: Clock;
-  /** False when the lease may be lost: no effect may start (rule 20). `begin` is called again when it may. */
+  /** Stands around every attempt, if anybody does. */
+  readonly around: Around | undefined;
+  /**
+   * False when the lease may be lost (rule 20), a limit is reached or somebody stopped it: no attempt may start. `admitted` is called
+   * when it may.
+   */
   mayStart(step: StepRun): boolean;
+  /** What held the step back does not any more. */
+  admitted(step: StepRun): void;
   /** Builds what the activity sees and decodes its input, secrets filled in. */
   prepare(step: StepRun): { input: unknown; context: ActivityContext };
   /** Runs a transactional step in the store. */
@@ -38,8 +46,16 @@ export interface StepHost {
   onWaiting(step: StepRun, due: number): void;
 }
 
+/** A claim on one of the places that a limit leaves. */
+export interface PlaceTicket {
+  /** Gives the place back, or leaves the line. */
+  end(): void;
+}
+
 /** Steps that last this long get a row, so that people see them and a crash counts as a lost attempt. */
 const JOURNAL_AFTER_MS = 1000;
+/** Stands for the number of the attempt in rows of steps that wait for their first one to be let in. */
+const NEVER_STARTED = 0;
 
 export class StepRun {
   readonly command: Command<StepSpec>;
@@ -61,6 +77,10 @@ export class StepRun {
   heartbeatText: string | null = null;
   /** Whether the store has a row of this step. */
   hasRow = false;
+  /** Set while the step waits for a place, or has one, that others want, too. */
+  ticket: PlaceTicket | undefined = undefined;
+  /** Since when the step has been held back; 0 when it is not. */
+  heldAt = 0;
 
   constructor(command: Command<StepSpec>, host: StepHost) {
     this.command = command;
@@ -71,6 +91,11 @@ export class StepRun {
     return this.#state === "running";
   }
 
+  /** Whether none of its attempts has been started or planned. */
+  get fresh(): boolean {
+    return this.firstAt === 0;
+  }
+
   get done(): boolean {
     return this.#state === "done";
   }
@@ -78,6 +103,7 @@ export class StepRun {
   /** Takes over what an earlier engine left: its attempts count, and one that was running when it died is lost. */
   restore(row: AttemptRow, heartbeatDetails: unknown): void {
     this.hasRow = true;
+    if (row.attempt === NEVER_STARTED) return;
     this.attempt = row.attempt;
     this.firstAt = row.firstAt;
     this.nextAt = row.nextAt;
@@ -102,9 +128,9 @@ export class StepRun {
       command: id,
       kind,
       name: label ?? name,
-      attempt: this.attempt,
+      attempt: this.fresh ? NEVER_STARTED : this.attempt,
       startedAt: this.#state === "running" || this.#state === "external" ? this.startedAt : null,
-      firstAt: this.firstAt,
+      firstAt: this.fresh ? this.heldAt : this.firstAt,
       nextAt: this.nextAt,
       error: this.lastFailure === undefined ? null : JSON.stringify(this.lastFailure),
       details: this.heartbeatText,
@@ -130,23 +156,34 @@ export class StepRun {
       this.#host.onWaiting(this, this.nextAt);
       return;
     }
+    this.nextAt = null;
     if (!this.#host.mayStart(this)) {
       this.#state = "idle";
+      if (this.heldAt === 0) this.heldAt = now;
       return;
     }
-    this.nextAt = null;
+    this.heldAt = 0;
     this.startedAt = now;
     if (this.firstAt === 0) this.firstAt = now;
     this.#state = "running";
     this.#run(this.attempt);
   }
 
+  /** What held it back does not any more. */
+  admitted(): void {
+    this.#host.admitted(this);
+  }
+
   #run(attempt: number): void {
     let result: unknown;
     try {
       const { input, context } = this.#host.prepare(this);
-      const { transaction, run } = this.command.spec;
-      result = transaction === undefined ? run(input as never, context) : this.#host.transact(this);
+      const { around } = this.#host;
+      const { kind, name } = this.command;
+      result =
+        around === undefined
+          ? this.#carryOut(input, context)
+          : around({ kind, name, input, context }, () => this.#carryOut(input, context));
     } catch (error) {
       this.#failed(toFailure(error));
       return;
@@ -160,6 +197,11 @@ export class StepRun {
       (error: unknown) => this.#current(attempt) && this.#failed(toFailure(error)),
     );
     this.#host.watch(this);
+  }
+
+  #carryOut(input: unknown, context: ActivityContext): unknown {
+    const { transaction, run } = this.command.spec;
+    return transaction === undefined ? run(input as never, context) : this.#host.transact(this);
   }
 
   #current(attempt: number): boolean {
@@ -311,6 +353,7 @@ export class StepRun {
   }
 
   #disarm(reason: unknown): void {
+    this.ticket?.end();
     for (const cancel of this.#timers) cancel();
     this.#timers = [];
     if (reason !== undefined)

@@ -34,7 +34,7 @@ export interface TakeoverHost {
   readonly replicas: ReplicaParts;
   facts(row: RunRow, secrets: Secrets, deadline: number | undefined): RunFacts;
   /** Makes an actor without putting it anywhere. */
-  actor(facts: RunFacts, definition: AnyWorkflow, startedAt: number, generation: (command: number) => number): RunActor;
+  actor(facts: RunFacts, definition: AnyWorkflow, generation: (command: number) => number): RunActor;
   /** Puts an actor among the active ones. */
   activate(actor: RunActor): void;
 }
@@ -114,7 +114,7 @@ export class Takeover {
     const plan = await this.#plan(row, history, definition, secrets);
     if (plan === undefined || lease === undefined || lease !== host.lease() || host.advances(row.run)) return;
     const facts = host.facts(row, secrets, deadlineIn(history, plan));
-    const actor = host.actor(facts, definition ?? NO_WORKFLOW, row.createdAt, plan.generation);
+    const actor = host.actor(facts, definition ?? NO_WORKFLOW, plan.generation);
     host.activate(actor);
     if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
     if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });

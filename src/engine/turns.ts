@@ -42,6 +42,11 @@ export class Turns {
     this.#waiting.push(taker);
   }
 
+  /** Whether events are being applied or wait for it. */
+  get busy(): boolean {
+    return this.#running || this.#waiting.length > 0;
+  }
+
   /** Starts applying unless that is going on already. */
   run(): void {
     if (this.#running || this.#waiting.length === 0) return;

@@ -54,6 +54,8 @@ export interface ActivityOptions {
   readonly heartbeatTimeout?: Duration;
   /** Error classes that keep their identity (`instanceof`) in workflow code. */
   readonly errors?: ErrorClasses;
+  /** At most this many attempts of it run at a time in an engine; further ones wait, served in turn by run. Default: no limit. */
+  readonly concurrency?: number;
   /** `start` writes a journal row before each attempt starts, `outcome` (default) only when it lasts. */
   readonly journal?: "start" | "outcome";
 }
@@ -66,6 +68,8 @@ export interface ActivityConfig {
   readonly heartbeatTimeoutMs: number;
   readonly errors: ErrorClasses;
   readonly journalStart: boolean;
+  /** Infinite for no limit. */
+  readonly concurrency: number;
 }
 
 /** Default limit of one attempt: 10 minutes. */
@@ -79,6 +83,7 @@ export const DEFAULT_CONFIG: ActivityConfig = {
   heartbeatTimeoutMs: Number.POSITIVE_INFINITY,
   errors: [],
   journalStart: false,
+  concurrency: Number.POSITIVE_INFINITY,
 };
 
 const ACTIVITY: unique symbol = Symbol.for("perdure.activity");
@@ -148,7 +153,17 @@ function activityConfig(name: string, options: ActivityOptions): ActivityConfig 
     heartbeatTimeoutMs: ms(options.heartbeatTimeout, "heartbeatTimeout", Number.POSITIVE_INFINITY),
     errors: options.errors ?? [],
     journalStart: options.journal === "start",
+    concurrency: concurrencyOf(name, options.concurrency),
   };
+}
+
+function concurrencyOf(name: string, given: number | undefined): number {
+  if (given === undefined || given === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (Number.isSafeInteger(given) && given > 0) return given;
+  throw new PerdureError(
+    "INVALID_ARGUMENT",
+    `the concurrency of activity ${name} must be a whole number above 0, not ${String(given)}`,
+  );
 }
 
 /** Whether a value was made by {@link activity}. */

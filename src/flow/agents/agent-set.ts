@@ -89,6 +89,7 @@ function renamed(of: AnyActivity, name: string): AnyActivity {
     ...(heartbeat !== undefined && { heartbeatTimeout: heartbeat }),
     errors: config.errors,
     journal: config.journalStart ? "start" : "outcome",
+    concurrency: config.concurrency,
   };
   return activity(name, options, run);
 }

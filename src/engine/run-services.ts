@@ -1,0 +1,169 @@
+/** What runs ask of their engine beside being advanced: children, successors, transactions, tokens, messages to other runs. */
+import { durationMs } from "../core/duration.ts";
+import { PerdureError } from "../core/errors.ts";
+import { newEvent } from "../core/events.ts";
+import { formatRunId } from "../core/ids.ts";
+import type { Command } from "../core/machine.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import { isClosed, type RunStatus } from "../core/status.ts";
+import type { Lease, NewRun, StartResult, Store } from "../store/store.ts";
+import type { Logger } from "../workflow/logger.ts";
+import type { ChildStarter, StartedRow } from "./children.ts";
+import type { Clock } from "./clock.ts";
+import { childOutcome, type ForeignOutcome } from "./closing.ts";
+import type { ChildSpec } from "./command-spec.ts";
+import type { StartSpec } from "./new-run.ts";
+import { encodeResult, type RunFacts } from "./run-facts.ts";
+import type { StepRun } from "./step-run.ts";
+
+/** A run that is served. */
+export interface Served {
+  readonly facts: RunFacts;
+}
+
+/** What the services need from the engine. */
+export interface ServicesHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly codec: PayloadCodec | undefined;
+  lease(): Lease | undefined;
+  seal(text: string): string;
+  start(spec: StartSpec): Promise<StartResult>;
+  hint(): void;
+}
+
+/** Longest time a transactional step may hold the store's only writer. */
+const TRANSACTION_LIMIT_MS = 5000;
+
+const NO_TAGS: Readonly<Record<string, string>> = {};
+
+export class RunServices implements ChildStarter<Served> {
+  readonly #host: ServicesHost;
+
+  constructor(host: ServicesHost) {
+    this.#host = host;
+  }
+
+  // ---- other runs ------------------------------------------------------------------------------------------------------
+
+  /** The run that goes on from this one. `tags` is JSON text. */
+  successor({ facts }: Served, input: Payload, at: number, tags: string): NewRun {
+    const { workflow, version, workflowId, parent, deadline, startedAt, secrets } = facts;
+    const about = {
+      workflow,
+      version,
+      workflowId,
+      input,
+      deadline: deadline === undefined ? undefined : at + (deadline - startedAt),
+      parent: parent === null ? undefined : this.runId(parent.run),
+    };
+    const { type, body } = newEvent.runStarted(at, about);
+    return {
+      workflowId,
+      workflow,
+      version: version ?? null,
+      createdAt: at,
+      owned: false,
+      wakeAt: at,
+      first: { type, at, data: `{${body}}` },
+      meta: facts.meta,
+      request: facts.request,
+      secrets: Object.keys(secrets).length === 0 ? null : this.#host.seal(JSON.stringify(secrets)),
+      supersedes: null,
+      tags,
+    };
+  }
+
+  runId(run: number): string {
+    return formatRunId(this.#host.store.id, run);
+  }
+
+  async startChild({ facts }: Served, { id, generation, spec }: Command<ChildSpec>): Promise<StartedRow> {
+    const { workflow, options } = spec;
+    const { onParentClose: onClose = "cancel" } = options;
+    const workflowId = options.id ?? `${facts.runId}/${id}${generation === 0 ? "" : `.${generation}`}`;
+    const start: StartSpec = {
+      workflow,
+      workflowId,
+      input: decodePayload(spec.input),
+      delayMs: 0,
+      timeoutMs:
+        options.timeout === undefined ? workflow.timeoutMs : durationMs(options.timeout, "timeout of the child"),
+      secrets: facts.secrets,
+      meta: null,
+      request: null,
+      supersedes: null,
+      tags: options.tags ?? NO_TAGS,
+      parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
+    };
+    let result = await this.#host.start(start);
+    if ("conflict" in result && isClosed(result.conflict.status))
+      result = await this.#host.start({ ...start, supersedes: result.conflict.run });
+    if ("conflict" in result) throw idTaken(workflowId, result.conflict.status);
+    const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
+    return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
+  }
+
+  /** What a child that was started before has ended with, if it has. */
+  async #outcomeOf(run: number, command: number, generation: number): Promise<ForeignOutcome | undefined> {
+    const row = await this.#host.store.find({ run });
+    const last = row === undefined || row.closedAt === null ? undefined : await this.#host.store.lastEvent(run);
+    if (row === undefined || last === undefined) return undefined;
+    const address = { c: command, g: generation, w: row.workflowId, h: this.runId(run) };
+    return JSON.parse(childOutcome(address, row.workflowId, last)) as ForeignOutcome;
+  }
+
+  // ---- steps -----------------------------------------------------------------------------------------------------------
+
+  /** Runs a transactional step in the store. */
+  async transact({ facts }: Served, { command }: StepRun): Promise<unknown> {
+    const lease = this.#host.lease();
+    const { transact } = this.#host.store;
+    if (transact === undefined) {
+      const message = `the ${this.#host.store.kind} store has no tables of yours: wf.transaction needs sqlite: or postgres:`;
+      throw new PerdureError("INVALID_ARGUMENT", message);
+    }
+    if (lease === undefined) throw new PerdureError("LEASE_LOST", "this engine has lost its lease");
+    const { id, generation, spec } = command;
+    const step = { run: facts.run, command: id, generation, at: this.#host.clock.now() };
+    const limitMs = Math.min(spec.config.timeoutMs, TRANSACTION_LIMIT_MS);
+    const { data } = await transact.call(this.#host.store, lease, step, limitMs, async (tx) =>
+      encodeResult(this.#host, facts, await spec.transaction?.(tx), `the result of ${command.name}`),
+    );
+    return decodePayload(data, this.#host.codec);
+  }
+
+  /** A token that settles an attempt from outside. */
+  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string {
+    return this.#host.seal(JSON.stringify({ run: runId, ...attempt }));
+  }
+
+  // ---- what workflow code asks for -------------------------------------------------------------------------------------
+
+  async send(workflowId: string, kind: "signal" | "cancel", name: string, value: unknown, key: string): Promise<void> {
+    const data = encodePayload(value, kind === "signal" ? this.#host.codec : undefined);
+    const row = await this.#host.store.find({ workflowId });
+    if (row === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(workflowId)}`);
+    const sent = await this.#host.store.send({ run: row.run, kind, name, data, at: this.#host.clock.now(), key });
+    if ("refused" in sent)
+      throw new PerdureError("RUN_CLOSED", `${workflowId} has ended (${row.status}); it takes no more messages`);
+    this.#host.hint();
+  }
+
+  callbackToken(runId: string, nonce: string): string {
+    return this.#host.seal(JSON.stringify({ run: runId, nonce }));
+  }
+
+  callbackUrl(_token: string): string | undefined {
+    return undefined;
+  }
+}
+
+function idTaken(workflowId: string, status: RunStatus): PerdureError {
+  return new PerdureError(
+    "ALREADY_EXISTS",
+    `the child could not be started: another run with the id ${workflowId} is open (${status})`,
+    { details: { workflowId } },
+  );
+}
