@@ -25,6 +25,12 @@ export function catalogue(log, poison) {
     }),
   );
 
+  const child = workflow("child", async (wf, { n, ms }) => {
+    await wf.call(work, { step: `born-${n}`, ms });
+    if (n % 2 === 1) await wf.sleep(ms);
+    return n;
+  });
+
   return [
     workflow("chain", async (wf, { steps, ms }) => {
       const done = [];
@@ -66,6 +72,61 @@ export function catalogue(log, poison) {
         if (seen.length % every === 0) await wf.call(work, { step: `booked-${seen.length}`, ms: 5 });
       }
       return seen;
+    }),
+    workflow("bookings", async (wf, { count }) => {
+      await wf.transaction("create", async (tx) => {
+        await tx.query("create table if not exists bookings (account text, amount integer)");
+      });
+      let balance = 0;
+      for (let n = 1; n <= count; n++) {
+        balance = await wf.transaction(`book-${n}`, async (tx) => {
+          await tx.query("insert into bookings (account, amount) values (?, ?)", [wf.info.workflowId, n]);
+          const [row] = await tx.query("select sum(amount) as balance from bookings where account = ?", [
+            wf.info.workflowId,
+          ]);
+          return row.balance;
+        });
+      }
+      return balance;
+    }),
+    child,
+    workflow("family", async (wf, { children, ms }) => {
+      const spawned = [];
+      for (let n = 0; n < children; n++) spawned.push(await wf.spawn(child, { n, ms }));
+      const awaited = await wf.child(child, { n: children, ms });
+      const results = [];
+      for (const one of spawned) results.push(await one.result());
+      return [...results, awaited];
+    }),
+    workflow("undoing", async (wf, { steps, ms }) => {
+      const undone = [];
+      try {
+        await wf.saga(async (saga) => {
+          for (let n = 0; n < steps; n++) {
+            await saga.call(
+              work,
+              { step: `do-${n}`, ms },
+              { undo: async () => undone.push((await wf.call(work, { step: `undo-${n}`, ms })).step) },
+            );
+          }
+          throw new Error("the last one cannot be done");
+        });
+      } catch (error) {
+        return [error.message, undone];
+      }
+    }),
+    workflow("tally", async (wf, { sum, left, every }) => {
+      const state = { sum, left };
+      wf.on({ kind: "update", name: "add" }, async (n) => {
+        await wf.call(work, { step: `add-${n}` });
+        state.sum += n;
+        state.left--;
+        return state.sum;
+      });
+      const until = Math.max(0, left - every);
+      await wf.until(() => state.left <= until);
+      await wf.handlersFinished();
+      return state.left <= 0 ? state.sum : wf.continueAsNew({ ...state, every });
     }),
     workflow("once", async (wf, { ms }) => (await wf.call(workOnce, { step: "only", ms })).step),
     workflow("poison", async (wf) => (await wf.call(poisonous, { step: "poison" })).step),

@@ -27,6 +27,8 @@ const operations = {
   signal: async (id, name, payload) => (await engine.handle(id)).signal(name, payload),
   result: async (id) => (await engine.handle(id)).result(),
   resume: async (id) => (await engine.handle(id)).resume(),
+  /** Sends updates one after another, each again under its id until it is answered. */
+  update: async (id, name, payload, updateId) => (await engine.handle(id)).update(name, payload, { id: updateId }),
   /** Start or signal, say so on standard output, and die before anything else can happen. */
   startAndDie: async (workflow, input, options) => {
     writeSync(1, await operations.start(workflow, input, options));
