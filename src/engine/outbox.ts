@@ -8,16 +8,15 @@
  *   everything it cuts off.
  * - rule 6: an update that has a validator is the first of its transition, so that it is judged by what came before it.
  */
-import { CancelledError } from "../core/cancelled.ts";
+import { CancelledError, isCancellation } from "../core/cancelled.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
 import type { Buffered } from "../core/handlers.ts";
-import type { Blockage, Command, Ending, Machine } from "../core/machine.ts";
+import type { Blockage, Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type {
   Also,
-  AnswerRow,
   AttemptRow,
   ChildRow,
   MessageRow,
@@ -26,9 +25,11 @@ import type {
   RunImage,
   Transition,
 } from "../store/store.ts";
+import { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
-import { type ForeignOutcome, toChildren, toParent, unanswered, updatesIn } from "./closing.ts";
+import { type ForeignOutcome, toChildren, toParent, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import { RowsInFlight } from "./rows-in-flight.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
 import { redactFailure } from "./secrets.ts";
 
@@ -76,24 +77,21 @@ export class Outbox {
   readonly #host: OutboxHost;
   #arrivals: Arrival[] = [];
   #messages: MessageRow[] = [];
-  #dirty = new Map<number, AttemptRow>();
-  #settled: number[] = [];
+  /** Rows of what is in flight. */
+  readonly rows: RowsInFlight = new RowsInFlight();
   #notesTaken: readonly Note[] = NONE;
   #messagesTaken: readonly MessageRow[] = NONE;
-  #answers: AnswerRow[] = [];
+  /** Answers to updates. */
+  readonly answers: Answers;
   #sends: NewMessage[] = [];
   /** Transactional steps whose kept outcome is in the history now. */
   #outcomes: number[] = [];
   #facts: { tags?: string; progress?: string } | undefined;
-  /** Updates that were accepted and not answered. */
-  readonly #accepted = new Set<number>();
   /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
   #pause: MessageRow | undefined;
-  /** Commands that have a row in the store. */
-  readonly #rows = new Set<number>();
   #lastAt = 0;
-  /** Highest inbox number seen. */
-  #inboxSeen = 0;
+  /** Highest inbox number seen. What a fork kept of the original's messages has numbers below 0. */
+  #inboxSeen = Number.NEGATIVE_INFINITY;
   /** Length of the durable history. */
   seq = 0;
   crashes = 0;
@@ -103,54 +101,26 @@ export class Outbox {
     this.#about = facts;
     this.#machine = machine;
     this.#host = host;
+    this.answers = new Answers(facts, host);
   }
 
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
-    return this.#arrivals.length > 0 || this.#messages.length > 0;
+    return this.#arrivals.length > 0 || this.#messages.length > 0 || this.#machine.unmarked;
   }
 
   /** Whether rows of steps in flight, or anything else that needs no event, are waiting. */
   get hasRows(): boolean {
-    return this.#dirty.size > 0 || this.#settled.length > 0 || this.#also();
+    return this.rows.any || this.#also();
   }
 
   #also(): boolean {
-    return this.#answers.length > 0 || this.#sends.length > 0 || this.#outcomes.length > 0 || this.#facts !== undefined;
+    return this.answers.any || this.#sends.length > 0 || this.#outcomes.length > 0 || this.#facts !== undefined;
   }
 
   /** Whether somebody wants the run to stand still. */
   get pausing(): boolean {
     return this.#pause !== undefined;
-  }
-
-  /** Updates that earlier engines accepted. */
-  restoreAccepted(numbers: readonly number[]): void {
-    for (const number of numbers) this.#accepted.add(number);
-  }
-
-  /** The handler of an update has ended. Told again on replay, where only what was not answered counts. */
-  answer(number: number, ending: Ending): void {
-    if (!this.#accepted.delete(number)) return;
-    this.#answers.push(this.#answerRow(number, ending));
-  }
-
-  #answerRow(number: number, ending: Ending): AnswerRow {
-    const at = this.#now();
-    try {
-      if (ending.ok) {
-        const data = encodeResult(this.#host, this.#about, ending.value, "the answer of an update");
-        return { number, status: "completed", data, at };
-      }
-      return this.#rejection(number, ending.error, at);
-    } catch (error) {
-      return this.#rejection(number, error, at);
-    }
-  }
-
-  #rejection(number: number, error: unknown, at: number): AnswerRow {
-    const failure = redactFailure(this.#about.secrets, toFailure(error));
-    return { number, status: "rejected", data: JSON.stringify(failure), at };
   }
 
   /** A message to another run, in the next transition. */
@@ -178,29 +148,6 @@ export class Outbox {
     if (inbox > this.#inboxSeen) this.#inboxSeen = inbox;
   }
 
-  /** The store has rows of these commands from before. */
-  restoreRows(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#rows.add(row.command);
-  }
-
-  /** Keeps the row of a command in flight. */
-  keepRow(row: AttemptRow): void {
-    this.#dirty.set(row.command, row);
-  }
-
-  /** Keeps the row of a timer or wait that lasts, unless it is kept already. */
-  keepWaitRow({ id, kind, name, label, issuedAt }: Command, due: number | undefined): void {
-    if (this.#rows.has(id)) return;
-    const row = { command: id, kind, name: label ?? name, firstAt: issuedAt, nextAt: due ?? null };
-    this.keepRow({ ...row, attempt: 0, startedAt: null, error: null, details: null });
-  }
-
-  /** The command is settled: its row goes. */
-  settleRow(command: number): void {
-    this.#dirty.delete(command);
-    if (this.#rows.delete(command)) this.#settled.push(command);
-  }
-
   forgetArrivals(): void {
     this.#arrivals = [];
   }
@@ -219,6 +166,7 @@ export class Outbox {
     const { events, consumed } = this.#merge(messages);
     if (events.length === 0 && consumed.length === 0) {
       if (cancelAt === 0) return this.#cancel();
+      if (machine.unmarked) return this.#transition([newEvent.versionMarked(this.#stamp(this.#now()))], NONE, null);
       if (!this.hasRows) return this.#rest(mayPark);
     }
     return this.#transition(events, consumed, this.#progress(events));
@@ -279,17 +227,17 @@ export class Outbox {
   #update({ name, data, number }: MessageRow, events: NewEvent[]): void {
     const rejected = this.#machine.messages.validate(name, decodePayload(data, this.#host.codec));
     if (rejected !== undefined) {
-      this.#answers.push(this.#rejection(number, rejected.error, this.#now()));
+      this.answers.reject(number, rejected.error);
       return;
     }
     const at = this.#stamp(this.#now());
     events.push(newEvent.updateAccepted(at, name, data, number));
-    this.#accepted.add(number);
-    this.#answers.push({ number, status: "accepted", data: "", at });
+    this.answers.accepted(number, at);
   }
 
   #foreign({ data }: MessageRow, events: NewEvent[], settled: Set<number>): void {
     const outcome = JSON.parse(data) as ForeignOutcome;
+    if (outcome.u !== undefined && outcome.u !== this.#run) return;
     const command = this.#machine.open.get(outcome.c);
     if (command === undefined || settled.has(command.id)) return;
     if (outcome.g !== undefined && outcome.g !== command.generation) return;
@@ -307,12 +255,12 @@ export class Outbox {
       if (command.kind === "transaction") this.#outcomes.push(command.id);
     } else if (command.kind === "timer") {
       events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));
-      this.settleRow(command.id);
+      this.rows.settle(command.id);
     } else if (messages.some(({ kind, name }) => kind === "signal" && name === command.name))
       this.#arrivals.push(arrival);
     else {
       events.push(newEvent.waitTimedOut(command, this.#stamp(Math.max(arrival.at, this.#now()))));
-      this.settleRow(command.id);
+      this.rows.settle(command.id);
     }
   }
 
@@ -321,7 +269,7 @@ export class Outbox {
     const command = this.#machine.waiting(signal).find((id) => !settled.has(id));
     if (command === undefined) return;
     settled.add(command);
-    this.settleRow(command);
+    this.rows.settle(command);
   }
 
   #signal({ name, data, number }: MessageRow): NewEvent {
@@ -377,8 +325,8 @@ export class Outbox {
       base: this.seq,
       events: rows,
       consumed: messages.length === 0 ? NONE : messages.map((message) => message.number),
-      attempts: this.#takeDirty(),
-      settled: this.#takeSettled(),
+      attempts: this.rows.takeChanged(this.#machine.open),
+      settled: this.rows.takeSettled(),
       image,
       ...(this.#also() && { also: this.#takeAlso() }),
     };
@@ -387,30 +335,14 @@ export class Outbox {
   #takeAlso(): Also {
     const also: Also = {
       ...(this.#sends.length > 0 && { sends: this.#sends }),
-      ...(this.#answers.length > 0 && { answers: this.#answers }),
+      ...(this.answers.any && { answers: this.answers.take() }),
       ...(this.#outcomes.length > 0 && { outcomes: this.#outcomes }),
       ...(this.#facts !== undefined && { facts: this.#facts }),
     };
     this.#sends = [];
-    this.#answers = [];
     this.#outcomes = [];
     this.#facts = undefined;
     return also;
-  }
-
-  #takeDirty(): readonly AttemptRow[] {
-    if (this.#dirty.size === 0) return NONE;
-    const rows = [...this.#dirty.values()].filter(({ command }) => this.#machine.open.has(command));
-    for (const row of rows) this.#rows.add(row.command);
-    this.#dirty = new Map();
-    return rows;
-  }
-
-  #takeSettled(): readonly number[] {
-    if (this.#settled.length === 0) return NONE;
-    const settled = this.#settled;
-    this.#settled = [];
-    return settled;
   }
 
   /** The cancellation and the outcome of everything it cuts off, alone in its transition. */
@@ -470,7 +402,7 @@ export class Outbox {
     const input = encodePayload(decodePayload(next), this.#host.codec);
     const buffered = this.#machine.messages.kept.map((signal) => this.#again("signal", signal));
     const unhandled = this.#machine.messages.keptUpdates.map((update) => this.#again("update", update));
-    for (const { number } of unhandled) this.#accepted.delete(number);
+    this.answers.forget(unhandled.map(({ number }) => number));
     const moved = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
     const kept = [...buffered, ...unhandled].sort((a, b) => a.number - b.number);
     const successor = { start: this.#host.successor(input, at), messages: [...kept, ...moved] };
@@ -511,14 +443,11 @@ export class Outbox {
     const children = goesOn ? [] : [...this.#host.children()];
     this.#host.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
-    this.#dirty.clear();
-    for (const command of this.#rows) this.#settled.push(command);
+    this.rows.settleAll();
     const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
-    const open = [...this.#accepted, ...(goesOn ? [] : updatesIn(messages))];
-    this.#accepted.clear();
-    this.#answers.push(...unanswered(open, this.#about.workflowId, status, closedAt));
+    this.answers.close(goesOn ? [] : updatesIn(messages), status, closedAt);
     this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
     const transition = this.#transition(events, messages, image, withCheck);
     const { parent } = this.#about;
@@ -570,23 +499,16 @@ export class Outbox {
 
   /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
-    this.#settled = [...transition.settled, ...this.#settled];
+    this.rows.giveBack(transition.settled);
     this.#messages = [...this.#messagesTaken, ...this.#messages];
     this.#machine.returnNotes(this.#notesTaken);
     const { sends = NONE, answers = NONE, outcomes = NONE, facts } = transition.also ?? {};
     // What the end of the run would have told its parent is made anew when it ends.
     this.#sends = [...sends.filter(({ kind }) => kind !== "outcome"), ...this.#sends];
-    this.#answers = [...answers, ...this.#answers];
+    this.answers.giveBack(answers);
     this.#outcomes = [...outcomes, ...this.#outcomes];
     if (facts !== undefined) this.#facts = { ...facts, ...this.#facts };
   }
 }
 
 const NONE: readonly never[] = [];
-
-function isCancellation(error: unknown): boolean {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if (current.name === "CancelledError") return true;
-  }
-  return false;
-}

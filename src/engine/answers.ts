@@ -1,0 +1,82 @@
+/** Answers to the updates of one run, on their way to the store. Owner: the run's outbox. */
+import { toFailure } from "../core/failure.ts";
+import type { Ending } from "../core/machine.ts";
+import type { AnswerRow } from "../store/store.ts";
+import type { Clock } from "./clock.ts";
+import { unanswered } from "./closing.ts";
+import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
+import { redactFailure } from "./secrets.ts";
+
+export class Answers {
+  readonly #about: RunFacts;
+  readonly #host: ResultHost & { readonly clock: Clock };
+  #waiting: AnswerRow[] = [];
+  /** Updates that were accepted and not answered. */
+  readonly #open = new Set<number>();
+
+  constructor(about: RunFacts, host: ResultHost & { readonly clock: Clock }) {
+    this.#about = about;
+    this.#host = host;
+  }
+
+  get any(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  take(): readonly AnswerRow[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    return taken;
+  }
+
+  /** Answers that were not written after all. */
+  giveBack(answers: readonly AnswerRow[]): void {
+    this.#waiting = [...answers, ...this.#waiting];
+  }
+
+  /** Updates that earlier engines accepted. */
+  restore(numbers: readonly number[]): void {
+    for (const number of numbers) this.#open.add(number);
+  }
+
+  accepted(number: number, at: number): void {
+    this.#open.add(number);
+    this.#waiting.push({ number, status: "accepted", data: "", at });
+  }
+
+  /** The handler of an update has ended. Told again on replay, where only what was not answered counts. */
+  ended(number: number, ending: Ending): void {
+    if (this.#open.delete(number)) this.#waiting.push(this.#row(number, ending));
+  }
+
+  reject(number: number, error: unknown): void {
+    this.#waiting.push(this.#rejection(number, error, this.#host.clock.now()));
+  }
+
+  /** These updates are answered by somebody else. */
+  forget(numbers: readonly number[]): void {
+    for (const number of numbers) this.#open.delete(number);
+  }
+
+  /** The run ends: what it has accepted and what is left in its inbox will not be answered. */
+  close(left: readonly number[], status: string, at: number): void {
+    this.#waiting.push(...unanswered([...this.#open, ...left], this.#about.workflowId, status, at));
+    this.#open.clear();
+  }
+
+  #row(number: number, ending: Ending): AnswerRow {
+    const at = this.#host.clock.now();
+    if (!ending.ok) return this.#rejection(number, ending.error, at);
+    try {
+      const data = encodeResult(this.#host, this.#about, ending.value, "the answer of an update");
+      return { number, status: "completed", data, at };
+    } catch (error) {
+      return this.#rejection(number, error, at);
+    }
+  }
+
+  #rejection(number: number, error: unknown, at: number): AnswerRow {
+    const failure = redactFailure(this.#about.secrets, toFailure(error));
+    return { number, status: "rejected", data: JSON.stringify(failure), at };
+  }
+}
