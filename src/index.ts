@@ -2,6 +2,8 @@
 export { type AgentSource, defineConfig, type PerdureConfig } from "./cli/config.ts";
 export { type Connection, connect } from "./client/connect.ts";
 export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
+export type { Pause, PauseTarget } from "./client/pause-control.ts";
+export type { QueueOptions } from "./client/queue-options.ts";
 export type {
   HistoryEvent,
   OpenStep,

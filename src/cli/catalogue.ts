@@ -48,6 +48,12 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
         async () => (await import("./commands/runs-result.ts")).runsResult,
       ),
       entry("runs signal", "answer a waiting run", async () => (await import("./commands/runs-signal.ts")).runsSignal),
+      entry("runs query", "ask a run something", async () => (await import("./commands/runs-query.ts")).runsQuery),
+      entry(
+        "runs update",
+        "change a run and wait for its answer",
+        async () => (await import("./commands/runs-update.ts")).runsUpdate,
+      ),
       entry(
         "runs resume",
         "go on with a run that stopped",
@@ -60,6 +66,11 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
         async () => (await import("./commands/runs-terminate.ts")).runsTerminate,
       ),
       entry(
+        "runs export",
+        "write histories to files for tests",
+        async () => (await import("./commands/runs-export.ts")).runsExport,
+      ),
+      entry(
         "runs delete",
         "delete a run with its history",
         async () => (await import("./commands/runs-delete.ts")).runsDelete,
@@ -67,8 +78,37 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
     ],
   ],
   [
+    "Decide and settle",
+    [
+      entry(
+        "approvals list",
+        "what waits for a decision",
+        async () => (await import("./commands/approvals-list.ts")).approvalsList,
+      ),
+      entry(
+        "approvals approve",
+        "say yes to what a run asks for",
+        async () => (await import("./commands/approvals-decide.ts")).approvalsApprove,
+      ),
+      entry(
+        "approvals reject",
+        "say no to what a run asks for",
+        async () => (await import("./commands/approvals-decide.ts")).approvalsReject,
+      ),
+      entry("complete", "settle what waits for a token", async () => (await import("./commands/complete.ts")).complete),
+    ],
+  ],
+  [
     "Look after the store",
     [
+      entry("pause", "stop a workflow, a queue or everything", async () => (await import("./commands/pause.ts")).pause),
+      entry("unpause", "let go on what was paused", async () => (await import("./commands/unpause.ts")).unpause),
+      entry("pauses", "what is paused, since when and why", async () => (await import("./commands/pauses.ts")).pauses),
+      entry(
+        "replay",
+        "check the code against the histories of runs",
+        async () => (await import("./commands/replay.ts")).replay,
+      ),
       entry("migrate", "bring the store to this version", async () => (await import("./commands/migrate.ts")).migrate),
       entry("doctor", "check that everything is in place", async () => (await import("./commands/doctor.ts")).doctor),
     ],

@@ -2,9 +2,12 @@
 import { PerdureError } from "../core/errors.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import { openStore } from "../store/open.ts";
+import { createSealer } from "../store/sealing.ts";
 import type { Store } from "../store/store.ts";
-import { Runs } from "./open.ts";
+import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
 import type { HandleHost, RunHandle } from "./run-handle.ts";
+import { Runs } from "./runs.ts";
+import { Tokens } from "./tokens.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
@@ -20,6 +23,20 @@ export interface Connection extends AsyncDisposable {
   readonly runs: Runs;
   /** The handle of a run, by workflow id or run id. @throws PerdureError `NOT_FOUND`. */
   handle<O = unknown>(id: string): Promise<RunHandle<O>>;
+  /**
+   * Completes what waits for a token: an attempt that called `ctx.completeLater()`, or a `wf.callback()`.
+   *
+   * @throws PerdureError `INVALID_ARGUMENT` for what is no token of this store, `RUN_CLOSED`, `NOT_FOUND`.
+   */
+  complete(token: string, result?: unknown): Promise<void>;
+  /** Fails the attempt that waits for a token; its retry policy applies. A callback takes no failure. */
+  fail(token: string, error: Error): Promise<void>;
+  /** Stops the runs of a workflow, the activities of a queue, or everything, on every engine of the store. */
+  pause(target: PauseTarget, reason?: string): Promise<void>;
+  /** Lets go on what was stopped. Resolves to false when it was not. */
+  unpause(target: PauseTarget): Promise<boolean>;
+  /** What is stopped now. */
+  pauses(): Promise<Pause[]>;
   close(): Promise<void>;
 }
 
@@ -44,6 +61,8 @@ export async function connect({ store: target, codec }: ConnectOptions): Promise
     query: () => Promise.reject(noCode()),
   };
   const runs = new Runs(host);
+  const tokens = new Tokens(host, createSealer(target));
+  const pauses = new PauseControl({ store, now: host.now, changed: async () => {} });
   const close = async (): Promise<void> => {
     if (typeof target === "string") await store.close();
   };
@@ -51,6 +70,11 @@ export async function connect({ store: target, codec }: ConnectOptions): Promise
     store,
     runs,
     handle: <O>(id: string): Promise<RunHandle<O>> => runs.handle<O>(id),
+    complete: (token, result) => tokens.complete(token, result),
+    fail: (token, error) => tokens.fail(token, error),
+    pause: (of, reason = "") => pauses.pause(of, reason),
+    unpause: (of) => pauses.unpause(of),
+    pauses: () => pauses.list(),
     close,
     [Symbol.asyncDispose]: close,
   };

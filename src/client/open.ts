@@ -1,23 +1,27 @@
 /** `open`: an engine in this process, and the handles to everything in its store. */
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
-import { isPerdureError, PerdureError } from "../core/errors.ts";
+import { isPerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import type { RunStatus } from "../core/status.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { Engine, type EngineConfig } from "../engine/engine.ts";
 import type { GuardMode } from "../engine/guard/guard.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
+import { Retention, retentionRules } from "../engine/retention.ts";
 import { DEFAULT_STORE, openStore } from "../store/open.ts";
 import { createSealer, type Sealer } from "../store/sealing.ts";
 import type { EventRow, Store } from "../store/store.ts";
 import { type AnyEntity, type EntityClient, entityClient, entityId } from "../workflow/entity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
-import { describeRun, type HandleHost, type RunDescription, RunHandle, type Waits } from "./run-handle.ts";
+import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
+import { type QueueOptions, queueSet } from "./queue-options.ts";
+import type { Rewinding } from "./rewind-point.ts";
+import type { HandleHost, RunHandle, Waits } from "./run-handle.ts";
+import { Runs } from "./runs.ts";
 import { type StartOptions, Starts, type WithSignal, type WithUpdate } from "./starts.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -58,25 +62,24 @@ export interface OpenOptions {
    * `crypto.randomUUID` answer the same on replay; `off` leaves everything alone.
    */
   readonly guard?: GuardMode;
+  /**
+   * Limits of queues, by name: `{ etl: { concurrency: 4, rate: 10, per: "1s" } }`. Activity `etl/extract` is on queue `etl`, one whose name
+   * has no slash on queue `default`. They count in this engine.
+   */
+  readonly queues?: Readonly<Record<string, QueueOptions>>;
+  /**
+   * How long runs are kept after their end, by the name of their workflow, `default` for all others: `{ default: "30d", audit: "2000d" }`.
+   * Counts more than what workflows say themselves. Default: for ever.
+   */
+  readonly retention?: Readonly<Record<string, Duration>>;
   /** How often to look for work that no hint announced. Default 1 s. */
   readonly poll?: Duration;
   /** Replaces time, for tests and simulation. */
   readonly clock?: Clock;
 }
 
+export type { ListOptions, Runs } from "./runs.ts";
 export type { StartOptions } from "./starts.ts";
-
-/** Which runs to list. */
-export interface ListOptions {
-  readonly workflow?: string;
-  readonly status?: RunStatus | readonly RunStatus[];
-  /** Created at or after: epoch milliseconds or Date. */
-  readonly since?: number | Date;
-  /** At most this many, newest first. Default 100, at most 1000. */
-  readonly limit?: number;
-  /** Cursor: the runId of the last run of the page before. */
-  readonly before?: string;
-}
 
 /**
  * Opens the store and starts an engine on it.
@@ -94,14 +97,18 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
   const sealer = createSealer(target);
+  const clock = options.clock ?? systemClock;
+  const rules = retentionRules(options.workflows ?? [], options.retention);
+  const retention = new Retention({ store, clock, log: options.logger ?? stderrLogger }, rules);
   const engine = new Engine(engineConfig(options, { store, registry, sealer }));
   try {
     await engine.open();
+    retention.start();
   } catch (error) {
     if (owned) await store.close();
     throw error;
   }
-  return new Perdure({ engine, store, ownsStore: owned, clock: options.clock ?? systemClock, registry, sealer });
+  return new Perdure({ engine, store, ownsStore: owned, clock, registry, sealer, retention });
 }
 
 /** How often an operation is sent to entities that are just ending. */
@@ -141,14 +148,23 @@ export function engineConfig(options: OpenOptions, { store, registry, sealer }: 
     guard: options.guard ?? "error",
     seal: sealer.seal,
     unseal: sealer.unseal,
+    queues: queueSet(options.queues),
   };
 }
 
 /** What is asked of an engine here. */
 export type AskedEngine = Pick<
   Engine,
-  "codec" | "hint" | "advances" | "query" | "onClosed" | "start" | "inMemory" | "close"
->;
+  "codec" | "hint" | "advances" | "query" | "onClosed" | "start" | "inMemory" | "close" | "pausesChanged"
+> &
+  Partial<Pick<Engine, "standing" | "create">>;
+
+/** What forks and resets ask of the engine. */
+function rewindingOf(engine: AskedEngine, { seal }: Sealer): Pick<HandleHost, "rewinding"> {
+  if (engine.standing === undefined || engine.create === undefined) return {};
+  const standing: Rewinding["standing"] = (...of) => engine.standing!(...of);
+  return { rewinding: { standing, create: (run) => engine.create!(run), seal } };
+}
 
 /** What a {@link Perdure} is made of. */
 export interface PerdureParts extends EngineParts {
@@ -157,6 +173,7 @@ export interface PerdureParts extends EngineParts {
   readonly ownsStore: boolean;
   readonly clock: Clock;
   readonly waits?: Waits;
+  readonly retention?: Retention;
 }
 
 /** An engine, and handles to every run of its store. Made by {@link open}. */
@@ -170,10 +187,13 @@ export class Perdure implements AsyncDisposable {
   readonly #unwatch: () => void;
   readonly #starts: Starts;
   readonly #tokens: Tokens;
+  readonly #pauses: PauseControl;
+  readonly #retention: Retention | undefined;
   readonly runs: Runs;
 
-  constructor({ engine, store, ownsStore, clock, registry, sealer, waits }: PerdureParts) {
+  constructor({ engine, store, ownsStore, clock, registry, sealer, waits, retention }: PerdureParts) {
     this.#engine = engine;
+    this.#retention = retention;
     this.#store = store;
     this.#ownsStore = ownsStore;
     this.#clock = clock;
@@ -186,6 +206,7 @@ export class Perdure implements AsyncDisposable {
       changed: (run, ms) => this.#changed(run, ms),
       query: (run, name, input) => engine.query(run, name, input),
       ...(waits !== undefined && { waits }),
+      ...rewindingOf(engine, sealer),
     };
     engine.onClosed(({ run, last }) => {
       for (const wake of [...(this.#waiting.get(run) ?? [])]) wake(last);
@@ -196,6 +217,7 @@ export class Perdure implements AsyncDisposable {
     this.runs = new Runs(this.#host);
     this.#starts = new Starts(engine, registry, this.#host);
     this.#tokens = new Tokens(this.#host, sealer);
+    this.#pauses = new PauseControl({ store, now: () => clock.now(), changed: () => engine.pausesChanged() });
   }
 
   #changed(run: number, ms: number): Promise<EventRow | undefined> {
@@ -306,6 +328,27 @@ export class Perdure implements AsyncDisposable {
   }
 
   /**
+   * Stops the runs of a workflow, the activities of a queue, or everything, on every engine of the store, until {@link unpause}. What
+   * runs ends; nothing new is started. Starts are accepted and wait.
+   *
+   * @example
+   * await engine.pause({ queue: "mail" }, "the mail server is down");
+   */
+  async pause(target: PauseTarget, reason = ""): Promise<void> {
+    await this.#pauses.pause(target, reason);
+  }
+
+  /** Lets go on what was stopped with {@link pause}. @returns false when it was not */
+  async unpause(target: PauseTarget): Promise<boolean> {
+    return this.#pauses.unpause(target);
+  }
+
+  /** What is stopped now. */
+  async pauses(): Promise<Pause[]> {
+    return this.#pauses.list();
+  }
+
+  /**
    * The handle of a run, by workflow id or run id. An engine opened with `claims: "own"` advances the run from then on.
    *
    * @throws PerdureError `NOT_FOUND`.
@@ -323,6 +366,7 @@ export class Perdure implements AsyncDisposable {
 
   /** Stops this engine. Its open runs are handed over at once; nothing is lost. */
   async close(): Promise<void> {
+    await this.#retention?.stop();
     await this.#engine.close();
     this.#unwatch();
     if (this.#ownsStore) await this.#store.close();
@@ -330,39 +374,5 @@ export class Perdure implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-}
-
-/** Reading and finding runs. */
-export class Runs {
-  readonly #host: HandleHost;
-
-  constructor(host: HandleHost) {
-    this.#host = host;
-  }
-
-  /** The handle of a run, by workflow id or run id. @throws PerdureError `NOT_FOUND`. */
-  async handle<O = unknown>(id: string): Promise<RunHandle<O>> {
-    const { store } = this.#host;
-    const number = parseRunId(store.id, id);
-    const row =
-      (await store.find({ workflowId: id })) ?? (number === undefined ? undefined : await store.find({ run: number }));
-    if (row === undefined)
-      throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(id)} in this store`, { details: { id } });
-    return new RunHandle<O>(this.#host, row.workflowId, row.run);
-  }
-
-  /** Runs, newest first. */
-  async list(options: ListOptions = {}): Promise<RunDescription[]> {
-    const { store } = this.#host;
-    const { workflow, status, since, before } = options;
-    const rows = await store.list({
-      limit: Math.min(Math.max(1, options.limit ?? 100), 1000),
-      ...(workflow !== undefined && { workflow }),
-      ...(status !== undefined && { status: typeof status === "string" ? [status] : status }),
-      ...(since !== undefined && { since: typeof since === "number" ? since : since.getTime() }),
-      ...(before !== undefined && { before: parseRunId(store.id, before) ?? 0 }),
-    });
-    return rows.map((row) => describeRun(row, [], this.#host, undefined));
   }
 }

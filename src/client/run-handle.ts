@@ -1,14 +1,20 @@
 /** A handle on one workflow id: everything a caller can ask of a run, wherever it is being advanced. */
+import { firstUndone } from "../core/cut.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type EventData, type EventType, parseEvent } from "../core/events.ts";
 import { commandOf, type Failure, failureText, fromFailure, toFailure } from "../core/failure.ts";
 import { formatRunId } from "../core/ids.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
+import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
 import type { AttemptRow, EventRow, MessageKind, RunRow, Store } from "../store/store.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
+import { type ForkOptions, forkRun } from "./fork.ts";
+import { historyOf } from "./history-of.ts";
+import { type ResetOptions, resetRun } from "./reset.ts";
+import type { Rewinding } from "./rewind-point.ts";
 import { terminateUnowned } from "./terminate.ts";
 
 /** What a handle needs from whoever made it. */
@@ -24,6 +30,8 @@ export interface HandleHost {
   changed(run: number, ms: number): Promise<EventRow | undefined>;
   /** Answers a query with the run's code. @throws PerdureError `VERSION_UNAVAILABLE` where there is none. */
   query(run: number, name: string, input: unknown): Promise<unknown>;
+  /** Replays code to go back in histories; absent where there is no engine. */
+  readonly rewinding?: Rewinding;
   /** How callers wait here. Absent: by looking again and again. */
   readonly waits?: Waits;
 }
@@ -66,7 +74,11 @@ export interface OpenStep {
   readonly due: number | undefined;
   /** Whether an attempt is running now. */
   readonly running: boolean;
+  /** Whether it is ready to start, but a limit or a pause holds it back. */
+  readonly held: boolean;
   readonly lastError: Failure | undefined;
+  /** Of an approval: its name, which the step's label may hide; undefined for anything else. */
+  readonly approval: string | undefined;
   /** Of an approval: who may decide; undefined when anybody. */
   readonly approvers: readonly string[] | undefined;
 }
@@ -472,14 +484,10 @@ export class RunHandle<O = unknown> {
     this.#host.hint(this.#run);
   }
 
-  /** Rule 30: whether compensations of the run have started since it was resumed last. */
+  /** Rule 30: whether compensations of the run have started, and were not taken back by a reset. */
   async #compensated(run: number): Promise<boolean> {
-    let compensated = false;
-    for (let after = 0; ; after += PAGE) {
-      const page = await this.#host.store.history(run, after, PAGE);
-      for (const { data } of page) if (data.includes('"k":"saga.compensating"')) compensated = true;
-      if (page.length < PAGE) return compensated;
-    }
+    const { rows } = planReplay(await historyOf(this.#host.store, run));
+    return firstUndone(rows, []) !== undefined;
   }
 
   /** Opens a run again that stands still or has ended. */
@@ -489,6 +497,33 @@ export class RunHandle<O = unknown> {
     const to = { status: "pending", wakeAt, closedAt: null, crashes: 0, detail: null } as const;
     if (!(await this.#host.store.amend(row.run, [row.status], to)))
       throw new PerdureError("CONFLICT", `${this.workflowId} changed while it was being resumed; look again`);
+  }
+
+  /**
+   * Starts a new run with the history of this one up to some step: what was finished before it does not run again, the step and what
+   * follows do. This run is not touched, whatever state it is in.
+   *
+   * @throws PerdureError `NOT_FOUND` listing the steps, `CONFLICT` for a step after one that was compensated, `RUN_BLOCKED` when the code
+   *   does not agree with what would be kept, `INVALID_ARGUMENT` when secrets are missing, `ALREADY_EXISTS`, `VERSION_UNAVAILABLE`.
+   *
+   * @example
+   * const again = await handle.fork({ from: "charge", input: { ...order, card: "new" } });
+   */
+  async fork(options: ForkOptions): Promise<RunHandle<O>> {
+    const { workflowId, run } = await forkRun(this.#host, await this.#row(), options);
+    return new RunHandle<O>(this.#host, workflowId, run);
+  }
+
+  /**
+   * Takes the run back to some step: its outcome and everything after it is set aside and done anew; the history keeps it. Signals and
+   * updates received since then are received again, children started since then are ended as their policy says. Works in every
+   * state: an active run is paused first, one that had ended goes on. Resolves once the reset is durable; an engine carries it out.
+   *
+   * @throws PerdureError `NOT_FOUND` listing the steps, `CONFLICT` for a step after one that was compensated, one without an outcome, or
+   *   when a newer run has the workflow id, `WAIT_TIMED_OUT` when something was still running.
+   */
+  async reset(options: ResetOptions): Promise<void> {
+    await resetRun(this.#host, (await this.#row()).run, options);
   }
 
   /**
@@ -593,14 +628,15 @@ export function describeRun(
     since: attempt.firstAt,
     due: attempt.nextAt ?? undefined,
     running: attempt.startedAt !== null && row.owner !== null,
+    held: isHeld(attempt, row),
     lastError: attempt.error === null ? undefined : (JSON.parse(attempt.error) as Failure),
-    approvers: undefined,
+    ...approvalIn(attempt),
   }));
   if (row.owner === null) {
     for (const { command, kind, name, label, since, due, approvers } of waits) {
       if (journalled.has(command)) continue;
-      const wait = { command, kind, step: label ?? name, attempt: 0, since, due, running: false };
-      open.push({ ...wait, lastError: undefined, approvers });
+      const wait = { command, kind, step: label ?? name, attempt: 0, since, due, running: false, held: false };
+      open.push({ ...wait, lastError: undefined, approval: kind === "approval" ? name : undefined, approvers });
     }
   }
   return {
@@ -621,6 +657,19 @@ export function describeRun(
     crashes: row.crashes,
     meta: row.meta === null ? {} : (JSON.parse(row.meta) as Record<string, unknown>),
   };
+}
+
+/** What an active run's row says of an approval it waits for. */
+function approvalIn({ kind, name, details }: AttemptRow): Pick<OpenStep, "approval" | "approvers"> {
+  if (kind !== "approval") return { approval: undefined, approvers: undefined };
+  const told = details === null ? {} : (JSON.parse(details) as { approval?: string; approvers?: readonly string[] });
+  return { approval: told.approval ?? name, approvers: told.approvers };
+}
+
+/** A step of an active run that neither runs nor waits for a time: somebody holds it back. */
+function isHeld({ kind, startedAt, nextAt }: AttemptRow, { owner }: RunRow): boolean {
+  const isStep = kind === "activity" || kind === "inline" || kind === "transaction";
+  return isStep && startedAt === null && nextAt === null && owner !== null;
 }
 
 function historyEvent(row: EventRow, seq: number): HistoryEvent {

@@ -30,7 +30,7 @@ export class Tokens {
     const { run, c, g = 0, a = 1 } = this.#read(token);
     const data = encodePayload(result ?? null, this.#host.codec);
     if (c === undefined) await this.#send(run, "signal", callbackSignal(token), data, "callback");
-    else await this.#send(run, "outcome", "", foreignOutcome({ c, g, a }, data), null);
+    else await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, ...this.#meantFor(run) }, data), null);
   }
 
   async fail(token: string, error: Error): Promise<void> {
@@ -40,7 +40,13 @@ export class Tokens {
         "INVALID_ARGUMENT",
         "a callback takes an answer, no failure; put the failure into the answer",
       );
-    await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, e: toFailure(error) }), null);
+    await this.#send(
+      run,
+      "outcome",
+      "",
+      foreignOutcome({ c, g, a, ...this.#meantFor(run), e: toFailure(error) }),
+      null,
+    );
   }
 
   #read(token: string): Addressed {
@@ -51,6 +57,12 @@ export class Tokens {
         cause,
       });
     }
+  }
+
+  /** An attempt belongs to its run, not to one that continues it. */
+  #meantFor(runId: string): { u?: number } {
+    const run = parseRunId(this.#host.store.id, runId);
+    return run === undefined ? {} : { u: run };
   }
 
   /** A callback is answered once: the first answer counts. */

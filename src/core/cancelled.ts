@@ -13,6 +13,14 @@ export class CancelledError extends Error {
   }
 }
 
+/** Whether an error is, or was caused by, a cancellation. */
+export function isCancellation(error: unknown): boolean {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (current.name === "CancelledError") return true;
+  }
+  return false;
+}
+
 /** What `wf.scope(…, { timeout })` rejects with when the time is up. */
 export class ScopeTimeoutError extends Error {
   override readonly name: string = "TimeoutError";

@@ -48,6 +48,7 @@ export type EventType =
   | "SignalReceived"
   | "UpdateAccepted"
   | "ChildStarted"
+  | "VersionMarked"
   | "CancelRequested"
   | "Resumed"
   | "RunCompleted"
@@ -160,6 +161,8 @@ export const newEvent: {
   signalReceived(at: number, name: string, payload: Payload, message: number): NewEvent;
   updateAccepted(at: number, name: string, payload: Payload, message: number): NewEvent;
   childStarted(command: CommandIdentity, at: number, child: { workflowId: string; runId: string }): NewEvent;
+  /** Says nothing itself: the answers of `version` are in its notes. */
+  versionMarked(at: number): NewEvent;
   cancelRequested(at: number, reason: string, message: number): NewEvent;
   /** `reason` says what it was when it was not a resume: a reset or a fork. */
   resumed(at: number, setAside: readonly number[], commands: number, reason?: string): NewEvent;
@@ -203,6 +206,7 @@ export const newEvent: {
     at,
     body: `${identity(command)},"w":${JSON.stringify(workflowId)},"h":${JSON.stringify(runId)}`,
   }),
+  versionMarked: (at) => ({ type: "VersionMarked", at, body: "" }),
   cancelRequested: (at, reason, message) => ({
     type: "CancelRequested",
     at,

@@ -218,6 +218,11 @@ export class Machine<Spec = unknown> {
     return taken;
   }
 
+  /** Whether code decided for a version that is not on its way into the history yet. Effects wait for that (I1). */
+  get unmarked(): boolean {
+    return this.#notes.length > 0 && this.ending === undefined && this.#notes.some(({ kind }) => kind === "version");
+  }
+
   /** Notes gathered and not taken yet. */
   get pendingNotes(): readonly Note[] {
     return this.#notes;
@@ -404,6 +409,7 @@ export class Machine<Spec = unknown> {
         this.#options.onCancelled(this.cancelReason);
         break;
       case "Resumed":
+      case "VersionMarked":
         break;
       default:
         this.ending ??= { ok: false, error: undefined };
@@ -531,9 +537,8 @@ export class Machine<Spec = unknown> {
 
   /** The version of a change that this run goes by (rule 7). */
   version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
-    const version = this.#versions.at(id, this, max, () =>
-      this.note("version", { id, version: max, commands: this.commands }),
-    );
+    const mark = (): void => this.note("version", { id, version: max, commands: this.commands });
+    const version = this.#versions.at(id, this, max, this.#reading.on ? undefined : mark);
     if (version < min || version > max) {
       const supported = min === max ? String(min) : `${min} to ${max}`;
       const message = `the run goes by version ${version} of ${JSON.stringify(id)}, the code supports ${supported}. Deploy code that still supports version ${version} and resume the run.`;

@@ -72,6 +72,7 @@ const PAST: Readonly<Record<string, string>> = {
 const MOMENTS: Readonly<Record<string, string>> = {
   SignalReceived: "it received signal",
   UpdateAccepted: "it accepted update",
+  VersionMarked: "it decided for a version",
   CancelRequested: "it was cancelled",
   RunCompleted: "it completed",
   RunFailed: "it failed",

@@ -36,6 +36,11 @@ interface Cut {
 
 const NO_GENERATION = (): number => 0;
 
+/** Reason of the `Resumed` at which a fork begins: what it was given of another run is not checked, its values may differ. */
+export const FORKED = "fork";
+/** Reason of the `Resumed` by which a run goes back in its history. */
+export const WENT_BACK = "reset";
+
 /** Leaves out what resumes set aside. Cheap when there was none. */
 export function planReplay(history: readonly Row[]): ReplayPlan {
   const cuts = cutsOf(history);
@@ -66,11 +71,11 @@ function cutsOf(history: readonly Row[]): Cut[] {
   for (let index = 0; index < history.length; index++) {
     const row = history[index]!;
     if (row.type !== "Resumed") continue;
-    const { s = [], f = 0 } = parseEvent(row).data;
+    const { s = [], f = 0, r } = parseEvent(row).data;
     cuts.push({
       seq: index + 1,
       setAside: new Set(s),
-      first: s.length === 0 ? index + 1 : Math.min(...s),
+      first: r?.startsWith(FORKED) === true ? 1 : s.reduce((one, other) => Math.min(one, other), index + 1),
       commands: f,
     });
   }

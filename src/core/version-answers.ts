@@ -18,11 +18,15 @@ export class VersionAnswers {
     this.#past = past;
   }
 
-  /** The version of a change at this position. `fresh` is told when it is decided now and has to be recorded. */
-  at(id: string, here: Position, max: number, fresh: () => void): number {
+  /**
+   * The version of a change at this position. `fresh` is told when it is decided now and has to be recorded; without it (code that only
+   * reads) nothing is decided for later.
+   */
+  at(id: string, here: Position, max: number, fresh: (() => void) | undefined): number {
     const known = this.#known(id, here.commands);
     if (known !== undefined) return known;
     if (this.#isOld(here)) return 0;
+    if (fresh === undefined) return max;
     const answers = this.#given.get(id) ?? [];
     answers.push([here.commands, max]);
     this.#given.set(id, answers);

@@ -23,6 +23,8 @@ export interface ForeignOutcome {
   readonly h?: string;
   /** Said by hand: why. */
   readonly r?: string;
+  /** Number of the run it is meant for: one that continues it has other commands under the same numbers (rule 27). */
+  readonly u?: number;
 }
 
 /** Text of an outcome. `result` is payload text. */
@@ -38,7 +40,7 @@ interface Identity {
 
 /** The message by which a run that has ended settles the command of its parent. */
 export function toParent(parent: ParentLink, { workflowId, runId }: Identity, last: EventRow): NewMessage {
-  const address = { c: parent.command, g: parent.generation, w: workflowId, h: runId };
+  const address = { c: parent.command, g: parent.generation, w: workflowId, h: runId, u: parent.run };
   const { at } = last;
   const data = childOutcome(address, workflowId, last);
   return { run: parent.run, kind: "outcome", name: "", data, at, key: null };

@@ -5,6 +5,7 @@
 
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import type { PayloadCodec } from "../core/payload.ts";
+import type { ReplayPlan, ReplayRow } from "../core/resume.ts";
 import type { CodeKey, EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -24,6 +25,8 @@ import { Pauses } from "./pauses.ts";
 import { Queries } from "./queries.ts";
 import type { Registry } from "./registry.ts";
 import type { ReplicaParts } from "./replica.ts";
+import { resetRequest } from "./reset.ts";
+import { type Standing, standingAfter } from "./rewind.ts";
 import { RunActor } from "./run-actor.ts";
 import { type FactsRow, factsOf, type RunFacts } from "./run-facts.ts";
 import type { RunHost } from "./run-host.ts";
@@ -52,8 +55,8 @@ export interface EngineConfig {
   readonly warmRuns: number;
   /** `own`: advance only runs that were started or resumed through this engine. */
   readonly claims: "all" | "own";
-  /** Limits of queues. */
-  readonly queues: QueueSet;
+  /** Limits of queues. Absent: none. */
+  readonly queues?: QueueSet;
   readonly guard: GuardMode;
   readonly seal: (text: string) => string;
   readonly unseal: (text: string) => string;
@@ -113,7 +116,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
-    this.#slots = new Slots(config.clock, this.pauses, config.queues);
+    this.#slots = new Slots(config.clock, this.pauses, config.queues ?? new Map());
     this.#takeover = new Takeover(this);
     this.services = new RunServices(this);
     this.#context = new MachineMaker(this);
@@ -254,7 +257,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     const warm = new Set<number>();
     for (const row of rows) {
       const actor = this.#warm.get(row.run);
-      if (actor !== undefined && actor.seq === row.length && row.crashes === 0) warm.add(row.run);
+      if (actor !== undefined && actor.seq === row.length && row.crashes === 0 && resetRequest(row) === undefined)
+        warm.add(row.run);
       else if (actor !== undefined) this.#cool(actor);
     }
     const cold = rows.filter((row) => !warm.has(row.run)).map((row) => row.run);
@@ -446,6 +450,19 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#queries.ask(run, name, input);
   }
 
+  /** Where the code of a run stands after some of its events. */
+  standing(row: RunRow, plan: ReplayPlan, rows: readonly ReplayRow[]): Promise<Standing> {
+    return standingAfter(this, row, plan, rows);
+  }
+
+  /** Creates a run that begins in the middle; whoever has its code takes it over. */
+  async create(run: NewRun): Promise<StartResult> {
+    if (this.#closed) throw new PerdureError("UNAVAILABLE", "this engine is closed");
+    const { result } = await this.committer.start(run);
+    if ("run" in result) this.hint(result.run);
+    return result;
+  }
+
   // ---- CommitterHost ---------------------------------------------------------------------------------------------------
 
   leaseProved(sentMonotonicMs: number, sentAt: number): void {
@@ -511,11 +528,13 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   /** Ends as a killed process does: nothing is written any more, and its lease is left behind. */
   vanish(): void {
     this.#closed = true;
+    void this.#claimer.stop();
     this.leaseLost();
     this.committer.close();
     this.alarm.clear();
     this.#slots.close();
     this.#unattribute();
+    this.#unguard();
   }
 
   /** Stops: effects are aborted, runs are handed over at once, nothing is lost. */

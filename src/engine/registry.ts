@@ -121,7 +121,11 @@ export class Registry {
   }
 
   /** The definition a run is pinned to, or undefined when this engine has none. */
-  async pinned(name: string, version: string | null, store: Store): Promise<AnyWorkflow | undefined> {
+  async pinned(
+    name: string,
+    version: string | null,
+    store: Pick<Store, "definition">,
+  ): Promise<AnyWorkflow | undefined> {
     const standIn = this.#standIns.get(name);
     if (standIn !== undefined && standIn.version === version) return standIn;
     const given = this.#versioned(name, version ?? undefined);

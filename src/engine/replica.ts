@@ -2,7 +2,7 @@
  * A run's code replayed beside the run: no effects, no log, nothing written. For questions about a run (queries), for finding out
  * where in its history something happened (resume, reset, fork), and for checking code against histories.
  */
-
+import type { Note } from "../core/events.ts";
 import type { Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
 import type { ReplayPlan, ReplayRow } from "../core/resume.ts";
@@ -25,15 +25,25 @@ const SILENT: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 export class Replica implements ScopeOwner {
   readonly machine: Machine<CommandSpec>;
   readonly #turns: Turns;
+  #rejection: { readonly error: unknown } | undefined;
 
-  /** @param plan tells generations; its rows are not applied yet. */
-  constructor({ maker, turns }: ReplicaParts, facts: RunFacts, definition: AnyWorkflow, plan: ReplayPlan) {
+  /**
+   * @param plan tells generations; its rows are not applied yet.
+   * @param onNote told of what the code notes.
+   */
+  constructor(
+    { maker, turns }: ReplicaParts,
+    facts: RunFacts,
+    definition: AnyWorkflow,
+    plan: ReplayPlan,
+    onNote: (note: Note) => void = () => {},
+  ) {
     this.#turns = turns;
     this.machine = maker.machine(facts, definition, plan.generation, {
       owner: this,
       log: SILENT,
       onBlocked: () => {},
-      onNote: () => {},
+      onNote,
       onSettled: () => {},
       onAnswered: () => {},
     });
@@ -41,8 +51,16 @@ export class Replica implements ScopeOwner {
     this.machine.recall(pastOf(plan.rows, []));
   }
 
-  /** A rejection that nobody handles: the history says what came of it. */
-  rejected(): void {}
+  /** A rejection that nobody handles: the history says what came of it, unless {@link settled} is asked. */
+  rejected(error: unknown): void {
+    this.#rejection ??= { error };
+  }
+
+  /** Waits until rejections that nobody handles are known, and lets the first of them end the run, as it does live. */
+  async settled(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#rejection !== undefined) this.machine.fail(this.#rejection.error);
+  }
 
   /** Applies events, one in each turn. Ends early when the code disagrees: see `machine.blockage`. */
   apply(rows: readonly ReplayRow[]): Promise<void> {

@@ -144,12 +144,13 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#takenOver = from;
     this.#outbox.seq = from.length;
     this.#outbox.crashes = from.crashes;
-    this.#outbox.restoreRows(from.attempts);
-    this.#outbox.restoreAccepted(from.unanswered);
+    this.#outbox.rows.restore(from.attempts);
+    this.#outbox.answers.restore(from.unanswered);
     this.#children.restore(from.children);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(rows);
-    this.machine.recall(pastOf(rows, [...from.attempts.map(({ command }) => command), from.check?.[0] ?? 0]));
+    const issued = [...from.attempts, ...from.children].map(({ command }) => command);
+    this.machine.recall(pastOf(rows, [...issued, from.check?.[0] ?? 0]));
     this.#apply(rows);
   }
 
@@ -329,7 +330,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];
     this.#held = NONE;
     if (commands.length === 0 && this.#takenOver === undefined) return;
-    if ((this.#takenOver !== undefined && this.#outbox.hasNews) || this.#outbox.pausing) {
+    if ((this.#takenOver !== undefined && this.#outbox.hasNews) || this.#outbox.pausing || this.machine.unmarked) {
       const open = commands.filter(({ id }) => this.machine.open.has(id));
       for (const command of open) if (!isEffect(command)) this.#startWait(command);
       this.#held = open.filter(isEffect);
@@ -366,7 +367,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (step.done) return;
     if (step.fresh && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
       if (!this.mayStart(step)) return;
-      this.#outbox.keepRow(step.planned());
+      this.#outbox.rows.keep(step.planned());
       this.#careful.push(step);
       this.#ready();
     } else {
@@ -439,7 +440,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#journal = undefined;
     if (this.phase !== "live" || this.machine.ending !== undefined) return;
     for (const command of this.machine.open.values()) {
-      if (!isStep(command.spec)) this.#outbox.keepWaitRow(command, dueOf(command.spec));
+      if (!isStep(command.spec)) this.#outbox.rows.keepWait(command, dueOf(command.spec));
     }
     this.#journalHeld();
     if (this.#outbox.hasRows) this.#ready();
@@ -460,7 +461,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #keepHeldRow(step: StepRun): void {
     if (step.hasRow && step.fresh) return;
     step.hasRow = true;
-    this.#outbox.keepRow(step.row());
+    this.#outbox.rows.keep(step.row());
   }
 
   /** Rows for what lasts, after a while. */
@@ -577,7 +578,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #settle({ command }: StepRun, event: NewEvent): void {
     this.#steps.delete(command.id);
     this.#due.delete(command.id);
-    this.#outbox.settleRow(command.id);
+    this.#outbox.rows.settle(command.id);
     this.#outbox.arrive({ at: event.at, command, event });
     this.#ready();
   }
@@ -585,7 +586,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void {
     if (step.lastFailure !== undefined) step.lastFailure = this.#reporter.clean(step.lastFailure);
     step.hasRow = true;
-    this.#outbox.keepRow(step.row());
+    this.#outbox.rows.keep(step.row());
     if (why === "retry") this.#reporter.retrying(step.command, step.attempt - 1, step.lastFailure!, step.nextAt!);
     this.#ready();
   }
@@ -601,13 +602,13 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#steps.get(command)?.stop(reason);
     this.#steps.delete(command);
     this.#due.delete(command);
-    this.#outbox.settleRow(command);
+    this.#outbox.rows.settle(command);
     this.#children.cancel(command, reason.message);
   }
 
   foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
     if (isChild(command.spec)) {
-      this.#outbox.settleRow(command.id);
+      this.#outbox.rows.settle(command.id);
       return this.#children.ended(command as Command<ChildSpec>, outcome, at);
     }
     if (outcome.a === undefined) return this.#forced(command, outcome, at);
@@ -622,7 +623,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     step?.stop(new CancelledError(outcome.r ?? "settled from outside"));
     this.#steps.delete(command.id);
     this.#due.delete(command.id);
-    this.#outbox.settleRow(command.id);
+    this.#outbox.rows.settle(command.id);
     if (outcome.r !== undefined)
       this.machine.note("step.forced", { step: command.label ?? command.name, command: command.id, reason: outcome.r });
     return [
@@ -710,7 +711,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   release(): void {
     this.#releasing = true;
     for (const row of this.#stopSteps(new DOMException("the engine shuts down", "AbortError")))
-      this.#outbox.keepRow(row);
+      this.#outbox.rows.keep(row);
     if (this.#outbox.hasRows) this.#ready();
   }
 
@@ -749,12 +750,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (step !== undefined) this.drop(command, new CancelledError("its scope was left"));
     else this.#children.cancel(command, "the scope it was started in was left");
     this.#due.delete(command);
-    this.#outbox.settleRow(command);
+    this.#outbox.rows.settle(command);
   }
 
   /** The handler of an update has ended. */
   onAnswered(message: number, ending: Ending): void {
-    this.#outbox.answer(message, ending);
+    this.#outbox.answers.ended(message, ending);
   }
 
   /** A note was made. */

@@ -2,17 +2,20 @@
  * Taking over runs: from rows in the store to an actor that replays and goes on.
  *
  * Owner: the engine. Rule 18: a run that crashed engines before starts alone, one at a time, and after five crashes not at all.
- * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed.
+ * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed. A run with a
+ * request to go back in its history does that first.
  */
 import { type Check, newEvent } from "../core/events.ts";
 import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
-import type { EventRow, Lease, LoadedRun, RunRow, Store } from "../store/store.ts";
+import type { EventRow, Lease, LoadedRun, RunRow, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
 import type { Registry } from "./registry.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
+import { type ResetRequest, resetOf, resetRequest } from "./reset.ts";
+import { standingAfter } from "./rewind.ts";
 import type { RunActor } from "./run-actor.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { Secrets } from "./secrets.ts";
@@ -37,6 +40,12 @@ export interface TakeoverHost {
   actor(facts: RunFacts, definition: AnyWorkflow, generation: (command: number) => number): RunActor;
   /** Puts an actor among the active ones. */
   activate(actor: RunActor): void;
+}
+
+/** A run that can be replayed. */
+interface Ready {
+  readonly plan: ReplayPlan;
+  readonly loaded: LoadedRun;
 }
 
 /** Events loaded at once for one run; longer histories are read page by page. */
@@ -111,25 +120,45 @@ export class Takeover {
     const history = await this.#history(loaded);
     const definition = await this.#definition(row);
     const secrets = loaded.secrets === null ? {} : (JSON.parse(host.unseal(loaded.secrets)) as Secrets);
-    const plan = await this.#plan(row, history, definition, secrets);
-    if (plan === undefined || lease === undefined || lease !== host.lease() || host.advances(row.run)) return;
+    const ready = await this.#ready(loaded, history, definition, secrets);
+    if (ready === undefined || lease === undefined || lease !== host.lease() || host.advances(row.run)) return;
+    const { plan, loaded: left } = ready;
     const facts = host.facts(row, secrets, deadlineIn(history, plan));
     const actor = host.actor(facts, definition ?? NO_WORKFLOW, plan.generation);
     host.activate(actor);
     if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
     if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
-    const { attempts, messages } = loaded;
-    const check = checkOf(row, history.length);
-    actor.replay(plan.rows, {
-      length: history.length,
-      attempts,
-      messages,
-      inbox: row.inbox,
-      check,
-      crashes: row.crashes,
-      children: loaded.children,
-      unanswered: loaded.unanswered,
-    });
+    const { attempts, messages, children, unanswered } = left;
+    const { inbox, crashes } = left.row;
+    const check = checkOf(left.row, history.length);
+    const length = history.length;
+    actor.replay(plan.rows, { length, attempts, messages, inbox, check, crashes, children, unanswered });
+  }
+
+  /** What to replay, and the run as it is then: a reset that was asked for is carried out, a run that had ended is resumed. */
+  async #ready(
+    loaded: LoadedRun,
+    history: EventRow[],
+    definition: AnyWorkflow | undefined,
+    secrets: Secrets,
+  ): Promise<Ready | undefined> {
+    const { row } = loaded;
+    const request = resetRequest(row);
+    if (request !== undefined && definition !== undefined) return this.#reset(loaded, history, request);
+    const plan = await this.#plan(row, history, definition, secrets);
+    return plan === undefined ? undefined : { plan, loaded };
+  }
+
+  /** Undefined when the run is to stand still after that. Code that disagrees with the history blocks the run as it is. */
+  async #reset(loaded: LoadedRun, history: EventRow[], request: ResetRequest): Promise<Ready | undefined> {
+    const before = planReplay(history);
+    const kept = before.rows.filter(({ seq }) => seq < request.seq);
+    const { commands, blockage } = await standingAfter(this.#host, loaded.row, before, kept);
+    if (blockage !== undefined) return { plan: before, loaded };
+    const { transition, loaded: after, plan } = resetOf(loaded, history, commands, request, this.#host.clock.now());
+    if (!(await this.#append(transition)) || transition.image?.owned !== true) return undefined;
+    history.push(...transition.events);
+    return { plan, loaded: after };
   }
 
   async #definition(row: RunRow): Promise<AnyWorkflow | undefined> {
@@ -169,7 +198,8 @@ export class Takeover {
     const at = Math.max(this.#host.clock.now(), history.at(-1)!.at);
     const { type, body } = newEvent.resumed(at, setAside(plan.rows, pivot, commands), commands);
     const event: EventRow = { type, at, data: `{${body}}` };
-    if (!(await this.#append(row.run, history.length, event))) return undefined;
+    const none = { consumed: [], attempts: [], settled: [], image: null } as const;
+    if (!(await this.#append({ run: row.run, base: history.length, events: [event], ...none }))) return undefined;
     history.push(event);
     return planReplay(history);
   }
@@ -189,14 +219,14 @@ export class Takeover {
     return commands;
   }
 
-  #append(run: number, base: number, event: EventRow): Promise<boolean> {
+  #append(transition: Transition): Promise<boolean> {
     return new Promise((resolve, reject) => {
       let taken = false;
       this.#host.committer.ready({
         takeTransition: () => {
           if (taken) return undefined;
           taken = true;
-          return { run, base, events: [event], consumed: [], attempts: [], settled: [], image: null };
+          return transition;
         },
         committed: () => resolve(true),
         refused: () => resolve(false),

@@ -21,6 +21,8 @@ export interface FlowOptions {
   readonly retry?: RetryOptions;
   /** Longest life of a run, waits included. Default none. */
   readonly timeout?: Duration;
+  /** How long runs are kept after their end; no part of the definition. Default for ever. */
+  readonly retention?: Duration;
   /** How many tasks and agents may run at a time. Waits do not count. Default: no limit. */
   readonly maxParallel?: number;
   /** Template of the run's output. Default: the outputs of the last steps, by id. */
@@ -75,7 +77,11 @@ export function flow<I = unknown, O = unknown>(
   steps?: readonly FlowStep[],
 ): Flow<I, O> {
   const settings = isList(options) ? {} : options;
-  return flowOf<I, O>({ name, ...topOf(settings), steps: isList(options) ? options : (steps ?? []) });
+  const { retention } = settings;
+  return flowOf<I, O>(
+    { name, ...topOf(settings), steps: isList(options) ? options : (steps ?? []) },
+    retention === undefined ? {} : { retentionMs: durationMs(retention, "retention of the flow") },
+  );
 }
 
 function isList(value: FlowOptions | readonly FlowStep[]): value is readonly FlowStep[] {
@@ -98,6 +104,8 @@ function topOf(options: FlowOptions): Omit<FlowDefinition, "name" | "steps"> {
 export interface FlowSurroundings {
   /** Folder in which the programs of the flow's own agents run. Default: the current one. */
   readonly baseDir?: string;
+  /** How long runs are kept after their end, in milliseconds. */
+  readonly retentionMs?: number;
 }
 
 /** What is worked out once for a definition and thrown away when steps are added. */
@@ -110,7 +118,7 @@ interface Ready {
 /** Makes a {@link Flow} of a model. */
 export function flowOf<I = unknown, O = unknown>(
   initial: FlowDefinition,
-  { baseDir = "." }: FlowSurroundings = {},
+  { baseDir = ".", retentionMs }: FlowSurroundings = {},
 ): Flow<I, O> {
   let model: FlowDefinition = { ...initial, steps: [...initial.steps] };
   let ready: Ready | undefined;
@@ -127,6 +135,7 @@ export function flowOf<I = unknown, O = unknown>(
     run: async (wf, input) => (await runFlow(prepare().program, wf, input)) as O,
     check: (known) => assertValid(model.name, validateFlow(model, namesFor(model, known.activityNames))),
     revive: (text) => revived(text, model, baseDir),
+    ...(retentionMs !== undefined && { retentionMs }),
   });
   const made = Object.assign(base, {
     [FLOW]: true as const,

@@ -45,13 +45,23 @@ export class VirtualClock implements Clock {
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms;
     await this.settle();
-    for (let next = this.#next(until); next !== undefined; next = this.#next(until)) {
-      this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.due);
-      next.callback();
-      await this.settle();
-    }
-    this.#now = until;
+    while (this.fire(until)) await this.settle();
+    this.moveTo(until);
+  }
+
+  /** Moves to the next timer that is due by `until`, and rings it. False: there is none. */
+  fire(until: number = Number.POSITIVE_INFINITY): boolean {
+    const next = this.#next(until);
+    if (next === undefined) return false;
+    this.#timers.delete(next);
+    this.moveTo(next.due);
+    next.callback();
+    return true;
+  }
+
+  /** Moves on without ringing anything. Never goes back. */
+  moveTo(time: number): void {
+    this.#now = Math.max(this.#now, time);
   }
 
   #next(until: number): Timer | undefined {

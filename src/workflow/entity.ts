@@ -55,6 +55,8 @@ export interface EntityDefinition<S extends object, On extends Operations<S>, Ge
   readonly validate?: { readonly [K in keyof NoInfer<On>]?: (state: S, input: InputOf<NoInfer<On>[K]>) => void };
   /** After this long without a message the entity completes with its state; the next message starts it anew. Default never. */
   readonly expire?: Duration;
+  /** How long its runs are kept after their end; every run but the last one of a live entity has ended. Default for ever. */
+  readonly retention?: Duration;
   /** Number of handled messages after which the entity goes on with an empty history. Default 1000. */
   readonly continueAfter?: number;
 }
@@ -109,7 +111,7 @@ export function entity<S extends object, On extends Operations<S>, Get extends Q
   name: string,
   definition: EntityDefinition<S, On, Get>,
 ): Entity<S, On, Get> {
-  const { on, get = {}, expire, continueAfter = CONTINUE_AFTER } = definition;
+  const { on, get = {}, expire, retention, continueAfter = CONTINUE_AFTER } = definition;
   checkNames(name, Object.keys(on), Object.keys(get));
   if (!Number.isInteger(continueAfter) || continueAfter < 1)
     throw new PerdureError("INVALID_ARGUMENT", `entity ${name}: continueAfter must be a whole number from 1`);
@@ -120,7 +122,12 @@ export function entity<S extends object, On extends Operations<S>, Get extends Q
   const run = (wf: WorkflowContext, input: EntityInput<S> | undefined): Promise<S> =>
     live(wf, { name, definition, limits }, input);
   return {
-    ...workflowOf({ name, version: undefined, run }),
+    ...workflowOf({
+      name,
+      version: undefined,
+      run,
+      ...(retention !== undefined && { retentionMs: durationMs(retention, `retention of entity ${name}`) }),
+    }),
     updates: tokens(on, update) as unknown as Entity<S, On, Get>["updates"],
     queries: tokens(get, query) as unknown as Entity<S, On, Get>["queries"],
   };

@@ -1,4 +1,5 @@
 /** Workflows: named, optionally versioned, deterministic functions. */
+import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { MAX_NAME } from "../core/ids.ts";
 import type { WorkflowContext } from "./context.ts";
@@ -16,6 +17,8 @@ export interface Workflow<I, O> {
   readonly definition?: string;
   /** Longest life of a run in milliseconds, waits included. Default none. */
   readonly timeoutMs?: number;
+  /** How long its runs are kept after their end, in milliseconds. Default for ever. */
+  readonly retentionMs?: number;
   /** Looks for problems that only show beside the engine's activities. @throws PerdureError `INVALID_ARGUMENT` listing them. */
   readonly check?: (known: { activity(name: string): unknown; readonly activityNames: readonly string[] }) => void;
   /** For declarative workflows: makes the workflow of another stored definition of the same name. */
@@ -25,6 +28,14 @@ export interface Workflow<I, O> {
 /** Any workflow, whatever its types. */
 // biome-ignore lint/suspicious/noExplicitAny: the only type every workflow is assignable to
 export type AnyWorkflow = Workflow<any, any>;
+
+/** Options of {@link workflow}. */
+export interface WorkflowOptions {
+  /** Version that runs are pinned to. */
+  readonly version?: string;
+  /** How long runs are kept after their end; then the engine deletes them. Default for ever. */
+  readonly retention?: Duration;
+}
 
 type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
 
@@ -37,18 +48,20 @@ type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
 export function workflow<I = undefined, O = unknown>(name: string, fn: WorkflowFunction<I, O>): Workflow<I, O>;
 export function workflow<I = undefined, O = unknown>(
   name: string,
-  options: { version?: string },
+  options: WorkflowOptions,
   fn: WorkflowFunction<I, O>,
 ): Workflow<I, O>;
 export function workflow<I, O>(
   name: string,
-  options: { version?: string } | WorkflowFunction<I, O>,
+  options: WorkflowOptions | WorkflowFunction<I, O>,
   fn?: WorkflowFunction<I, O>,
 ): Workflow<I, O> {
   const run = typeof options === "function" ? options : fn;
   if (typeof run !== "function")
     throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
-  return workflowOf({ name, version: typeof options === "function" ? undefined : options.version, run });
+  const { version, retention } = typeof options === "function" ? ({} as WorkflowOptions) : options;
+  const kept = retention === undefined ? {} : { retentionMs: durationMs(retention, `retention of ${name}`) };
+  return workflowOf({ name, version, run, ...kept });
 }
 
 /** Makes a {@link Workflow} of its parts, for interpreters such as flows and graphs. */

@@ -254,6 +254,35 @@ describe("crashes", () => {
   });
 });
 
+describe("continuing as new", () => {
+  test("the outcome of a child from before means nothing to the run that goes on", async () => {
+    const { engine, finish, clock } = bench();
+    const tokens: string[] = [];
+    const later = activity("later", async (_: undefined, ctx) => void tokens.push(ctx.completeLater()));
+    const parent = workflow("parent", async (wf, n: number) => {
+      if (n === 0) {
+        await wf.spawn(waiting, "x", { id: "c" });
+        void wf.call(later).catch(() => {});
+        await wf.sleep("1s");
+        return wf.continueAsNew(1);
+      }
+      return [await wf.waitFor(go), await wf.call(later)];
+    });
+    await using host = await engine({ workflows: [...ALL, parent] });
+    const handle = await host.start(parent, 0);
+    await clock.advance(10_000);
+    await (await host.handle("c")).signal(go, "child");
+    await host.complete(tokens[0]!, "before").catch(() => {});
+    await clock.advance(10_000);
+    expect(await handle.status()).toBe("running");
+    await handle.signal(go, "parent");
+    await clock.advance(10_000);
+    await host.complete(tokens[0]!, "before").catch(() => {});
+    await host.complete(tokens[1]!, "after");
+    expect(await finish(handle)).toEqual(["parent", "after"]);
+  });
+});
+
 describe("other runs", () => {
   test("are told by workflow code, once, and unknown or closed ones are errors", async () => {
     const { engine, finish } = bench();

@@ -7,6 +7,7 @@ import { isPerdureError } from "../../core/errors.ts";
 import { migrationStatus } from "../../store/sqlite/migration-status.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { namedFlows } from "../flow-files.ts";
+import { pauseText, unpauseCommand } from "../pause-words.ts";
 import { shellWord } from "../progress/run-display.ts";
 import { loadProject, type Project, storePath } from "../project.ts";
 import { plainLine } from "../text/cell-width.ts";
@@ -127,7 +128,7 @@ async function storeChecks(project: Project): Promise<Check[]> {
       ok: true,
       message: "every commit reaches the disk (unless --durability relaxed)",
     });
-    checks.push(await enginesCheck(connection), ...(await runsChecks(connection)));
+    checks.push(await enginesCheck(connection), ...(await pausesCheck(connection)), ...(await runsChecks(connection)));
     return checks;
   } finally {
     await connection.close();
@@ -157,6 +158,15 @@ async function enginesCheck({ store }: Connection): Promise<Check> {
   });
   const message = engines.length === 0 ? "none running" : `${engines.length} registered`;
   return { name: "engines", ok: engines.length === 0 ? undefined : true, message, details };
+}
+
+async function pausesCheck(connection: Connection): Promise<Check[]> {
+  const pauses = await connection.pauses();
+  if (pauses.length === 0) return [];
+  const now = Date.now();
+  const details = pauses.map((pause) => pauseText(pause, now));
+  const hint = `to go on: ${pauses.map(({ target }) => unpauseCommand(target)).join("; ")}`;
+  return [{ name: "paused", ok: undefined, message: String(pauses.length), details, hint }];
 }
 
 /** Whether an engine of this machine has no process any more. Labels are `host:pid`. */

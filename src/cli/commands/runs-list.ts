@@ -2,12 +2,11 @@
 
 import type { RunDescription } from "../../client/run-handle.ts";
 import { parseDuration } from "../../core/duration.ts";
-import type { RunStatus } from "../../core/status.ts";
-import { closest } from "../../flow/suggestion.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";
 import { statusPart } from "../progress/progress-lines.ts";
 import { runRecord } from "../run-record.ts";
+import { statusesOf } from "../status-option.ts";
 import type { Part } from "../text/styled-line.ts";
 import { tableLines } from "../text/table.ts";
 import { agoText, spanText } from "../text/time-text.ts";
@@ -36,19 +35,6 @@ export const runsList: Command = {
   run: (invocation) => withConnection(invocation, ({ runs }) => list(invocation, runs)),
 };
 
-const STATUSES: readonly RunStatus[] = [
-  "pending",
-  "running",
-  "paused",
-  "blocked",
-  "completed",
-  "failed",
-  "cancelled",
-  "terminated",
-  "timed_out",
-  "continued_as_new",
-];
-const OPEN_STATUSES: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
 const DEFAULT_LIMIT = 20;
 
 async function list(
@@ -56,7 +42,7 @@ async function list(
   runs: { list(options: object): Promise<RunDescription[]> },
 ): Promise<number> {
   args.atMost(0);
-  const status = args.list("status").flatMap(statusOf);
+  const status = args.list("status").flatMap(statusesOf);
   const since = sinceOf(args.text("since"));
   const workflow = args.text("workflow");
   const limit = args.count("limit") ?? DEFAULT_LIMIT;
@@ -88,20 +74,6 @@ const HEADER = ["STATUS", "WORKFLOW", "ID", "STARTED", "TOOK", "RUN"];
 function row({ status, workflow, workflowId, createdAt, closedAt, runId }: RunDescription, now: number): Part[] {
   const took = closedAt === undefined ? "" : spanText(closedAt - createdAt);
   return [statusPart(status), workflow, workflowId, agoText(createdAt, now), took, ["dim", runId]];
-}
-
-function statusOf(text: string): readonly RunStatus[] {
-  return text.split(",").flatMap((word) => {
-    const name = word.trim().replaceAll("-", "_");
-    if (name === "open") return OPEN_STATUSES;
-    const status = STATUSES.find((one) => one === name);
-    if (status !== undefined) return [status];
-    const near = closest(name, STATUSES);
-    throw usageError(
-      `--status: there is no state ${JSON.stringify(word)}`,
-      near === undefined ? `it is one of open, ${STATUSES.join(", ")}` : `did you mean ${near}?`,
-    );
-  });
 }
 
 function sinceOf(text: string | undefined): number | undefined {

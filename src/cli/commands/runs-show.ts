@@ -1,10 +1,12 @@
 /** `perdure runs show`: one run with its steps. */
 import type { Connection } from "../../client/connect.ts";
+import type { Pause } from "../../client/pause-control.ts";
 import type { HistoryEvent, RunDescription, RunHandle } from "../../client/run-handle.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import type { RunRow } from "../../store/store.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
+import { pausesOf, pauseText, unpauseCommand } from "../pause-words.ts";
 import { pinnedDefinition } from "../pinned-definition.ts";
 import { activityOf, awaitedSignals, statusPart, stepLines } from "../progress/progress-lines.ts";
 import { shellWord } from "../progress/run-display.ts";
@@ -16,6 +18,7 @@ import { errorText } from "../text/error-text.ts";
 import { renderLine, type StyledLine } from "../text/styled-line.ts";
 import { clockText, spanText } from "../text/time-text.ts";
 import { jsonValue, prettyValue } from "../text/value-text.ts";
+import { approvalsOf } from "../waiting-approvals.ts";
 
 export const runsShow: Command = {
   name: "runs show",
@@ -39,15 +42,24 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
   const input = first === undefined ? undefined : revived(first.data.p);
   const output = last?.type === "RunCompleted" ? revived(last.data.p) : undefined;
   if (json) {
-    const extra = { input: jsonValue(input), ...(last?.type === "RunCompleted" && { output: jsonValue(output) }) };
+    const pauses = (await pausesOf(connection, description)).map(({ target, reason }) => ({ target, reason }));
+    const held = pauses.length === 0 ? {} : { pauses };
+    const extra = {
+      input: jsonValue(input),
+      ...held,
+      ...(last?.type === "RunCompleted" && { output: jsonValue(output) }),
+    };
     terminal.line(JSON.stringify(runDetails(description, progress, extra)));
     return EXIT.ok;
   }
   const engines = await connection.store.engines();
+  const pauses = await pausesOf(connection, description);
   const columns = terminal.live ? terminal.columns : Number.POSITIVE_INFINITY;
   const lines = [...factLines(description, progress), ...stepsOf(progress)];
   for (const line of lines) terminal.line(renderLine(line, terminal.styles, columns));
   for (const line of valueLines(terminal, { input, output, description })) terminal.line(line);
+  for (const line of [...approvalLines(description), ...pauseLines(pauses)])
+    terminal.line(renderLine(line, terminal.styles));
   for (const line of adviceLines(description, progress, row, engines.length))
     terminal.line(renderLine(line, terminal.styles));
   return EXIT.ok;
@@ -116,6 +128,28 @@ function valueLines(
     lines.push(...block(styles.red("error "), plainText(errorText(error)).trimEnd().split("\n")));
   if (blocked !== undefined) lines.push(...block(styles.red("blocked"), plainText(blocked.message).split("\n")));
   return lines.length === 0 ? [] : ["", ...lines];
+}
+
+function approvalLines(description: RunDescription): StyledLine[] {
+  const id = shellWord(description.workflowId);
+  return approvalsOf(description).flatMap(({ name, approvers }, i): StyledLine[] => [
+    ...(i === 0 ? [[]] : []),
+    [
+      ["dim", "decide  "],
+      `perdure approvals approve ${id} ${shellWord(name)} --by ${approvers === undefined ? "WHO" : shellWord(approvers[0] ?? "WHO")}`,
+      ...(approvers === undefined || approvers.length < 2
+        ? []
+        : [["dim", ` (or ${approvers.slice(1).join(", ")})`] as const]),
+    ],
+  ]);
+}
+
+function pauseLines(pauses: readonly Pause[]): StyledLine[] {
+  const now = Date.now();
+  return pauses.flatMap((pause, i): StyledLine[] => [
+    ...(i === 0 ? [[]] : []),
+    [["yellow", "paused  "], pauseText(pause, now), ["dim", `  ${unpauseCommand(pause.target)} lifts it`]],
+  ]);
 }
 
 function adviceLines(

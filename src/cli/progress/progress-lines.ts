@@ -125,12 +125,13 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
   }
 }
 
-function waitDetails({ signal, due }: StepProgress, now: number): Part[] {
+function waitDetails({ kind, signal, due, held }: StepProgress, now: number): Part[] {
+  if (held === true) return [["yellow", "could start, but a limit or a pause holds it back"]];
   const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
   const left = due === undefined ? "" : ` (${spanText(due - now)})`;
   if (signal === undefined)
     return [
-      ["yellow", `waits${until}`],
+      ["yellow", `${kind === "approval" ? "waits for a decision" : "waits"}${until}`],
       ["dim", left],
     ];
   return [

@@ -45,6 +45,8 @@ export interface StepProgress {
   target?: string | undefined;
   /** The last line it logged. */
   log?: string | undefined;
+  /** It could start, but a limit or a pause holds it back. */
+  held?: boolean;
 }
 
 /** Something worth a line where lines cannot be redrawn. */
@@ -52,6 +54,9 @@ export type Change =
   | { readonly kind: "step"; readonly step: StepProgress }
   | { readonly kind: "log"; readonly step: string; readonly level: string; readonly message: string }
   | { readonly kind: "note"; readonly text: string };
+
+/** Kinds of steps in which nothing runs. */
+const WAITS: ReadonlySet<string> = new Set(["wait", "timer", "until", "approval", "child"]);
 
 const SETTLED: ReadonlySet<StepState> = new Set<StepState>([
   "completed",
@@ -245,7 +250,8 @@ export class RunProgress {
     if (isSettled(step)) return;
     const fields = { since: open.since, due: open.due, attempts: open.attempt };
     const error = open.lastError === undefined ? undefined : errorText(open.lastError);
-    if (open.kind === "wait" || open.kind === "timer") this.#set(step, "waiting", fields);
+    step.held = open.held;
+    if (WAITS.has(open.kind) || open.held) this.#set(step, "waiting", fields);
     else if (open.running) this.#set(step, "running", { ...fields, error });
     else if (error !== undefined) this.#set(step, "retrying", { ...fields, attempts: open.attempt - 1, error });
   }

@@ -1,0 +1,132 @@
+/** One operation on many runs: page by page, so that a store of any size fits. */
+import { isPerdureError, PerdureError } from "../core/errors.ts";
+import { formatRunId } from "../core/ids.ts";
+import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
+import type { RunFilter, RunRow } from "../store/store.ts";
+import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+
+/** What can be done with many runs at once. */
+export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "delete";
+
+/** Options of `runs.bulk`. */
+export interface BulkOptions {
+  /** Only count and tell what would be done. */
+  readonly dryRun?: boolean;
+  /** Why, for `cancel`, `terminate` and `pause`. */
+  readonly reason?: string;
+  /** At most this many runs, the newest. Default all. */
+  readonly limit?: number;
+  /** Told of each run when it is done, or would be; with the error when it failed. */
+  readonly onRun?: (run: RunDescription, error?: PerdureError) => void;
+}
+
+/** What became of a bulk operation. */
+export interface BulkReport {
+  /** Runs that are meant. */
+  readonly matched: number;
+  /** Runs it was done with; 0 in a dry run. */
+  readonly done: number;
+  readonly failed: readonly { readonly workflowId: string; readonly runId: string; readonly error: PerdureError }[];
+}
+
+const PAGE = 200;
+const AT_ONCE = 20;
+
+const OPEN: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
+
+/** Statuses that an action is for. */
+const FOR: Readonly<Record<BulkAction, readonly RunStatus[]>> = {
+  cancel: OPEN,
+  terminate: OPEN,
+  pause: ["pending", "running"],
+  resume: [...RESUMABLE],
+  delete: ["completed", "failed", "cancelled", "terminated", "timed_out", "continued_as_new"],
+};
+
+/** Does something with every run of a filter. */
+export async function bulk(
+  host: HandleHost,
+  filter: Omit<RunFilter, "limit">,
+  action: BulkAction,
+  options: BulkOptions,
+): Promise<BulkReport> {
+  if (!Object.hasOwn(FOR, action))
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `there is no bulk action ${JSON.stringify(action)}; there are ${Object.keys(FOR).join(", ")}`,
+    );
+  const work = new Bulk(host, action, options);
+  const wanted = { status: FOR[action], ...filter };
+  const { limit = Number.POSITIVE_INFINITY } = options;
+  let before: number | undefined;
+  while (work.matched < limit) {
+    const size = Math.min(PAGE, limit - work.matched);
+    const rows = await host.store.list({ ...wanted, limit: size, ...(before !== undefined && { before }) });
+    for (let at = 0; at < rows.length; at += AT_ONCE) await work.all(rows.slice(at, at + AT_ONCE));
+    if (rows.length < size) break;
+    before = rows.at(-1)!.run;
+  }
+  return { matched: work.matched, done: work.done, failed: work.failed };
+}
+
+class Bulk {
+  readonly #host: HandleHost;
+  readonly #action: BulkAction;
+  readonly #options: BulkOptions;
+  readonly failed: BulkReport["failed"][number][] = [];
+  matched = 0;
+  done = 0;
+
+  constructor(host: HandleHost, action: BulkAction, options: BulkOptions) {
+    this.#host = host;
+    this.#action = action;
+    this.#options = options;
+  }
+
+  async all(rows: readonly RunRow[]): Promise<void> {
+    await Promise.all(rows.map((row) => this.#one(row)));
+  }
+
+  async #one(row: RunRow): Promise<void> {
+    this.matched++;
+    const error = this.#options.dryRun === true ? undefined : await this.#attempt(row);
+    if (error !== undefined)
+      this.failed.push({ workflowId: row.workflowId, runId: formatRunId(this.#host.store.id, row.run), error });
+    else if (this.#options.dryRun !== true) this.done++;
+    this.#options.onRun?.(describeRun(row, [], this.#host, undefined), error);
+  }
+
+  async #attempt(row: RunRow): Promise<PerdureError | undefined> {
+    try {
+      await this.#do(row);
+      return undefined;
+    } catch (error) {
+      if (!isPerdureError(error) || error.code === "UNAVAILABLE") throw error;
+      return error;
+    }
+  }
+
+  async #do(row: RunRow): Promise<void> {
+    const { reason } = this.#options;
+    if (this.#action === "delete") return removeRow(this.#host, row);
+    const handle = new RunHandle(this.#host, row.workflowId, row.run);
+    switch (this.#action) {
+      case "cancel":
+        return handle.cancel(reason);
+      case "terminate":
+        return handle.terminate(reason);
+      case "pause":
+        return handle.pause(reason);
+      default:
+        return handle.resume();
+    }
+  }
+}
+
+/** Deletes the very run, not the one that continued it. */
+async function removeRow({ store }: HandleHost, { run, workflowId, status }: RunRow): Promise<void> {
+  if (!isClosed(status))
+    throw new PerdureError("CONFLICT", `${workflowId} is ${status}; cancel or terminate it before deleting`);
+  if (!(await store.remove(run)))
+    throw new PerdureError("CONFLICT", `${workflowId} changed while it was being deleted; look again`);
+}

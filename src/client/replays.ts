@@ -1,0 +1,181 @@
+/** Replaying the runs of a store against the code at hand, page by page: thousands of runs take no more memory than one page. */
+import type { Check } from "../core/events.ts";
+import { formatRunId } from "../core/ids.ts";
+import type { Blockage } from "../core/machine.ts";
+import type { RunStatus } from "../core/status.ts";
+import type { RecordedHistory } from "../engine/recorded-history.ts";
+import type { Registry } from "../engine/registry.ts";
+import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
+import type { Recording, Replayed } from "../engine/replaying.ts";
+import { factsOf } from "../engine/run-facts.ts";
+import type { LoadedRun, RunRow, Store } from "../store/store.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+
+/** Which runs to replay. */
+export interface ReplayFilter {
+  readonly workflow?: string | undefined;
+  /** Default: open ones. */
+  readonly status?: readonly RunStatus[] | "all" | undefined;
+  /** Only these, by number. */
+  readonly runs?: readonly number[] | undefined;
+  /** At most this many, newest first. */
+  readonly limit?: number | undefined;
+}
+
+/** What was found about one run. */
+export interface ReplayReport {
+  readonly workflow: string;
+  readonly version: string | undefined;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly status: RunStatus;
+  /** Events of its history. */
+  readonly length: number;
+  /** Whether the code agrees with the history; `no_code` when the code of its version is not here. */
+  readonly result: "same" | "different" | "no_code";
+  /** Where and why it does not. */
+  readonly blockage: Blockage | undefined;
+}
+
+/** The code a run is replayed with. */
+export interface FoundCode {
+  readonly definition: AnyWorkflow;
+  readonly registry: Registry;
+}
+
+/** Finds the code of a run. */
+export type FindCode = (run: Pick<RunRow, "workflow" | "version" | "meta">) => Promise<FoundCode | undefined>;
+
+/** Statuses of runs that have not ended. */
+export const OPEN_STATUSES: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
+
+const PAGE = 100;
+/** Events loaded for each run of a page; longer histories are loaded one at a time. */
+const SHORT_HISTORY = 500;
+/** How often a run that is advanced meanwhile is looked at again. */
+const MAX_LOOKS = 3;
+
+/** Replays runs, newest first. Nothing is written and nothing is started. */
+export async function* replayRuns(
+  store: Store,
+  find: FindCode,
+  filter: ReplayFilter = {},
+  options: ReplayerOptions = {},
+): AsyncGenerator<ReplayReport, void, undefined> {
+  const replayer = new Replayer(options);
+  try {
+    for await (const runs of pagesOf(store, filter)) {
+      const loaded = await store.load(runs, SHORT_HISTORY);
+      const short = loaded.filter(({ events }) => events.length < SHORT_HISTORY);
+      const reports = await Promise.all(short.map((one) => replayOne(store, replayer, find, one)));
+      for (const report of reports) yield report;
+      for (const { row, events } of loaded) {
+        if (events.length < SHORT_HISTORY) continue;
+        const whole = await loadWhole(store, row.run);
+        if (whole !== undefined) yield await replayOne(store, replayer, find, whole);
+      }
+    }
+  } finally {
+    replayer.close();
+  }
+}
+
+async function* pagesOf(
+  store: Store,
+  { workflow, status = OPEN_STATUSES, runs, limit }: ReplayFilter,
+): AsyncGenerator<number[]> {
+  if (runs !== undefined) {
+    yield [...runs];
+    return;
+  }
+  let left = limit ?? Number.POSITIVE_INFINITY;
+  let before: number | undefined;
+  while (left > 0) {
+    const rows = await store.list({
+      limit: Math.min(PAGE, left),
+      ...(status !== "all" && { status }),
+      ...(workflow !== undefined && { workflow }),
+      ...(before !== undefined && { before }),
+    });
+    if (rows.length === 0) return;
+    yield rows.map(({ run }) => run);
+    before = rows.at(-1)!.run;
+    left -= rows.length;
+  }
+}
+
+async function loadWhole(store: Store, run: number): Promise<LoadedRun | undefined> {
+  return (await store.load([run], Number.MAX_SAFE_INTEGER))[0];
+}
+
+async function replayOne(store: Store, replayer: Replayer, find: FindCode, loaded: LoadedRun): Promise<ReplayReport> {
+  const { row, events } = loaded;
+  const report = {
+    workflow: row.workflow,
+    version: row.version ?? undefined,
+    workflowId: row.workflowId,
+    runId: formatRunId(store.id, row.run),
+    status: row.status,
+    length: events.length,
+  };
+  const code = await find(row);
+  if (code === undefined) return { ...report, result: "no_code", blockage: undefined };
+  const replayed = await replaySettled(store, replayer, code, loaded);
+  return replayed.ok
+    ? { ...report, result: "same", blockage: undefined }
+    : { ...report, result: "different", blockage: replayed.blockage };
+}
+
+/** A run that somebody advances may have been read in two halves: a difference counts when it is there again. */
+async function replaySettled(
+  store: Store,
+  replayer: Replayer,
+  { definition, registry }: FoundCode,
+  first: LoadedRun,
+): Promise<Replayed> {
+  let loaded = first;
+  for (let look = 1; ; look++) {
+    const replayed = await replayer.replay(recordingOf(store, loaded), definition, registry);
+    if (replayed.ok || loaded.row.closedAt !== null || loaded.row.owner === null || look === MAX_LOOKS) return replayed;
+    const again = await loadWhole(store, loaded.row.run);
+    if (again === undefined) return replayed;
+    loaded = again;
+  }
+}
+
+function recordingOf(store: Store, { row, events, attempts, children }: LoadedRun): Recording {
+  const inFlight = [
+    ...attempts.map(({ command, kind, name }) => ({ command, kind, name })),
+    ...children.map(({ command, workflowId }) => ({ command, kind: "child", name: workflowId })),
+  ];
+  return { facts: factsOf(row, store.id, {}, undefined), events, inFlight, check: checkOf(row, events.length) };
+}
+
+/** The check written when the run was parked, if nothing was appended since. */
+function checkOf({ detail, length }: RunRow, events: number): Check | undefined {
+  if (detail === null || length !== events) return undefined;
+  return (JSON.parse(detail) as { check?: Check }).check;
+}
+
+/** The history of a run as it is kept outside of its store. Undefined when there is no such run. */
+export async function recordRun(store: Store, run: number): Promise<RecordedHistory | undefined> {
+  const loaded = await loadWhole(store, run);
+  if (loaded === undefined) return undefined;
+  const { row } = loaded;
+  const { facts, events, inFlight, check = null } = recordingOf(store, loaded);
+  const definition = row.version === null ? undefined : await store.definition(row.version);
+  return {
+    workflow: row.workflow,
+    version: row.version,
+    workflowId: row.workflowId,
+    runId: facts.runId,
+    status: row.status,
+    startedAt: row.createdAt,
+    parent: row.parent === null ? null : formatRunId(store.id, row.parent.run),
+    tags: facts.tags,
+    definition: definition?.body ?? null,
+    inFlight,
+    check,
+    events,
+  };
+}

@@ -1,0 +1,90 @@
+/** Finding runs, and doing the same with many of them. */
+import { PerdureError } from "../core/errors.ts";
+import { parseRunId } from "../core/ids.ts";
+import type { RunStatus } from "../core/status.ts";
+import type { RunFilter } from "../store/store.ts";
+import { type BulkAction, type BulkOptions, type BulkReport, bulk } from "./bulk.ts";
+import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+
+/** Which runs are meant: those that are all of this. */
+export interface RunsFilter {
+  readonly workflow?: string;
+  readonly status?: RunStatus | readonly RunStatus[];
+  /** Created at or after: epoch milliseconds or Date. */
+  readonly since?: number | Date;
+  /** Ended before: epoch milliseconds or Date. */
+  readonly closedBefore?: number | Date;
+  /** Having all of these tags. */
+  readonly tags?: Readonly<Record<string, string | number | boolean>>;
+  /** Children of the run with this run id. */
+  readonly parent?: string;
+}
+
+/** Which runs to list. */
+export interface ListOptions extends RunsFilter {
+  /** At most this many, newest first. Default 100, at most 1000. */
+  readonly limit?: number;
+  /** Cursor: the runId of the last run of the page before. */
+  readonly before?: string;
+}
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+/** Reading and finding runs. */
+export class Runs {
+  readonly #host: HandleHost;
+
+  constructor(host: HandleHost) {
+    this.#host = host;
+  }
+
+  /** The handle of a run, by workflow id or run id. @throws PerdureError `NOT_FOUND`. */
+  async handle<O = unknown>(id: string): Promise<RunHandle<O>> {
+    const { store } = this.#host;
+    const number = parseRunId(store.id, id);
+    const row =
+      (await store.find({ workflowId: id })) ?? (number === undefined ? undefined : await store.find({ run: number }));
+    if (row === undefined)
+      throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(id)} in this store`, { details: { id } });
+    return new RunHandle<O>(this.#host, row.workflowId, row.run);
+  }
+
+  /** Runs, newest first. */
+  async list(options: ListOptions = {}): Promise<RunDescription[]> {
+    const { store } = this.#host;
+    const { limit = DEFAULT_LIMIT, before, ...filter } = options;
+    const rows = await store.list({
+      ...storeFilter(store.id, filter),
+      limit: Math.min(Math.max(1, limit), MAX_LIMIT),
+      ...(before !== undefined && { before: parseRunId(store.id, before) ?? 0 }),
+    });
+    return rows.map((row) => describeRun(row, [], this.#host, undefined));
+  }
+
+  /**
+   * Does the same with every run that matches: `cancel`, `terminate`, `pause`, `resume` or `delete`. Without `status` in the filter only
+   * those are meant that the action is possible for. Runs that are started meanwhile are left alone. What fails does not stop the rest.
+   *
+   * @example
+   * await engine.runs.bulk({ workflow: "etl", tags: { customer: 42 } }, "cancel", { reason: "they left", dryRun: true });
+   */
+  async bulk(filter: RunsFilter, action: BulkAction, options: BulkOptions = {}): Promise<BulkReport> {
+    return bulk(this.#host, storeFilter(this.#host.store.id, filter), action, options);
+  }
+}
+
+/** A filter as the store understands it. */
+function storeFilter(storeId: string, filter: RunsFilter): Omit<RunFilter, "limit"> {
+  const { workflow, status, since, closedBefore, tags, parent } = filter;
+  return {
+    ...(workflow !== undefined && { workflow }),
+    ...(status !== undefined && { status: typeof status === "string" ? [status] : status }),
+    ...(since !== undefined && { since: Number(since) }),
+    ...(closedBefore !== undefined && { closedBefore: Number(closedBefore) }),
+    ...(tags !== undefined && {
+      tags: Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)])),
+    }),
+    ...(parent !== undefined && { parent: parseRunId(storeId, parent) ?? 0 }),
+  };
+}

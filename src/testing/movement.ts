@@ -1,0 +1,95 @@
+/** What moves in a test environment: calls to the store, the engine, running attempts. Time stands still while it does. */
+import { OPEN_STATUSES } from "../client/replays.ts";
+import { describeRun, type RunDescription } from "../client/run-handle.ts";
+import type { Clock } from "../engine/clock.ts";
+import type { Store } from "../store/store.ts";
+import type { Attempts } from "./attempts.ts";
+import type { EngineSlot } from "./engine-slot.ts";
+import type { Moving } from "./test-time.ts";
+
+const MAX_TOLD = 10;
+
+export class Movement implements Moving {
+  readonly #slot: EngineSlot;
+  readonly #attempts: Attempts;
+  readonly #store: Store;
+  #asked = 0;
+  #answered = 0;
+
+  constructor(slot: EngineSlot, attempts: Attempts, store: Store) {
+    this.#slot = slot;
+    this.#attempts = attempts;
+    this.#store = store;
+  }
+
+  /** The store as callers see it: what they ask counts, and they are told when an engine was replaced. */
+  clientStore(): Store {
+    const views = new Map<PropertyKey, unknown>();
+    views.set("watch", (listener: () => void) => {
+      const stop = [this.#store.watch(listener), this.#slot.watch(listener)];
+      return () => {
+        for (const one of stop) one();
+      };
+    });
+    return new Proxy(this.#store, {
+      get: (store, key) => {
+        const known = views.get(key);
+        if (known !== undefined) return known;
+        const value = Reflect.get(store, key) as unknown;
+        if (typeof value !== "function") return value;
+        const view = (...args: unknown[]): unknown => this.#ask(() => Reflect.apply(value, store, args) as unknown);
+        views.set(key, view);
+        return view;
+      },
+    });
+  }
+
+  async #ask(ask: () => unknown): Promise<unknown> {
+    this.#asked++;
+    try {
+      return await ask();
+    } finally {
+      this.#answered++;
+    }
+  }
+
+  get idle(): boolean {
+    return this.#slot.idle && this.#asked === this.#answered;
+  }
+
+  get moves(): number {
+    return this.#slot.moves + this.#attempts.moves + this.#asked;
+  }
+
+  running(patient: boolean): string | undefined {
+    return this.#attempts.running(patient);
+  }
+
+  ended(): Promise<void> {
+    return this.#attempts.ended();
+  }
+
+  async stuck(): Promise<string> {
+    const rows = await this.#store.list({ status: OPEN_STATUSES, limit: MAX_TOLD });
+    if (rows.length === 0) return "No run is open.";
+    const about = { store: this.#store, codec: this.#slot.codec };
+    const runs = rows.map(async (row) => describeRun(row, await this.#store.attempts(row.run), about, undefined));
+    return `Open runs: ${(await Promise.all(runs)).map(runText).join("; ")}`;
+  }
+}
+
+/** A run and what it does, in words. */
+export function runText({ workflow, workflowId, status, open, blocked }: RunDescription): string {
+  const steps = open.map(({ step, kind }) => `${kind} ${step}`).join(", ");
+  const why = blocked?.message ?? (steps === "" ? "" : `in flight: ${steps}`);
+  return `${workflow} ${workflowId} is ${status}${why === "" ? "" : ` (${why})`}`;
+}
+
+/** A clock on which endless timers are none. */
+export function finite(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after: (ms, callback) => (Number.isFinite(ms) ? clock.after(ms, callback) : () => {}),
+  };
+}

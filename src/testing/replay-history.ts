@@ -1,0 +1,21 @@
+/** One recorded history against the code of today. */
+import type { RecordedHistory } from "../engine/recorded-history.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { createTestEnv, type TestEnvOptions } from "./test-env.ts";
+
+/**
+ * Replays a recorded history, given or in a file, against a workflow.
+ *
+ * @throws AssertionError when the code asks for something else than the history says.
+ *
+ * @example
+ * await replayHistory(order, "test/histories/order-42.json");
+ */
+export async function replayHistory(
+  workflow: AnyWorkflow,
+  history: RecordedHistory | string,
+  options: Omit<TestEnvOptions, "workflows"> = {},
+): Promise<void> {
+  await using env = await createTestEnv({ ...options, workflows: [workflow] });
+  await env.replay(history);
+}

@@ -1,0 +1,344 @@
+/** A test environment: the real engine on a store in memory, with time, activities and crashes in the hands of the test. */
+import { AssertionError } from "node:assert";
+import { engineConfig, type OpenOptions, Perdure, type PerdureParts, registryOf } from "../client/open.ts";
+import { OPEN_STATUSES, recordRun } from "../client/replays.ts";
+import { type RunDescription, RunHandle } from "../client/run-handle.ts";
+import { PerdureError } from "../core/errors.ts";
+import { parseRunId } from "../core/ids.ts";
+import { Engine } from "../engine/engine.ts";
+import { silentLogger } from "../engine/log.ts";
+import type { RecordedHistory } from "../engine/recorded-history.ts";
+import type { ActivitySet, Registry } from "../engine/registry.ts";
+import { createMemoryStore } from "../store/memory/memory-store.ts";
+import { createSealer } from "../store/sealing.ts";
+import type { Store } from "../store/store.ts";
+import { type Activity, type ActivityContext, type AnyActivity, activity, isActivity } from "../workflow/activity.ts";
+import { type AnyWorkflow, isWorkflow, type Workflow, workflowOf } from "../workflow/workflow.ts";
+import { Attempts, type Call, type MockFunction, type Target } from "./attempts.ts";
+import { type CrashPoint, CrashPoints, type PlannedCrash } from "./crash-points.ts";
+import { EngineSlot } from "./engine-slot.ts";
+import { readFixture, writeFixture } from "./history-fixture.ts";
+import { type HistoryStep, stepsOf } from "./history-steps.ts";
+import { Incarnation } from "./incarnation.ts";
+import { finite, Movement, runText } from "./movement.ts";
+import { verifyRecorded, verifyRuns } from "./replay-check.ts";
+import { type TestClock, TestTime } from "./test-time.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+/** Options of {@link createTestEnv}: those of `open` that mean something here, and those of the test kit. */
+export interface TestEnvOptions
+  extends Pick<
+    OpenOptions,
+    "workflows" | "routes" | "activities" | "deps" | "codec" | "observers" | "logger" | "guard" | "warmRuns"
+  > {
+  /** Flows; the same as in `workflows`. */
+  readonly flows?: readonly AnyWorkflow[];
+  /** Agents of flows, by name; the same as in `activities`. */
+  readonly agents?: Readonly<Record<string, MockFunction>>;
+  /** Activities that only exist as mocks, by name: for flows whose real ones are elsewhere. */
+  readonly mocks?: Readonly<Record<string, MockFunction>>;
+  /** What activities without a mock do: `run` (default), or `fail` the step, saying so. */
+  readonly unmocked?: "run" | "fail";
+  /** When time begins. Default 2026-01-01T00:00:00Z. */
+  readonly now?: number | Date;
+  /** Whether time jumps to the next timer while somebody waits and nothing runs. Default true. */
+  readonly skipTime?: boolean;
+  /** Whether `close` replays every run that has ended and compares. Default true. */
+  readonly replay?: boolean;
+  /** Whether `close` fails when runs are still open. Default `allow`. */
+  readonly unfinished?: "allow" | "fail";
+  /** Real milliseconds to wait for the test when nothing runs and no timer is set, before whoever waits is told so. Default 1000. */
+  readonly patience?: number;
+}
+
+/** What a mock is put in the place of. */
+type Mockable = string | AnyActivity | AnyWorkflow;
+
+/** Version of the stand-ins of children. */
+const MOCKED = "mocked";
+/** By which engines look again just in case: never, here every change is told. */
+const JUST_IN_CASE = "36500d";
+
+/** An engine for one test. Everything {@link Perdure} has, and what tests need. Made by {@link createTestEnv}. */
+export class TestEnv extends Perdure {
+  /** Time: `now()`, `advance("3d")`, `advanceTo(date)`. */
+  readonly clock: TestClock;
+  readonly #time: TestTime;
+  readonly #slot: EngineSlot;
+  readonly #store: Store;
+  readonly #registry: Registry;
+  readonly #attempts: Attempts;
+  readonly #points: CrashPoints;
+  readonly #options: TestEnvOptions;
+  #over = false;
+
+  /** @internal */
+  constructor(parts: PerdureParts, own: TestParts) {
+    super(parts);
+    this.clock = own.time;
+    this.#time = own.time;
+    this.#slot = own.slot;
+    this.#store = own.store;
+    this.#registry = parts.registry;
+    this.#attempts = own.attempts;
+    this.#points = own.points;
+    this.#options = own.options;
+  }
+
+  /** Whether time jumps to the next timer while somebody waits and nothing runs. */
+  get skipTime(): boolean {
+    return this.#time.skip;
+  }
+
+  set skipTime(on: boolean) {
+    this.#time.skip = on;
+  }
+
+  /** Resolves when nothing happens any more without time passing; running activities are waited for. */
+  settled(): Promise<void> {
+    return this.#time.settled();
+  }
+
+  /**
+   * Puts a function in the place of an activity, or of a child workflow. Retries, timeouts and the history stay real. A mock given later
+   * replaces the earlier one.
+   *
+   * @example
+   * env.mock(fetchName, async (id) => `User ${id}`);
+   * env.mock(charge, inTurn(fails("503"), returns({ txn: "t-1" })));
+   */
+  mock<I, O>(target: Activity<I, O>, fn: (input: I, ctx: ActivityContext) => O | Promise<O>): void;
+  mock<I, O>(target: Workflow<I, O>, fn: (input: I, ctx: ActivityContext) => O | Promise<O>): void;
+  mock(target: string, fn: MockFunction): void;
+  mock(target: Mockable, fn: MockFunction): void {
+    if (isWorkflow(target)) {
+      this.#mockChild(target.name, fn);
+      return;
+    }
+    const name = typeof target === "string" ? target : target.activityName;
+    if (typeof target === "string" && this.#registry.workflow(name) !== undefined) {
+      this.#mockChild(name, fn);
+      return;
+    }
+    this.#attempts.mock(`activity:${name}`, fn);
+    this.#registry.provide(isActivity(target) ? target : activity(name, () => fn(undefined, undefined as never)));
+  }
+
+  /** Puts a function in the place of the body of `wf.step(name, …)` or `wf.transaction(name, …)`. */
+  mockStep(name: string, fn: (ctx: ActivityContext) => unknown): void {
+    this.#attempts.mock(`step:${name}`, (_input, ctx) => fn(ctx));
+  }
+
+  /** A mocked child is a real run of its own, with one step: the mock. */
+  #mockChild(name: string, fn: MockFunction): void {
+    const target: Target = `workflow:${name}`;
+    this.#attempts.mock(target, fn);
+    const attempts = this.#attempts;
+    this.#registry.standIn(
+      workflowOf({
+        name,
+        version: MOCKED,
+        run: (wf, input: unknown) =>
+          wf.step(`mock of ${name}`, (context) => attempts.stand(target, { input, context }), {
+            retry: { maxAttempts: 1 },
+          }),
+      }),
+    );
+  }
+
+  /**
+   * The attempts of an activity, an inline step or a mocked child so far, in the order in which they began.
+   *
+   * @example
+   * assert.deepEqual(env.calls(charge).map(({ input }) => input), [{ amount: 5 }]);
+   */
+  calls<I, O>(target: Activity<I, O>): readonly Call<I, O>[];
+  calls<I, O>(target: Workflow<I, O>): readonly Call<I, O>[];
+  calls(target: string): readonly Call[];
+  calls(target: Mockable): readonly Call[] {
+    if (isWorkflow(target)) return this.#attempts.calls(`workflow:${target.name}`);
+    if (typeof target !== "string") return this.#attempts.calls(`activity:${target.activityName}`);
+    const kinds: readonly Target[] = [`activity:${target}`, `step:${target}`, `workflow:${target}`];
+    return kinds.flatMap((kind) => this.#attempts.calls(kind));
+  }
+
+  /** What happened in a run, step by step, readable and with decoded values. */
+  async history(run: RunHandle<unknown> | string): Promise<HistoryStep[]> {
+    const handle = run instanceof RunHandle ? run : await this.handle(run);
+    return stepsOf(await handle.history(), this.#slot.codec);
+  }
+
+  /** Runs that have not ended. */
+  unfinished(): Promise<RunDescription[]> {
+    return this.runs.list({ status: OPEN_STATUSES, limit: 1000 });
+  }
+
+  /** Lets the engine die as a killed process does. Resolves when another one has taken over. */
+  async crash(): Promise<void> {
+    await this.#slot.crash();
+  }
+
+  /**
+   * Lets the engine die at a place to come; another one takes over at once. `close` fails when the place was never reached.
+   *
+   * @example
+   * env.crashAt({ unrecorded: charge }); // the money was taken, and nobody wrote it down
+   */
+  crashAt(point: CrashPoint): PlannedCrash {
+    return this.#points.plan(point);
+  }
+
+  /** Takes a planned crash back. */
+  forget(crash: PlannedCrash): void {
+    this.#points.forget(crash);
+  }
+
+  /** Crashes so far. */
+  get crashes(): number {
+    return this.#slot.crashes;
+  }
+
+  /** Commits of the engine so far: the range of `crashAt({ beforeCommit })`. */
+  get commits(): number {
+    return this.#points.commits;
+  }
+
+  /**
+   * Replays a history that was recorded elsewhere (`perdure runs export`), given or in a file.
+   *
+   * @throws AssertionError when the code asks for something else than the history says.
+   */
+  async replay(history: RecordedHistory | string): Promise<void> {
+    const recorded = typeof history === "string" ? readFixture(history) : history;
+    await verifyRecorded(recorded, this.#registry, this.#store, this.#options);
+  }
+
+  /**
+   * The history of a run as it is kept for later tests; written to a file when one is named.
+   *
+   * @example
+   * await env.record(handle, "test/histories/order.json"); // later: await env.replay("test/histories/order.json")
+   */
+  async record(handle: RunHandle<unknown>, file?: string): Promise<RecordedHistory> {
+    const run = parseRunId(this.#store.id, handle.runId);
+    const recorded = run === undefined ? undefined : await recordRun(this.#store, run);
+    if (recorded === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${handle.runId} here`);
+    if (file !== undefined) writeFixture(file, recorded);
+    return recorded;
+  }
+
+  /** Replays every run that has ended. `close` does it, too. @throws AssertionError when one goes another way. */
+  async verify(): Promise<void> {
+    await this.#time.settled();
+    await verifyRuns(this.#store, this.#registry, this.#options);
+  }
+
+  /**
+   * Ends the environment.
+   *
+   * @throws AssertionError when a replay goes another way than its run did, when a place of `crashAt` was never reached, or when runs are
+   *   open and `unfinished` is `fail`.
+   */
+  override async close(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    try {
+      await this.#check();
+    } finally {
+      this.#time.close();
+      await super.close();
+    }
+  }
+
+  async #check(): Promise<void> {
+    if (this.#options.replay ?? true) await this.verify();
+    const { missed } = this.#points;
+    if (missed.length > 0)
+      throw new AssertionError({ message: `the engine was to crash at a place that never came: ${missed.join(", ")}` });
+    if (this.#options.unfinished !== "fail") return;
+    const open = await this.unfinished();
+    if (open.length > 0) throw new AssertionError({ message: `runs are still open: ${open.map(runText).join("; ")}` });
+  }
+}
+
+/** What is under a {@link TestEnv}. */
+interface TestParts {
+  readonly time: TestTime;
+  readonly slot: EngineSlot;
+  readonly store: Store;
+  readonly attempts: Attempts;
+  readonly points: CrashPoints;
+  readonly options: TestEnvOptions;
+}
+
+/**
+ * An engine for one test: on a store in memory, with a clock of its own that jumps over waits, with mocks, and with crashes on demand.
+ *
+ * @throws PerdureError `INVALID_ARGUMENT` for bad options.
+ *
+ * @example
+ * await using env = await createTestEnv({ workflows: [welcome] });
+ * env.mock(fetchName, async () => "Ada");
+ * const handle = await env.start(welcome, "42");
+ * assert.equal(await handle.result(), "Nobody approved Ada"); // 48 hours later, in no time
+ */
+export async function createTestEnv(options: TestEnvOptions = {}): Promise<TestEnv> {
+  const { now, skipTime = true, patience = 1000, unmocked = "run" } = options;
+  const openOptions = engineOptions(options);
+  const registry = registryOf(openOptions);
+  const store = createMemoryStore();
+  const sealer = createSealer(store);
+  const clock = new VirtualClock(now instanceof Date ? now.getTime() : now);
+  const attempts = new Attempts(() => clock.now(), unmocked === "fail");
+  for (const [name, fn] of Object.entries(options.mocks ?? {})) attempts.mock(`activity:${name}`, fn);
+  const points = new CrashPoints();
+  const make = (): Incarnation =>
+    new Incarnation(
+      store,
+      clock,
+      options.logger ?? silentLogger,
+      points,
+      () => attempts.lost(),
+      ({ life, logger, ...own }) => {
+        const config = engineConfig(
+          { ...openOptions, clock: own.clock, logger },
+          { store: own.store, registry, sealer },
+        );
+        return new Engine({ ...config, around: attempts.around(life) });
+      },
+    );
+  const slot = new EngineSlot({ store, clock, codec: options.codec, make });
+  const movement = new Movement(slot, attempts, store);
+  const waits = new TestTime(clock, movement, { skip: skipTime, patienceMs: patience });
+  await slot.ready();
+  const callers = { store: movement.clientStore(), ownsStore: true, clock: finite(clock), waits };
+  const own = { time: waits, slot, store, attempts, points, options };
+  return new TestEnv({ engine: slot, registry, sealer, ...callers }, own);
+}
+
+/** The options of `open` that an environment's engines have. */
+function engineOptions(options: TestEnvOptions): OpenOptions {
+  const { workflows = [], flows = [], agents = {}, mocks = {}, activities = {} } = options;
+  const { routes, deps, codec, observers, guard, warmRuns } = options;
+  return {
+    workflows: [...workflows, ...flows.filter((flow) => !workflows.includes(flow))],
+    activities: together(activities, { ...mocks, ...agents }),
+    leaseTtl: JUST_IN_CASE,
+    poll: JUST_IN_CASE,
+    ...(routes !== undefined && { routes }),
+    ...(deps !== undefined && { deps }),
+    ...(codec !== undefined && { codec }),
+    ...(observers !== undefined && { observers }),
+    ...(guard !== undefined && { guard }),
+    ...(warmRuns !== undefined && { warmRuns }),
+  };
+}
+
+/** Activities, and more functions by name where there is none of that name. */
+function together(activities: ActivitySet, more: Readonly<Record<string, MockFunction>>): ActivitySet {
+  if (!Array.isArray(activities)) return { ...more, ...(activities as Readonly<Record<string, MockFunction>>) };
+  const given = activities as readonly AnyActivity[];
+  const known = new Set(given.map(({ activityName }) => activityName));
+  const rest = Object.entries(more).filter(([name]) => !known.has(name));
+  return [...given, ...rest.map(([name, fn]) => activity(name, fn))];
+}
