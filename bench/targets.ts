@@ -22,6 +22,9 @@ const TARGETS: Readonly<Partial<Record<StoreKind, Readonly<Record<string, Target
     W6: { limit: 1000, is: "at most" },
     long: { limit: 1.2, is: "at most" },
     memory: { limit: 5, is: "at most" },
+    "1M": { limit: 60, is: "at most" },
+    entities: { limit: 20, is: "at most" },
+    "entities heap": { limit: 20, is: "at most" },
   },
 };
 

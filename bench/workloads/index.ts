@@ -1,4 +1,6 @@
 /** Every workload, in the order of the tables. */
+import { children } from "./children.ts";
+import { entities } from "./entities.ts";
 import { finishedRuns } from "./finished-runs.ts";
 import { longRuns } from "./long-run.ts";
 import { manyAtATime, oneStepRuns } from "./many-at-a-time.ts";
@@ -17,4 +19,6 @@ export const WORKLOADS: readonly Workload[] = [
   takeover,
   longRuns,
   finishedRuns,
+  children,
+  entities,
 ];

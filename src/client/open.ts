@@ -93,12 +93,12 @@ export type { StartOptions } from "./starts.ts";
  */
 export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const registry = registryOf(options);
+  const rules = retentionRules(options.workflows ?? [], options.retention);
   const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
   const sealer = createSealer(target);
   const clock = options.clock ?? systemClock;
-  const rules = retentionRules(options.workflows ?? [], options.retention);
   const retention = new Retention({ store, clock, log: options.logger ?? stderrLogger }, rules);
   const engine = new Engine(engineConfig(options, { store, registry, sealer }));
   try {

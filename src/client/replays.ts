@@ -1,8 +1,8 @@
 /** Replaying the runs of a store against the code at hand, page by page: thousands of runs take no more memory than one page. */
-import type { Check } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Blockage } from "../core/machine.ts";
 import type { RunStatus } from "../core/status.ts";
+import { parkedAt } from "../engine/parked.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";
 import type { Registry } from "../engine/registry.ts";
 import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
@@ -144,17 +144,14 @@ async function replaySettled(
 }
 
 function recordingOf(store: Store, { row, events, attempts, children }: LoadedRun): Recording {
+  const { check, open } = parkedAt(row, events.length);
+  const known = new Set(attempts.map(({ command }) => command));
   const inFlight = [
     ...attempts.map(({ command, kind, name }) => ({ command, kind, name })),
+    ...open.filter(({ command, kind }) => !known.has(command) && kind !== "child"),
     ...children.map(({ command, workflowId }) => ({ command, kind: "child", name: workflowId })),
   ];
-  return { facts: factsOf(row, store.id, {}, undefined), events, inFlight, check: checkOf(row, events.length) };
-}
-
-/** The check written when the run was parked, if nothing was appended since. */
-function checkOf({ detail, length }: RunRow, events: number): Check | undefined {
-  if (detail === null || length !== events) return undefined;
-  return (JSON.parse(detail) as { check?: Check }).check;
+  return { facts: factsOf(row, store.id, {}, undefined), events, inFlight, check };
 }
 
 /** The history of a run as it is kept outside of its store. Undefined when there is no such run. */

@@ -23,7 +23,12 @@ export interface OpenPlace {
   readonly label?: string | undefined;
 }
 
-const WITHOUT_PLACE: ReadonlySet<EventType> = new Set<EventType>(["RunStarted", "CancelRequested", "Resumed"]);
+const WITHOUT_PLACE: ReadonlySet<EventType> = new Set<EventType>([
+  "RunStarted",
+  "CancelRequested",
+  "Resumed",
+  "VersionMarked",
+]);
 
 /** Everything in a history that can be named, in order. */
 export function placesOf(rows: readonly ReplayRow[]): Place[] {

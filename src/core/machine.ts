@@ -621,7 +621,11 @@ export class Machine<Spec = unknown> {
         code: extra === undefined ? `asked for ${this.commands}` : `asked for ${extra} as well`,
       });
     else if (this.commands < commands) this.#differs(this.commands, { history, code: this.#shortOf() });
-    else this.#differs(commands, { history, code: "asked for as many, but not the same ones" });
+    else
+      this.#differs(commands, {
+        history,
+        code: `asked for as many, but not with the same inputs: the last one is ${this.#trace?.named(commands) ?? "unknown"}`,
+      });
     return false;
   }
 

@@ -165,10 +165,12 @@ export class Outbox {
     const messages = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
     const { events, consumed } = this.#merge(messages);
     if (events.length === 0 && consumed.length === 0) {
+      if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
       if (cancelAt === 0) return this.#cancel();
-      if (machine.unmarked) return this.#transition([newEvent.versionMarked(this.#stamp(this.#now()))], NONE, null);
       if (!this.hasRows) return this.#rest(mayPark);
     }
+    // An event of its own, because others may be set aside by a resume.
+    if (machine.unmarked) events.unshift(newEvent.versionMarked(machine.now));
     return this.#transition(events, consumed, this.#progress(events));
   }
 

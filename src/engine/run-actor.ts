@@ -297,9 +297,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The history is applied: what is in flight must match what the code asks for now. */
   #replayed(): void {
     this.phase = "live";
-    const { check, attempts } = this.#takenOver!;
+    const { check, attempts, open } = this.#takenOver!;
     for (const row of attempts) this.machine.verifyInFlight(row);
     this.#children.verify();
+    for (const left of open) this.machine.verifyInFlight(left);
     if (check !== undefined) this.machine.verifyCheck(check);
     this.machine.trace(undefined);
     if (!sameTags(this.#tags, this.facts.tags)) this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
@@ -518,6 +519,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   admitted(step: StepRun): void {
+    // What is over or about to be given up is not begun; a step whose row is being written begins with it.
+    if (this.machine.ending !== undefined || this.machine.blockage !== undefined || this.#careful.includes(step)) return;
     if (this.#steps.get(step.command.id) === step) this.#startStep(step.command);
     if (this.#outbox.hasNews) this.#ready();
   }

@@ -7,6 +7,7 @@ import type { Alarm } from "./alarm.ts";
 import type { Around } from "./around.ts";
 import type { Clock } from "./clock.ts";
 import type { Observers } from "./observers.ts";
+import type { RecordedCommand } from "./recorded-history.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { RunServices } from "./run-services.ts";
 import type { StepRun } from "./step-run.ts";
@@ -63,6 +64,8 @@ export interface TakenOver {
   readonly inbox: number;
   /** Commands issued when it was parked, if nothing happened since. */
   readonly check: Check | undefined;
+  /** What was open then. */
+  readonly open: readonly RecordedCommand[];
   readonly crashes: number;
   readonly children: readonly ChildRow[];
   /** Updates that were accepted and not answered. */

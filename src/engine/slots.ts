@@ -50,13 +50,14 @@ interface Queue {
 class Ticket {
   readonly step: StepRun;
   readonly facts: RunFacts;
-  readonly lane: Lane | undefined;
+  /** Null: nobody limits the activity, it is only stopped. */
+  readonly lane: Lane | null;
   readonly #slots: Slots;
   held = false;
   /** Leaves the line the ticket stands in. */
   leave: Leave | undefined;
 
-  constructor(slots: Slots, step: StepRun, facts: RunFacts, lane: Lane | undefined) {
+  constructor(slots: Slots, step: StepRun, facts: RunFacts, lane: Lane | null) {
     this.#slots = slots;
     this.step = step;
     this.facts = facts;
@@ -67,7 +68,7 @@ class Ticket {
     this.step.ticket = undefined;
     this.leave?.();
     this.leave = undefined;
-    if (this.held && this.lane !== undefined) this.#slots.returned(this.lane);
+    if (this.held && this.lane !== null) this.#slots.returned(this.lane);
     this.held = false;
   }
 }
@@ -104,15 +105,15 @@ export class Slots {
   admit(step: StepRun, facts: RunFacts): boolean {
     const known = step.ticket as Ticket | undefined;
     if (known !== undefined) return known.held;
-    const lane = step.command.kind === "activity" ? this.#laneOf(step) : undefined;
-    const ticket = new Ticket(this, step, facts, lane ?? undefined);
-    if (this.#stops(ticket)) {
-      step.ticket = ticket;
+    const lane = step.command.kind === "activity" ? this.#laneOf(step) : null;
+    const stopped = this.#stops(step, facts);
+    if (lane === null && !stopped) return true;
+    const ticket = new Ticket(this, step, facts, lane);
+    step.ticket = ticket;
+    if (lane === null || stopped) {
       this.#stop(ticket);
       return false;
     }
-    if (lane === undefined || lane === null) return true;
-    step.ticket = ticket;
     if (this.#canStart(lane) && !lane.queue.lanes.some((other) => other.line.size > 0 && hasRoom(other))) {
       this.#hold(ticket, lane);
       return true;
@@ -226,7 +227,7 @@ export class Slots {
 
   // ---- what people stopped ---------------------------------------------------------------------------------------------
 
-  #stops({ step, facts }: Ticket): boolean {
+  #stops(step: StepRun, facts: RunFacts): boolean {
     if (!this.#pauses.any) return false;
     if (this.#pauses.stopsWorkflow(facts.workflow)) return true;
     return step.command.kind === "activity" && this.#pauses.stopsQueue(queueOf(step.command.name));
@@ -269,7 +270,7 @@ export class Slots {
       const ticket = lane.line.take()!;
       ticket.leave = undefined;
       queue.turn = queue.lanes.indexOf(lane) + 1;
-      if (this.#stops(ticket)) this.#stop(ticket);
+      if (this.#stops(ticket.step, ticket.facts)) this.#stop(ticket);
       else {
         this.#hold(ticket, lane);
         ticket.step.admitted();

@@ -12,6 +12,7 @@ import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { Committer } from "./committer.ts";
+import { parkedAt } from "./parked.ts";
 import type { Registry } from "./registry.ts";
 import { Replica, type ReplicaParts } from "./replica.ts";
 import { type ResetRequest, resetOf, resetRequest } from "./reset.ts";
@@ -130,9 +131,9 @@ export class Takeover {
     if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
     const { attempts, messages, children, unanswered } = left;
     const { inbox, crashes } = left.row;
-    const check = checkOf(left.row, history.length);
+    const { check, open } = parkedAt(left.row, history.length);
     const length = history.length;
-    actor.replay(plan.rows, { length, attempts, messages, inbox, check, crashes, children, unanswered });
+    actor.replay(plan.rows, { length, attempts, messages, inbox, check, open, crashes, children, unanswered });
   }
 
   /** What to replay, and the run as it is then: a reset that was asked for is carried out, a run that had ended is resumed. */
@@ -256,10 +257,4 @@ function deadlineIn(history: readonly EventRow[], plan: ReplayPlan): number | un
   if (t === undefined) return undefined;
   const resumed = plan.rows.findLast((row) => row.type === "Resumed");
   return resumed === undefined ? t : resumed.at + (t - first.at);
-}
-
-/** The check written when the run was parked, if nothing was appended since. */
-function checkOf(row: RunRow, length: number): Check | undefined {
-  if (row.detail === null || row.length !== length) return undefined;
-  return (JSON.parse(row.detail) as { check?: Check }).check;
 }

@@ -151,10 +151,6 @@ export class EngineSlot implements AskedEngine {
     return (await this.ready()).create(run);
   }
 
-  async pausesChanged(): Promise<void> {
-    await (await this.ready()).pausesChanged();
-  }
-
   async #unlessCrashed<T>(asked: Promise<T>): Promise<{ readonly value: T } | undefined> {
     const life = this.#life;
     const value = asked.then(

@@ -213,9 +213,11 @@ async function waitText(
 ): Promise<string> {
   const { open } = await (await connection.handle(runId)).describe();
   const now = Date.now();
-  const parts = open.map(({ step, kind, due, running }) => {
+  const parts = open.map(({ step, due, running, held, lastError }) => {
+    if (running) return `${step} runs`;
+    if (held) return `${step} is held back by a limit or a pause`;
     const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
-    return running ? `${step} runs` : `${kind === "wait" || kind === "timer" ? "waits at" : "retries"} ${step}${until}`;
+    return `${lastError === undefined ? "waits at" : "retries"} ${step}${until}`;
   });
   return `${workflowId} (${workflow}): ${parts.length === 0 ? status : parts.join(", ")}`;
 }

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RunEvent } from "../../engine/observers.ts";
 import { renderLine } from "../text/styled-line.ts";
 import { activityOf, awaitedSignals, stepLines } from "./progress-lines.ts";
 import { RunProgress } from "./run-progress.ts";
+import { toldLine } from "./told-progress.ts";
 
 const PLAIN = { bold: same, dim: same, red: same, green: same, yellow: same, cyan: same, magenta: same };
 const RUN = { workflow: "w", workflowId: "w1", runId: "s-1" };
@@ -78,4 +79,15 @@ test("lines end where the terminal ends, and steer nothing", () => {
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(40);
   expect(lines.join("")).not.toContain("\u001b");
   expect(lines.at(-1)).toContain("red");
+});
+
+describe("what a workflow says of its progress", () => {
+  test.each([
+    [{ done: 5, total: 10, message: "pages" }, "  ██████████░░░░░░░░░░ 5/10 50%  pages"],
+    [{ done: 12, total: 10 }, "  ████████████████████ 12/10 100%"],
+    ["half-way\nthere", "  half-way ⏎ there"],
+    [{ stage: 2 }, '  {"stage":2}'],
+  ])("%j is one line", (value, line) => {
+    expect(renderLine(toldLine(value), PLAIN)).toBe(line);
+  });
 });

@@ -7,6 +7,7 @@ import { spanText } from "../text/time-text.ts";
 import { LiveScreen } from "./live-screen.ts";
 import { activityOf, awaitedSignals, statusPart, stepDetails, stepLines } from "./progress-lines.ts";
 import { type Change, RunProgress } from "./run-progress.ts";
+import { toldLine } from "./told-progress.ts";
 
 /** The run that is shown. */
 export interface ShownRun {
@@ -88,7 +89,8 @@ class LiveDisplay implements RunDisplay {
     const maxLines = Math.max(3, this.#terminal.rows - OTHER_LINES);
     const moment = { now, animated: !this.#closing, maxLines };
     const notes = progress.notes.map((note): StyledLine => ["  ", ["dim", `note ${plainLine(note)}`]]);
-    return [this.#header(now), [], ...stepLines(progress, moment), ...notes, ...this.#hints(now)];
+    const told = progress.told === undefined ? [] : [toldLine(progress.told)];
+    return [this.#header(now), ...told, [], ...stepLines(progress, moment), ...notes, ...this.#hints(now)];
   }
 
   #header(now: number): StyledLine {
@@ -136,7 +138,8 @@ class LineDisplay implements RunDisplay {
   }
 
   #print(change: Change): void {
-    if (change.kind === "note") this.say(`note ${plainLine(change.text)}`);
+    if (change.kind === "progress") this.#terminal.line(renderLine(toldLine(change.value), this.#terminal.styles));
+    else if (change.kind === "note") this.say(`note ${plainLine(change.text)}`);
     else if (change.kind === "log") {
       if (change.message.trim() !== "") this.say(`${change.step} | ${plainText(change.message).trimEnd()}`);
     } else {

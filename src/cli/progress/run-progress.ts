@@ -53,6 +53,7 @@ export interface StepProgress {
 export type Change =
   | { readonly kind: "step"; readonly step: StepProgress }
   | { readonly kind: "log"; readonly step: string; readonly level: string; readonly message: string }
+  | { readonly kind: "progress"; readonly value: unknown }
   | { readonly kind: "note"; readonly text: string };
 
 /** Kinds of steps in which nothing runs. */
@@ -67,6 +68,8 @@ const SETTLED: ReadonlySet<StepState> = new Set<StepState>([
   "cancelled",
 ]);
 const MAX_NOTES = 3;
+/** Notes that are for machines, or that people see elsewhere. */
+const SILENT: ReadonlySet<string> = new Set(["tag", "version"]);
 
 /** Whether a step has ended. */
 export function isSettled({ state }: StepProgress): boolean {
@@ -84,6 +87,8 @@ export class RunProgress {
   readonly steps: StepProgress[] = [];
   /** The last notes that workflow code made. */
   readonly notes: string[] = [];
+  /** What the workflow said of its progress. */
+  told: unknown;
   status: RunStatus = "pending";
   startedAt: number | undefined;
   closedAt: number | undefined;
@@ -237,6 +242,7 @@ export class RunProgress {
     this.startedAt ??= createdAt;
     this.closedAt = closedAt;
     this.error = error;
+    this.told = description.progress ?? this.told;
     for (const open of description.open) this.#open(open);
   }
 
@@ -333,6 +339,12 @@ export class RunProgress {
 
   #note(kind: string, data: Readonly<Record<string, unknown>>, at: number): StepProgress | undefined {
     if (kind === "wait.completed") return this.#waited(data as unknown as WaitNote);
+    if (kind === "progress") {
+      this.told = data.value;
+      this.#onChange({ kind: "progress", value: data.value });
+      return undefined;
+    }
+    if (SILENT.has(kind)) return undefined;
     const step = typeof data.step === "string" ? this.#byName.get(data.step) : undefined;
     const error = typeof data.error === "string" ? { error: data.error } : {};
     if (step !== undefined && kind === "step.skipped")
