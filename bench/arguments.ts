@@ -1,12 +1,12 @@
 /** The command line. */
 import { parseArgs } from "node:util";
-import type { Durability, StoreKind } from "./store-place.ts";
+import { type Durability, STORES, type StoreKind } from "./store-place.ts";
 import { WORKLOADS } from "./workloads/index.ts";
 import type { Workload } from "./workloads/workload.ts";
 
 export const USAGE: string = `usage: npm run bench -- [${WORKLOADS.map(({ name }) => name).join("] [")}] [options]
 
-  --store sqlite|memory        where runs are kept (sqlite)
+  --store sqlite|postgres|memory  where runs are kept (sqlite)
   --durability full|relaxed    whether a commit waits for the disk (full)
   --concurrency N              W2 and W4: just this many runs at a time, instead of the best of several
   --rounds N                   how often each workload is measured; medians count
@@ -52,7 +52,7 @@ export function readArguments(argv: readonly string[]): Arguments {
       out: { type: "string", default: ".perdure/profiles" },
     },
   });
-  const store = oneOf("--store", values.store, ["sqlite", "memory"]);
+  const store = oneOf("--store", values.store, STORES);
   return {
     workloads: named(positionals, store),
     store,

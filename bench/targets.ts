@@ -26,6 +26,16 @@ const TARGETS: Readonly<Partial<Record<StoreKind, Readonly<Record<string, Target
     entities: { limit: 20, is: "at most" },
     "entities heap": { limit: 20, is: "at most" },
   },
+  postgres: {
+    W1: { limit: 7, is: "at most" },
+    W2: { limit: 40_000, is: "at least" },
+    W3: { limit: 80, is: "at most" },
+    W4: { limit: 8000, is: "at least" },
+    W5: { limit: 2.5, is: "at most" },
+    "W5 heap": { limit: 20, is: "at most" },
+    long: { limit: 1.2, is: "at most" },
+    "1M": { limit: 90, is: "at most" },
+  },
 };
 
 /** The target of a metric, if it has one on this store. */

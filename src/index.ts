@@ -1,9 +1,13 @@
 /** Perdure: durable workflows. What authors and callers import. */
 export { type AgentSource, defineConfig, type PerdureConfig } from "./cli/config.ts";
+export type { AwaitedCode } from "./client/awaited-code.ts";
+export type { BulkAction, BulkOptions, BulkReport } from "./client/bulk.ts";
 export { type Connection, connect } from "./client/connect.ts";
+export type { ForkOptions } from "./client/fork.ts";
 export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
 export type { Pause, PauseTarget } from "./client/pause-control.ts";
 export type { QueueOptions } from "./client/queue-options.ts";
+export type { ResetOptions } from "./client/reset.ts";
 export type {
   HistoryEvent,
   OpenStep,
@@ -12,8 +16,9 @@ export type {
   UpdateHandle,
   UpdateOptions,
 } from "./client/run-handle.ts";
-export type { WithSignal, WithUpdate } from "./client/starts.ts";
+export type { WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
 export { CancelledError } from "./core/cancelled.ts";
+export type { Point } from "./core/cut.ts";
 export type { Duration } from "./core/duration.ts";
 export { type ErrorCode, isPerdureError, PerdureError } from "./core/errors.ts";
 export type { EventType } from "./core/events.ts";

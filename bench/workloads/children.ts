@@ -28,7 +28,7 @@ export const children: Workload = {
   name: "1M",
   titles: { "1M": "1,000 children of 1,000 steps" },
   rounds: 1,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: false,
   async measure(setting, span) {
     await using subject = await EngineSubject.open(setting, [branch, tree]);

@@ -14,7 +14,7 @@ export const entities: Workload = {
   name: "entities",
   titles: { entities: "an update of a parked entity", "entities heap": "heap that parked entities leave" },
   rounds: 1,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: false,
   async measure(setting, span) {
     await using subject = await EngineSubject.open(setting, [counter]);

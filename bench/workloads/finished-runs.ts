@@ -8,7 +8,7 @@ export const finishedRuns: Workload = {
   name: "memory",
   titles: { memory: "heap that finished runs leave" },
   rounds: 1,
-  stores: ["sqlite"],
+  stores: ["sqlite", "postgres"],
   bare: false,
   async measure(setting, span) {
     await using subject = await EngineSubject.open(setting);

@@ -30,7 +30,7 @@ export const longRuns: Workload = {
     "long last": "a step of the last 1,000",
   },
   rounds: 1,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: false,
   async measure(setting, span) {
     await using subject = await EngineSubject.open(setting, [longRun]);

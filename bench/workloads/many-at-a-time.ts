@@ -17,7 +17,7 @@ export const manyAtATime: Workload = {
   name: "W2",
   titles: { W2: "10-step runs, many at a time" },
   rounds: 3,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: true,
   measure: (setting, span) => throughput(setting, span, { metric: "W2", steps: 10, runs: 10_000, unit: "steps/s" }),
 };
@@ -27,7 +27,7 @@ export const oneStepRuns: Workload = {
   name: "W4",
   titles: { W4: "one-step runs, many at a time" },
   rounds: 3,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: true,
   measure: (setting, span) => throughput(setting, span, { metric: "W4", steps: 1, runs: 20_000, unit: "runs/s" }),
 };

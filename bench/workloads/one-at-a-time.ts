@@ -10,7 +10,7 @@ export const oneAtATime: Workload = {
   name: "W1",
   titles: { W1: "10-step runs, one at a time" },
   rounds: 5,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: true,
   async measure(setting, span) {
     await using subject = await openSubject(setting);

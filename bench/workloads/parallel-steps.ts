@@ -10,7 +10,7 @@ export const parallelSteps: Workload = {
   name: "W3",
   titles: { W3: "one run of 1,000 parallel steps" },
   rounds: 3,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: true,
   async measure(setting, span) {
     await using subject = await openSubject(setting);

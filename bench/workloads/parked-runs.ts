@@ -10,7 +10,7 @@ export const parkedRuns: Workload = {
   name: "W5",
   titles: { W5: "sleeping runs until all are parked", "W5 heap": "heap they leave behind" },
   rounds: 3,
-  stores: ["sqlite", "memory"],
+  stores: ["sqlite", "memory", "postgres"],
   bare: false,
   async measure(setting, span) {
     await using subject = await EngineSubject.open(setting);

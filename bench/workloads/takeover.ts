@@ -12,7 +12,7 @@ export const takeover: Workload = {
   name: "W6",
   titles: { W6: "1,000 runs, SIGKILL, until all are done" },
   rounds: 5,
-  stores: ["sqlite"],
+  stores: ["sqlite", "postgres"],
   bare: false,
   async measure({ store, durability }, span) {
     using place = new StorePlace(store);

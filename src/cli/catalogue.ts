@@ -59,11 +59,38 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
         "go on with a run that stopped",
         async () => (await import("./commands/runs-resume.ts")).runsResume,
       ),
+      entry("runs pause", "make a run stand still", async () => (await import("./commands/runs-pause.ts")).runsPause),
       entry("runs cancel", "ask a run to stop", async () => (await import("./commands/runs-cancel.ts")).runsCancel),
       entry(
         "runs terminate",
         "end a run at once",
         async () => (await import("./commands/runs-terminate.ts")).runsTerminate,
+      ),
+      entry(
+        "runs fork",
+        "start a new run in the middle of another one",
+        async () => (await import("./commands/runs-fork.ts")).runsFork,
+      ),
+      entry(
+        "runs reset",
+        "take a run back to a step",
+        async () => (await import("./commands/runs-reset.ts")).runsReset,
+      ),
+      entry(
+        "runs complete-step",
+        "give a step its result by hand",
+        async () => (await import("./commands/runs-step.ts")).runsCompleteStep,
+      ),
+      entry("runs skip-step", "leave a step out", async () => (await import("./commands/runs-step.ts")).runsSkipStep),
+      entry(
+        "runs fail-step",
+        "fail a step without further attempts",
+        async () => (await import("./commands/runs-step.ts")).runsFailStep,
+      ),
+      entry(
+        "runs retry-step",
+        "start the next attempt of a step now",
+        async () => (await import("./commands/runs-step.ts")).runsRetryStep,
       ),
       entry(
         "runs export",
@@ -99,6 +126,61 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
     ],
   ],
   [
+    "Start by the clock",
+    [
+      entry(
+        "schedules create",
+        "start a workflow by the clock",
+        async () => (await import("./commands/schedules-create.ts")).schedulesCreate,
+      ),
+      entry(
+        "schedules list",
+        "schedules, what they start and when next",
+        async () => (await import("./commands/schedules-list.ts")).schedulesList,
+      ),
+      entry(
+        "schedules show",
+        "one schedule: what it did, what it skipped and why",
+        async () => (await import("./commands/schedules-show.ts")).schedulesShow,
+      ),
+      entry(
+        "schedules preview",
+        "the next ticks of a schedule",
+        async () => (await import("./commands/schedules-show.ts")).schedulesPreview,
+      ),
+      entry(
+        "schedules pause",
+        "let a schedule start nothing for a while",
+        async () => (await import("./commands/schedules-pause.ts")).schedulesPause,
+      ),
+      entry(
+        "schedules resume",
+        "let a paused schedule go on",
+        async () => (await import("./commands/schedules-pause.ts")).schedulesResume,
+      ),
+      entry(
+        "schedules trigger",
+        "start what a schedule starts, now",
+        async () => (await import("./commands/schedules-trigger.ts")).schedulesTrigger,
+      ),
+      entry(
+        "schedules backfill",
+        "start what a schedule would have started",
+        async () => (await import("./commands/schedules-trigger.ts")).schedulesBackfill,
+      ),
+      entry(
+        "schedules update",
+        "change when and how a schedule starts its workflow",
+        async () => (await import("./commands/schedules-update.ts")).schedulesUpdate,
+      ),
+      entry(
+        "schedules delete",
+        "delete a schedule; what it started goes on",
+        async () => (await import("./commands/schedules-delete.ts")).schedulesDelete,
+      ),
+    ],
+  ],
+  [
     "Look after the store",
     [
       entry("pause", "stop a workflow, a queue or everything", async () => (await import("./commands/pause.ts")).pause),
@@ -109,6 +191,7 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
         "check the code against the histories of runs",
         async () => (await import("./commands/replay.ts")).replay,
       ),
+      entry("gc", "show what runs take, delete old ones", async () => (await import("./commands/gc.ts")).gc),
       entry("migrate", "bring the store to this version", async () => (await import("./commands/migrate.ts")).migrate),
       entry("doctor", "check that everything is in place", async () => (await import("./commands/doctor.ts")).doctor),
     ],

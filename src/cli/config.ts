@@ -1,4 +1,5 @@
 /** The configuration file of a project: `perdure.config.ts`. */
+import type { QueueOptions } from "../client/queue-options.ts";
 import type { ActivitySet } from "../engine/registry.ts";
 import type { CommandConfig } from "../flow/agents/command.ts";
 import type { Flow } from "../flow/flow.ts";
@@ -21,6 +22,8 @@ export interface PerdureConfig {
   readonly agents?: string | readonly string[] | Readonly<Record<string, AgentSource>>;
   /** Activities called by name. */
   readonly activities?: ActivitySet;
+  /** Limits of queues, as `open` takes them: they count in each process that runs something. */
+  readonly queues?: Readonly<Record<string, QueueOptions>>;
 }
 
 /**

@@ -71,7 +71,7 @@ export function findUpward(folder: string, names: readonly string[]): string | u
   }
 }
 
-const CONFIG_KEYS = ["store", "workflows", "flows", "agents", "activities"];
+const CONFIG_KEYS = ["store", "workflows", "flows", "agents", "activities", "queues"];
 
 async function readConfig(file: string): Promise<PerdureConfig> {
   const { loadModule } = await import("../flow/agents/module.ts");

@@ -95,8 +95,7 @@ export class ReplaySummary {
     }
     const { green, red, yellow, dim } = terminal.styles;
     for (const { workflow, at, runs } of [...this.#places.values()].slice(0, SHOWN))
-      if (runs > 1)
-        terminal.line(dim(`… ${counted(runs - 1)} more of ${workflow} disagree at ${at}; --json lists all`));
+      if (runs > 1) terminal.line(dim(`… ${runs - 1} more runs of ${workflow} disagree at ${at}; --json lists all`));
     if (this.#places.size > SHOWN) terminal.line(dim(`… ${this.#places.size - SHOWN} more places; --json lists all`));
     const verdict = this.different === 0 ? green("✔") : red("✖");
     const sum = this.different === 0 ? "the code agrees with all of them" : `${this.different} disagree with the code`;

@@ -17,6 +17,8 @@ export function runRecord({
   createdAt,
   closedAt,
   blocked,
+  tags,
+  progress,
 }: RunDescription): Fields {
   return {
     workflowId,
@@ -28,6 +30,8 @@ export function runRecord({
     closedAt: time(closedAt),
     durationMs: closedAt === undefined ? null : closedAt - createdAt,
     ...(blocked !== undefined && { blocked }),
+    ...(Object.keys(tags).length > 0 && { tags }),
+    ...(progress !== undefined && { progress: jsonValue(progress) }),
   };
 }
 

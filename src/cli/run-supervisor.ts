@@ -10,6 +10,7 @@ import { isPerdureError } from "../core/errors.ts";
 import type { RunEvent } from "../engine/observers.ts";
 import type { Logger } from "../workflow/logger.ts";
 import { EXIT, type Invocation } from "./command.ts";
+import type { PerdureConfig } from "./config.ts";
 import { type RunDisplay, runDisplay, shellWord } from "./progress/run-display.ts";
 import { endingOf, exitCodeOf, printEnding, type RunEnding } from "./run-ending.ts";
 import type { Runnable } from "./runnable.ts";
@@ -21,12 +22,15 @@ export interface Supervision {
   /** Address of the store. */
   readonly store: string;
   readonly durability?: "full" | "relaxed";
+  /** Limits of queues. */
+  readonly queues: PerdureConfig["queues"];
   /** Starts or finds the run. */
   obtain(engine: Perdure): Promise<RunHandle>;
 }
 
 /** Runs it to its end. Returns the exit code. */
-export async function superviseRun({ invocation, runnable, store, durability, obtain }: Supervision): Promise<number> {
+export async function superviseRun(supervision: Supervision): Promise<number> {
+  const { invocation, runnable, store, durability, queues = {}, obtain } = supervision;
   const { terminal, json } = invocation;
   const display = runDisplay(terminal, json, runnable.definition);
   const watcher = new Watcher(display);
@@ -36,6 +40,7 @@ export async function superviseRun({ invocation, runnable, store, durability, ob
     claims: "own",
     store,
     durability: durability ?? "full",
+    queues,
     workflows: [runnable.workflow],
     activities: runnable.activities,
     observers: [watcher],

@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
 import type { HandleHost, RunHandle } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
+import { Schedules } from "./schedules.ts";
 import { Tokens } from "./tokens.ts";
 
 /** Options of {@link connect}. */
@@ -21,6 +22,8 @@ export interface ConnectOptions {
 export interface Connection extends AsyncDisposable {
   readonly store: Store;
   readonly runs: Runs;
+  /** The schedules of the store. Made they are through an engine, see {@link open}. */
+  readonly schedules: Schedules;
   /** The handle of a run, by workflow id or run id. @throws PerdureError `NOT_FOUND`. */
   handle<O = unknown>(id: string): Promise<RunHandle<O>>;
   /**
@@ -69,6 +72,7 @@ export async function connect({ store: target, codec }: ConnectOptions): Promise
   return {
     store,
     runs,
+    schedules: new Schedules(host),
     handle: <O>(id: string): Promise<RunHandle<O>> => runs.handle<O>(id),
     complete: (token, result) => tokens.complete(token, result),
     fail: (token, error) => tokens.fail(token, error),

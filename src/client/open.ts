@@ -16,13 +16,15 @@ import { createSealer, type Sealer } from "../store/sealing.ts";
 import type { EventRow, Store } from "../store/store.ts";
 import { type AnyEntity, type EntityClient, entityClient, entityId } from "../workflow/entity.ts";
 import type { Logger } from "../workflow/logger.ts";
+import { scheduleWorkflow } from "../workflow/schedule.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
+import { deploySchedules } from "./flow-schedules.ts";
 import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
 import { type QueueOptions, queueSet } from "./queue-options.ts";
-import type { Rewinding } from "./rewind-point.ts";
 import type { HandleHost, RunHandle, Waits } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
-import { type StartOptions, Starts, type WithSignal, type WithUpdate } from "./starts.ts";
+import { Schedules } from "./schedules.ts";
+import { type StartOptions, Starts, type WithPayload, type WithSignal, type WithUpdate } from "./starts.ts";
 import { Tokens } from "./tokens.ts";
 
 /** Options of {@link open}. */
@@ -93,7 +95,7 @@ export type { StartOptions } from "./starts.ts";
  */
 export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const registry = registryOf(options);
-  const rules = retentionRules(options.workflows ?? [], options.retention);
+  const rules = retentionRules([scheduleWorkflow(""), ...(options.workflows ?? [])], options.retention);
   const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
@@ -108,7 +110,16 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
     if (owned) await store.close();
     throw error;
   }
-  return new Perdure({ engine, store, ownsStore: owned, clock, registry, sealer, retention });
+  const perdure = new Perdure({ engine, store, ownsStore: owned, clock, registry, sealer, retention });
+  try {
+    // A program that exists for one run leaves schedules to others.
+    if (options.claims !== "own")
+      await deploySchedules(perdure.schedules, options.workflows ?? [], options.logger ?? stderrLogger);
+    return perdure;
+  } catch (error) {
+    await perdure.close();
+    throw error;
+  }
 }
 
 /** How often an operation is sent to entities that are just ending. */
@@ -155,16 +166,18 @@ export function engineConfig(options: OpenOptions, { store, registry, sealer }: 
 /** What is asked of an engine here. */
 export type AskedEngine = Pick<
   Engine,
-  "codec" | "hint" | "advances" | "query" | "onClosed" | "start" | "inMemory" | "close" | "pausesChanged"
-> &
-  Partial<Pick<Engine, "standing" | "create">>;
-
-/** What forks and resets ask of the engine. */
-function rewindingOf(engine: AskedEngine, { seal }: Sealer): Pick<HandleHost, "rewinding"> {
-  if (engine.standing === undefined || engine.create === undefined) return {};
-  const standing: Rewinding["standing"] = (...of) => engine.standing!(...of);
-  return { rewinding: { standing, create: (run) => engine.create!(run), seal } };
-}
+  | "codec"
+  | "hint"
+  | "advances"
+  | "query"
+  | "onClosed"
+  | "start"
+  | "inMemory"
+  | "close"
+  | "pausesChanged"
+  | "standing"
+  | "create"
+>;
 
 /** What a {@link Perdure} is made of. */
 export interface PerdureParts extends EngineParts {
@@ -190,6 +203,7 @@ export class Perdure implements AsyncDisposable {
   readonly #pauses: PauseControl;
   readonly #retention: Retention | undefined;
   readonly runs: Runs;
+  readonly schedules: Schedules;
 
   constructor({ engine, store, ownsStore, clock, registry, sealer, waits, retention }: PerdureParts) {
     this.#engine = engine;
@@ -206,16 +220,26 @@ export class Perdure implements AsyncDisposable {
       changed: (run, ms) => this.#changed(run, ms),
       query: (run, name, input) => engine.query(run, name, input),
       ...(waits !== undefined && { waits }),
-      ...rewindingOf(engine, sealer),
+      rewinding: {
+        standing: (...of) => engine.standing(...of),
+        create: (run) => engine.create(run),
+        seal: sealer.seal,
+      },
     };
     engine.onClosed(({ run, last }) => {
       for (const wake of [...(this.#waiting.get(run) ?? [])]) wake(last);
     });
     this.#unwatch = store.watch(() => {
-      for (const wakers of [...this.#waiting.values()]) for (const wake of [...wakers]) wake();
+      // The end of a run that is advanced here is told by the engine itself.
+      for (const [run, wakers] of [...this.#waiting]) if (!engine.advances(run)) for (const wake of [...wakers]) wake();
     });
     this.runs = new Runs(this.#host);
     this.#starts = new Starts(engine, registry, this.#host);
+    this.schedules = new Schedules(this.#host, {
+      start: (spec) => engine.start(spec),
+      has: (name) => registry.workflow(name) !== undefined,
+      names: registry.workflowNames,
+    });
     this.#tokens = new Tokens(this.#host, sealer);
     this.#pauses = new PauseControl({ store, now: () => clock.now(), changed: () => engine.pausesChanged() });
   }
@@ -258,8 +282,9 @@ export class Perdure implements AsyncDisposable {
   async signalWithStart<I, O, T>(
     workflow: Workflow<I, O>,
     input: I,
-    { signal, payload, key, ...options }: StartOptions & WithSignal<T>,
+    sent: StartOptions & WithSignal<T> & WithPayload<T>,
   ): Promise<RunHandle<O>> {
+    const { signal, payload, key, ...options } = sent as StartOptions & WithSignal<T> & { payload?: T };
     const name = typeof signal === "string" ? signal : signal.name;
     const data = encodePayload(payload ?? null, this.#engine.codec);
     const message = { kind: "signal" as const, name, data, at: this.#clock.now(), key: key ?? null };
@@ -275,8 +300,10 @@ export class Perdure implements AsyncDisposable {
   async updateWithStart<I, O, UI, UO>(
     workflow: Workflow<I, O>,
     input: I,
-    { update, payload, updateId, updateTimeout, ...options }: StartOptions & WithUpdate<UI, UO>,
+    sent: StartOptions & WithUpdate<UI, UO> & WithPayload<UI>,
   ): Promise<UO> {
+    type Sent = StartOptions & WithUpdate<UI, UO> & { payload?: UI };
+    const { update, payload, updateId, updateTimeout, ...options } = sent as Sent;
     const { name } = update;
     const data = encodePayload(payload, this.#engine.codec);
     const key = updateId === undefined ? null : `update:${updateId}`;

@@ -46,15 +46,17 @@ export async function resetRun(host: ResetHost, run: number, options: ResetOptio
     options.timeout === undefined
       ? Number.POSITIVE_INFINITY
       : host.now() + durationMs(options.timeout, "timeout of reset()");
-  let point: number | undefined;
+  let point = options.to;
   for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
     const row = await store.find({ run });
     if (row === undefined) throw new PerdureError("NOT_FOUND", "the run does not exist (any more)");
     if (row.superseded)
       throw new PerdureError("CONFLICT", `a newer run has the workflow id ${row.workflowId}; fork this one instead`);
-    point ??= await pointOf(host, row, options.to);
-    if (row.owner === null && (await ask(host, row, point, options))) return;
+    const seq = await pointOf(host, row, point);
+    if (row.owner === null && (await ask(host, row, seq, options))) return;
     if (row.owner === null) continue;
+    // What is meant now is meant after the wait, too, whatever happens until then.
+    point = { event: seq };
     const change = host.changed(run, Math.max(1, Math.min(look, limit - host.now())));
     if (look === FIRST_LOOK_MS) await pause(host, run);
     if (host.now() >= limit) throw stillBusy(row);
@@ -62,7 +64,26 @@ export async function resetRun(host: ResetHost, run: number, options: ResetOptio
   }
 }
 
+/** The event to go back to. A run that was paused for that and may not go back goes on. */
 async function pointOf(host: ResetHost, row: RunRow, to: Point): Promise<number> {
+  try {
+    return await findPointOf(host, row, to);
+  } catch (error) {
+    if (row.status === "paused" && pausedWhy(row) === PAUSED_FOR_RESET && typeof to === "object") await goOn(host, row);
+    throw error;
+  }
+}
+
+async function goOn({ store, now, hint }: ResetHost, { run }: RunRow): Promise<void> {
+  const to = { status: "pending", wakeAt: now(), closedAt: null, crashes: 0, detail: null } as const;
+  if (await store.amend(run, ["paused"], to)) hint(run);
+}
+
+function pausedWhy({ detail }: RunRow): string | undefined {
+  return detail === null ? undefined : (JSON.parse(detail) as { paused?: string }).paused;
+}
+
+async function findPointOf(host: ResetHost, row: RunRow, to: Point): Promise<number> {
   const { seq, end } = await findPoint(row, await historyOf(host.store, row.run), to, host.rewinding);
   if (seq === end && !isClosed(row.status))
     throw new PerdureError(
@@ -74,10 +95,10 @@ async function pointOf(host: ResetHost, row: RunRow, to: Point): Promise<number>
 
 /** Leaves the request in the row. False when the run has changed. */
 async function ask({ store, now, hint }: ResetHost, row: RunRow, seq: number, options: ResetOptions): Promise<boolean> {
-  const { status, detail } = row;
+  const { status } = row;
   const open = OPEN.includes(status);
   const earlier = resetRequest(row);
-  const was = status === "paused" && detail !== null ? (JSON.parse(detail) as { paused?: string }).paused : undefined;
+  const was = status === "paused" ? pausedWhy(row) : undefined;
   const paused = earlier?.paused ?? (was === PAUSED_FOR_RESET ? undefined : was);
   const request: ResetRequest = {
     seq: earlier === undefined ? seq : Math.min(seq, earlier.seq),

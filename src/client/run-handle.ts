@@ -11,6 +11,7 @@ import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
 import type { AttemptRow, EventRow, MessageKind, RunRow, Store } from "../store/store.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
+import { type AwaitedCode, awaitedCode, awaitedText } from "./awaited-code.ts";
 import { type ForkOptions, forkRun } from "./fork.ts";
 import { historyOf } from "./history-of.ts";
 import { type ResetOptions, resetRun } from "./reset.ts";
@@ -96,6 +97,8 @@ export interface RunDescription {
   readonly blocked: { readonly reason: string; readonly message: string } | undefined;
   /** Why it was paused, while it is. */
   readonly paused: string | undefined;
+  /** The code it waits for, when it could go on but no engine has taken it. */
+  readonly waitingFor: AwaitedCode | undefined;
   readonly tags: Readonly<Record<string, string>>;
   /** What the workflow said last with `wf.progress`. */
   readonly progress: unknown;
@@ -189,13 +192,19 @@ export class RunHandle<O = unknown> {
         if (isClosed(row.status)) return this.#outcome();
         if (row.status === "blocked") throw this.#blockedError(row);
       }
-      if (this.#host.now() >= limit)
-        throw new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not ended yet; it goes on`);
+      if (this.#host.now() >= limit) throw this.#late(await this.#row());
       const last = await change;
       if (last === undefined) continue;
       if (last.type === "RunContinued") await this.#row();
       else return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
     }
+  }
+
+  /** Why the result is not there in time. */
+  #late(row: RunRow): PerdureError {
+    const awaited = awaitedCode(row, this.#host.now());
+    const why = awaited === undefined ? "it goes on" : awaitedText(awaited);
+    return new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not ended yet; ${why}`);
   }
 
   async #outcome(): Promise<O> {
@@ -247,7 +256,8 @@ export class RunHandle<O = unknown> {
    * @param options.key sending with the same key again is the same as once.
    * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`.
    */
-  async signal<T>(signal: Signal<T> | string, payload?: T, options: { key?: string } = {}): Promise<void> {
+  async signal<T>(signal: Signal<T> | string, ...args: InputThen<T, { key?: string }>): Promise<void> {
+    const [payload, options = {}] = args;
     const name = typeof signal === "string" ? signal : signal.name;
     await this.#send("signal", name, encodePayload(payload ?? null, this.#host.codec), options.key ?? null);
   }
@@ -407,13 +417,17 @@ export class RunHandle<O = unknown> {
     await this.#send("retry", "", JSON.stringify({ c }), null);
   }
 
-  async #settleStep(step: string | number, outcome: Omit<ForeignOutcome, "c" | "p">, result?: Payload): Promise<void> {
+  async #settleStep(
+    step: string | number,
+    outcome: Omit<ForeignOutcome, "c" | "p" | "u">,
+    result?: Payload,
+  ): Promise<void> {
     const row = await this.#row();
     const failed = row.status === "failed" ? await this.#failedStep(step) : undefined;
     const c = failed ?? (await this.#stepInFlight(step));
     // Not due until the outcome is in its inbox, which is applied before anything is started.
     if (failed !== undefined) await this.#goOn(row, null);
-    await this.#send("outcome", "", foreignOutcome({ c, ...outcome }, result), null);
+    await this.#send("outcome", "", foreignOutcome({ c, u: this.#run, ...outcome }, result), null);
     if (failed !== undefined) this.#host.hint(this.#run);
   }
 
@@ -614,7 +628,7 @@ function outcomeOf(last: EventRow, workflowId: string, runId: string, codec: Pay
 export function describeRun(
   row: RunRow,
   attempts: readonly AttemptRow[],
-  { store, codec }: Pick<HandleHost, "store" | "codec">,
+  { store, codec, now }: Pick<HandleHost, "store" | "codec"> & Partial<Pick<HandleHost, "now">>,
   last: EventRow | undefined,
 ): RunDescription {
   const storeId = store.id;
@@ -649,6 +663,7 @@ export function describeRun(
     closedAt: row.closedAt ?? undefined,
     blocked: row.status === "blocked" ? blocked : undefined,
     paused: row.status === "paused" ? (paused ?? "") : undefined,
+    waitingFor: now === undefined ? undefined : awaitedCode(row, now()),
     tags: row.tags === null ? {} : (JSON.parse(row.tags) as Record<string, string>),
     progress: row.progress === null ? undefined : decodePayload(row.progress, codec),
     parent: row.parent === null ? undefined : formatRunId(storeId, row.parent.run),

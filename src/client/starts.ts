@@ -36,10 +36,12 @@ export interface StartOptions {
   readonly meta?: Readonly<Record<string, unknown>>;
 }
 
+/** What is sent along; may be left out when there is nothing to say. */
+export type WithPayload<T> = undefined extends T ? { readonly payload?: T } : { readonly payload: T };
+
 /** The signal of a start that brings one along. */
 export interface WithSignal<T> {
   readonly signal: Signal<T> | string;
-  readonly payload?: T;
   /** Sending with the same key again is the same as once. */
   readonly key?: string;
 }
@@ -47,7 +49,6 @@ export interface WithSignal<T> {
 /** The update of a start that brings one along. */
 export interface WithUpdate<I, O> {
   readonly update: Update<I, O>;
-  readonly payload?: I;
   /** Sending again with the same id is the same update. */
   readonly updateId?: string;
   /** How long to wait for the answer. Default: as long as it takes. */

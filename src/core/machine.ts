@@ -13,28 +13,19 @@
  *   had been issued before it and their rolling digest; a difference blocks the run, nothing is appended.
  */
 
+import { Agreement, type CodePosition, type InFlight } from "./agreement.ts";
 import { CancelledError } from "./cancelled.ts";
 import { digest } from "./digest.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
 import { type Buffered, Handlers } from "./handlers.ts";
-import {
-  before,
-  changedInput,
-  commandCount,
-  type Difference,
-  describe,
-  mismatchMessage,
-  said,
-  WAITS,
-} from "./mismatch.ts";
+import { type Difference, describe, mismatchMessage } from "./mismatch.ts";
 import type { Past } from "./past.ts";
 import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
 import { Reading } from "./reading.ts";
 import { Scope } from "./scope.ts";
-import { Trace } from "./trace.ts";
 import { VersionAnswers } from "./version-answers.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
@@ -120,7 +111,7 @@ function never(): Promise<never> {
   return new Promise(() => {});
 }
 
-export class Machine<Spec = unknown> {
+export class Machine<Spec = unknown> implements CodePosition {
   readonly #options: MachineOptions<Spec>;
   readonly #open = new Map<number, Open<Spec>>();
   readonly #waiters = new Map<string, Open<Spec>[]>();
@@ -142,7 +133,7 @@ export class Machine<Spec = unknown> {
   readonly #abandoned = new Set<number>();
   /** The scope of the whole run. */
   readonly scope: Scope = new Scope(undefined, true);
-  #trace: Trace | undefined;
+  readonly #agreement: Agreement;
   #fresh: Command<Spec>[] = [];
   #notes: Note[] = [];
   #rolling = "";
@@ -162,6 +153,24 @@ export class Machine<Spec = unknown> {
 
   constructor(options: MachineOptions<Spec>) {
     this.#options = options;
+    this.#agreement = new Agreement(this);
+  }
+
+  /** Digest of the commands issued so far. */
+  get rolling(): string {
+    return this.#rolling;
+  }
+
+  get hasEnded(): boolean {
+    return this.ending !== undefined;
+  }
+
+  openCommand(command: number): CommandIdentity | undefined {
+    return this.#open.get(command);
+  }
+
+  isAbandoned(command: number): boolean {
+    return this.#abandoned.has(command);
   }
 
   /** Commands issued and their digest, to be written with the next transition. */
@@ -189,7 +198,7 @@ export class Machine<Spec = unknown> {
 
   /** Remembers what the code asks for and where, for the message of a mismatch with these rows. Meant for replays. */
   trace(rows: readonly { readonly data: string }[] | undefined): void {
-    this.#trace = rows === undefined ? undefined : new Trace(rows);
+    this.#agreement.trace(rows);
   }
 
   /** Cuts the function off: whatever it still does has no effect (rule 1, old generation). */
@@ -260,7 +269,7 @@ export class Machine<Spec = unknown> {
     const { kind, name, label, inputDigest, spec, errors = [], scope = this.scope } = command;
     const id = ++this.commands;
     this.#rolling = digest(`${kind}\n${name}\n${label ?? ""}\n${inputDigest}`, this.#rolling);
-    this.#trace?.issued({ id, kind, name, label, inputDigest });
+    this.#agreement.issued({ id, kind, name, label, inputDigest });
     let issued: Open<Spec> | undefined;
     const promise = new Promise((resolve, reject) => {
       const open: Open<Spec> = {
@@ -371,7 +380,7 @@ export class Machine<Spec = unknown> {
   apply(row: { readonly type: string; readonly at: number; readonly data: string }, verify: boolean): void {
     if (this.#dead || this.blockage !== undefined) return;
     const { type, at, data } = parseEvent(row);
-    if (verify && !(this.#claims(type, data) && this.#agrees(data.x, type, data))) return;
+    if (verify && !this.#agreement.admits(type, data)) return;
     if (at > this.now) this.now = at;
     this.applied++;
     switch (type) {
@@ -466,7 +475,7 @@ export class Machine<Spec = unknown> {
     }
     const input = reviveParsed(p, this.#options.codec);
     if (this.messages.accept(name, input, (ending) => this.#options.onAnswered(message, ending))) return;
-    this.#differs(this.commands, {
+    this.#agreement.differs(this.commands, {
       history: `it accepted update ${JSON.stringify(name)}`,
       code: "has no handler for it",
     });
@@ -558,28 +567,6 @@ export class Machine<Spec = unknown> {
     return never();
   }
 
-  /** Whether the command an outcome names is the one the code asked for; blocks if not. */
-  #claims(type: string, data: EventData): boolean {
-    const { c, k = "activity", n: name = "", l: label, i } = data;
-    if (c === undefined || this.#abandoned.has(c)) return true;
-    if (this.ending !== undefined && c <= this.commands) return true;
-    const open = this.#open.get(c);
-    if (open !== undefined && open.kind === k && open.name === name && open.inputDigest === i) return true;
-    const history = `${said(type, { kind: k, name, label })} (command ${c})`;
-    const sameName = open?.kind === k && open.name === name;
-    if (open !== undefined)
-      this.#differs(c, { history, code: `asked for ${sameName ? changedInput(k) : describe(open)}` });
-    else this.#differs(c, { history, code: c > this.commands ? this.#shortOf() : "has settled that command already" });
-    return false;
-  }
-
-  /** What code did that asked for less than the history knows. */
-  #shortOf(): string {
-    const last = this.#trace?.named(this.commands);
-    const asked = this.commands === 0 ? "asked for nothing" : `asked for ${commandCount(this.commands)} only`;
-    return `${this.ending === undefined ? asked : `${asked} and ended`}${last === undefined ? "" : `, the last one ${last}`}`;
-  }
-
   /** Removes the open command of an outcome; undefined when the function has ended meanwhile. */
   #settle(data: EventData): Open<Spec> | undefined {
     const open = this.#open.get(data.c as number);
@@ -596,57 +583,14 @@ export class Machine<Spec = unknown> {
     waiters?.splice(waiters.indexOf(open), 1);
   }
 
-  #agrees(check: Check | undefined, type: string, data: EventData): boolean {
-    return check === undefined || this.#stands(check, `before ${before(type, data)}`);
-  }
-
-  /** Checks a position recorded outside of the history (at park, with an in-flight row). */
-  verifyCheck(check: Check): void {
-    this.#stands(check, "when the run was last left");
-  }
-
-  /** Whether the code has issued what it had issued at some moment of the history; blocks if not. */
-  #stands([commands, rolling]: Check, when: string): boolean {
-    if (commands === this.commands && rolling === this.#rolling) return true;
-    const parting = this.#trace?.parting(commands);
-    if (parting !== undefined) {
-      this.disagree(parting);
-      return false;
-    }
-    const history = `the code had asked for ${commandCount(commands)} ${when}`;
-    const extra = this.#trace?.named(commands + 1);
-    if (this.commands > commands)
-      this.#differs(commands + 1, {
-        history,
-        code: extra === undefined ? `asked for ${this.commands}` : `asked for ${extra} as well`,
-      });
-    else if (this.commands < commands) this.#differs(this.commands, { history, code: this.#shortOf() });
-    else
-      this.#differs(commands, {
-        history,
-        code: `asked for as many, but not with the same inputs: the last one is ${this.#trace?.named(commands) ?? "unknown"}`,
-      });
-    return false;
+  /** Checks a position recorded outside of the history (at park), or before an event that is not applied. `when` is said to people. */
+  verifyCheck(check: Check, when = "when the run was last left"): void {
+    this.#agreement.stands(check, when);
   }
 
   /** Checks a row of a command that was in flight when the run was last advanced. */
-  verifyInFlight(row: { readonly command: number; readonly kind: string; readonly name: string }): void {
-    const { command, kind } = row;
-    const open = this.#open.get(command);
-    if (open !== undefined && open.kind === kind && (open.label ?? open.name) === row.name) return;
-    if (this.#abandoned.has(command)) return;
-    // The row of a wait goes with the transition after the event that settled it: it may outlive the wait.
-    if (open === undefined && WAITS.has(kind) && command <= this.commands) return;
-    const history = `${describe(row)} (command ${command}) was in flight when the run was last advanced`;
-    const asked = open === undefined ? this.#trace?.named(command) : describe(open);
-    this.#differs(command, {
-      history,
-      code: asked === undefined ? `did not ask for it: it ${this.#shortOf()}` : `asked for ${asked}`,
-    });
-  }
-
-  #differs(command: number, difference: Omit<Difference, "at">): void {
-    this.disagree({ ...difference, at: this.#trace?.place(command) });
+  verifyInFlight(row: InFlight): void {
+    this.#agreement.inFlight(row);
   }
 
   /** Blocks the run because its code and its history say different things, also when the code has ended already (I6). */

@@ -19,6 +19,7 @@ import { installGuard } from "./guard/installation.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
 import { runLogger } from "./log.ts";
 import { MachineMaker } from "./machine-maker.ts";
+import { warnOfMissingCode } from "./missing-code.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
 import { type Observer, Observers } from "./observers.ts";
 import { Pauses } from "./pauses.ts";
@@ -146,7 +147,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   get code(): readonly CodeKey[] {
-    return this.pauses.running(this.#config.registry.code);
+    const { code, schedules } = this.#config.registry;
+    return this.pauses.running([...code, ...schedules]);
   }
 
   /** Runs in memory, active ones and warm ones. */
@@ -164,6 +166,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     await this.#keeper.start();
     if (this.guard !== undefined) this.#unguard = installGuard();
     await this.#lookAtPauses();
+    void warnOfMissingCode(this);
     this.#claimer.start();
   }
 

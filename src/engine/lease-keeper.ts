@@ -54,7 +54,7 @@ export class LeaseKeeper {
   async #register(): Promise<void> {
     const monotonic = this.#host.clock.monotonic();
     const at = this.#host.clock.now();
-    const lease = await this.#host.store.register({ label: this.#host.label, at });
+    const lease = await this.#host.store.register({ label: this.#host.label, at, ttlMs: this.ttlMs });
     this.lease = lease;
     this.proved(monotonic, at);
     this.#host.leaseGained(lease);

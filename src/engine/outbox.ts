@@ -88,7 +88,7 @@ export class Outbox {
   #outcomes: number[] = [];
   #facts: { tags?: string; progress?: string } | undefined;
   /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
-  #pause: MessageRow | undefined;
+  #pauses: MessageRow[] = [];
   #lastAt = 0;
   /** Highest inbox number seen. What a fork kept of the original's messages has numbers below 0. */
   #inboxSeen = Number.NEGATIVE_INFINITY;
@@ -120,7 +120,7 @@ export class Outbox {
 
   /** Whether somebody wants the run to stand still. */
   get pausing(): boolean {
-    return this.#pause !== undefined;
+    return this.#pauses.length > 0;
   }
 
   /** A message to another run, in the next transition. */
@@ -142,7 +142,7 @@ export class Outbox {
     for (const message of messages) {
       if (message.number <= this.#inboxSeen) continue;
       this.#inboxSeen = message.number;
-      if (message.kind === "pause") this.#pause = message;
+      if (message.kind === "pause") this.#pauses.push(message);
       else this.#messages.push(message);
     }
     if (inbox > this.#inboxSeen) this.#inboxSeen = inbox;
@@ -175,7 +175,8 @@ export class Outbox {
   }
 
   #rest(mayPark: boolean): Transition | undefined {
-    if (this.#pause !== undefined) return this.#paused(this.#pause);
+    const pause = this.#pauses.at(-1);
+    if (pause !== undefined) return this.#paused(pause);
     return mayPark ? this.#park() : undefined;
   }
 
@@ -387,9 +388,7 @@ export class Outbox {
   }
 
   #takeAll(): readonly MessageRow[] {
-    const pause = this.#pause === undefined ? [] : [this.#pause];
-    this.#pause = undefined;
-    return [...this.#messages.splice(0), ...pause];
+    return [...this.#messages.splice(0), ...this.#pauses.splice(0)];
   }
 
   #leftovers(messages: readonly MessageRow[]): NewEvent[] {
@@ -472,13 +471,12 @@ export class Outbox {
   #paused(message: MessageRow): Transition | undefined {
     const attempts = this.#host.standStill();
     if (attempts === undefined) return undefined;
-    this.#pause = undefined;
     const reason = String(decodePayload(message.data) ?? "");
     const detail = JSON.stringify({ check: this.#machine.check, paused: reason, waits: this.#host.waits() });
     const image = this.#image({ status: "paused", owned: false, detail });
     this.#notesTaken = NONE;
     this.#messagesTaken = NONE;
-    const consumed = [message.number];
+    const consumed = this.#pauses.splice(0).map(({ number }) => number);
     return { run: this.#run, base: this.seq, events: NONE, consumed, attempts, settled: NONE, image };
   }
 

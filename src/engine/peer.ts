@@ -17,7 +17,7 @@ const CONFIG: ActivityConfig = {
 
 /** A handle by which workflow code tells another run something. */
 export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, workflowId: string): PeerHandle {
-  const send = (kind: "signal" | "cancel", name: string, value: unknown): Promise<void> => {
+  const send = (kind: "signal" | "cancel" | "terminate", name: string, value: unknown): Promise<void> => {
     try {
       const input = encodeInput(value);
       const run = (_: never, ctx: ActivityContext): Promise<void> =>
@@ -40,5 +40,6 @@ export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, wor
     signal: (signal, ...[payload]) =>
       send("signal", typeof signal === "string" ? signal : signal.name, payload === undefined ? null : payload),
     cancel: (reason = "") => send("cancel", "", reason),
+    terminate: (reason = "") => send("terminate", "", reason),
   };
 }

@@ -3,10 +3,12 @@
  * answer like active ones (rule 38). A replica is kept and follows its run's history: the next query costs the new events only.
  */
 import { PerdureError } from "../core/errors.ts";
+import { pastOf } from "../core/past.ts";
 import { decodePayload, encodePayload } from "../core/payload.ts";
 import { planReplay, type ReplayRow } from "../core/resume.ts";
 import type { EventRow, RunRow, Store } from "../store/store.ts";
 import type { MachineMaker } from "./machine-maker.ts";
+import { parkedAt } from "./parked.ts";
 import type { Registry } from "./registry.ts";
 import { Replica } from "./replica.ts";
 import type { RunFacts } from "./run-facts.ts";
@@ -91,6 +93,10 @@ export class Queries {
     kept.replica?.end();
     const parts = { maker: this.#maker, turns: this.#host.turns };
     const replica = new Replica(parts, this.#host.facts(row, {}, undefined), definition, plan);
+    // Where the run stands tells which places older code has been at (rule 7).
+    const [issued = 0] = parkedAt(row, history.length).check ?? [];
+    const inFlight = (await store.attempts(run)).map(({ command }) => command);
+    replica.machine.recall(pastOf(plan.rows, [issued, ...inFlight]));
     kept.replica = replica;
     kept.seq = history.length;
     await replica.apply(plan.rows);

@@ -2,6 +2,7 @@
 import { PerdureError } from "../core/errors.ts";
 import type { CodeKey, Store } from "../store/store.ts";
 import { type ActivityContext, type AnyActivity, activity, isActivity } from "../workflow/activity.ts";
+import { SCHEDULE_WORKFLOW, scheduleWorkflow } from "../workflow/schedule.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 
 /** Activities as `open` accepts them: a list, or a record of activities or plain functions by name. */
@@ -41,6 +42,8 @@ export class Registry {
         "INVALID_ARGUMENT",
         "open({ workflows }) takes what workflow(…), flow(…) or graph(…) returned",
       );
+    if (one.name === SCHEDULE_WORKFLOW)
+      throw new PerdureError("INVALID_ARGUMENT", `no workflow can be named ${SCHEDULE_WORKFLOW}: schedules are`);
     const versions = this.#workflows.get(one.name) ?? [];
     if (versions.some(({ version }) => version === one.version)) {
       const what = one.version === undefined ? JSON.stringify(one.name) : `${one.name}@${one.version}`;
@@ -112,6 +115,11 @@ export class Registry {
     return keys;
   }
 
+  /** The same for schedules: those of each workflow that is here. */
+  get schedules(): readonly CodeKey[] {
+    return this.workflowNames.map((version) => ({ workflow: SCHEDULE_WORKFLOW, version }));
+  }
+
   /** The definition of a workflow that a start gets: the one that is meant, in this version, or where starts are routed. */
   workflow(of: string | AnyWorkflow, version?: string): AnyWorkflow | undefined {
     const name = typeof of === "string" ? of : of.name;
@@ -126,6 +134,7 @@ export class Registry {
     version: string | null,
     store: Pick<Store, "definition">,
   ): Promise<AnyWorkflow | undefined> {
+    if (name === SCHEDULE_WORKFLOW) return this.#schedule(version);
     const standIn = this.#standIns.get(name);
     if (standIn !== undefined && standIn.version === version) return standIn;
     const given = this.#versioned(name, version ?? undefined);
@@ -138,5 +147,10 @@ export class Registry {
     const revived = reviver.revive(stored.body);
     this.#revived.set(version, revived);
     return revived;
+  }
+
+  /** The workflow of the schedules of a workflow that is here. */
+  #schedule(target: string | null): AnyWorkflow | undefined {
+    return target !== null && this.#workflows.has(target) ? scheduleWorkflow(target) : undefined;
   }
 }

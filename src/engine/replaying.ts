@@ -9,6 +9,7 @@ import type { Check } from "../core/events.ts";
 import { type EventType, parseEvent, TERMINAL } from "../core/events.ts";
 import { type Failure, failureText, toFailure } from "../core/failure.ts";
 import type { Blockage, Ending } from "../core/machine.ts";
+import { before } from "../core/mismatch.ts";
 import { pastOf } from "../core/past.ts";
 import { decodePayload, encodeInput, encodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { planReplay, type ReplayRow } from "../core/resume.ts";
@@ -70,7 +71,7 @@ const ABRUPT: ReadonlySet<string> = new Set<EventType>(["RunTerminated", "RunTim
 
 function compareEnd({ machine }: Replica, end: ReplayRow, codec: PayloadCodec | undefined): void {
   const { data } = parseEvent(end);
-  if (data.x !== undefined && end.verify) machine.verifyCheck(data.x);
+  if (data.x !== undefined && end.verify) machine.verifyCheck(data.x, `before ${before(end.type, data)}`);
   if (machine.blockage !== undefined || ABRUPT.has(end.type)) return;
   // The secret that was refused then is not there now.
   if (data.e?.code === "SECRET_LEAK" && machine.ending?.ok === true) return;

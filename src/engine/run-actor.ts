@@ -520,7 +520,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   admitted(step: StepRun): void {
     // What is over or about to be given up is not begun; a step whose row is being written begins with it.
-    if (this.machine.ending !== undefined || this.machine.blockage !== undefined || this.#careful.includes(step)) return;
+    if (this.machine.ending !== undefined || this.machine.blockage !== undefined || this.#careful.includes(step))
+      return;
     if (this.#steps.get(step.command.id) === step) this.#startStep(step.command);
     if (this.#outbox.hasNews) this.#ready();
   }

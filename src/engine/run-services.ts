@@ -6,7 +6,7 @@ import { formatRunId } from "../core/ids.ts";
 import type { Command } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
-import type { Lease, NewRun, StartResult, Store } from "../store/store.ts";
+import type { Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { ChildStarter, StartedRow } from "./children.ts";
 import type { Clock } from "./clock.ts";
@@ -35,6 +35,10 @@ export interface ServicesHost {
 
 /** Longest time a transactional step may hold the store's only writer. */
 const TRANSACTION_LIMIT_MS = 5000;
+
+/** Time between two looks at a child that is to end. */
+const FIRST_LOOK_MS = 20;
+const LAST_LOOK_MS = 1000;
 
 const NO_TAGS: Readonly<Record<string, string>> = {};
 
@@ -98,11 +102,25 @@ export class RunServices implements ChildStarter<Served> {
       parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
     };
     let result = await this.#host.start(start);
-    if ("conflict" in result && isClosed(result.conflict.status))
+    if ("conflict" in result && isPredecessor(result.conflict, start)) await this.#ended(result.conflict.run);
+    if ("conflict" in result && (isClosed(result.conflict.status) || isPredecessor(result.conflict, start)))
       result = await this.#host.start({ ...start, supersedes: result.conflict.run });
     if ("conflict" in result) throw idTaken(workflowId, result.conflict.status);
     const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
     return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
+  }
+
+  /** Waits for a child that was told to stop. Gives up when the parent is no longer this engine's. */
+  async #ended(run: number): Promise<void> {
+    const { store, clock } = this.#host;
+    const mine = this.#host.lease();
+    for (let look = FIRST_LOOK_MS; ; look = Math.min(look * 2, LAST_LOOK_MS)) {
+      const row = await store.find({ run });
+      if (row === undefined || isClosed(row.status)) return;
+      await new Promise<void>((resolve) => void clock.after(look, resolve));
+      if (mine === undefined || mine !== this.#host.lease())
+        throw new PerdureError("LEASE_LOST", "this engine has lost its lease");
+    }
   }
 
   /** What a child that was started before has ended with, if it has. */
@@ -141,13 +159,25 @@ export class RunServices implements ChildStarter<Served> {
 
   // ---- what workflow code asks for -------------------------------------------------------------------------------------
 
-  async send(workflowId: string, kind: "signal" | "cancel", name: string, value: unknown, key: string): Promise<void> {
+  async send(
+    workflowId: string,
+    kind: "signal" | "cancel" | "terminate",
+    name: string,
+    value: unknown,
+    key: string,
+  ): Promise<void> {
     const data = encodePayload(value, kind === "signal" ? this.#host.codec : undefined);
-    const row = await this.#host.store.find({ workflowId });
-    if (row === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(workflowId)}`);
-    const sent = await this.#host.store.send({ run: row.run, kind, name, data, at: this.#host.clock.now(), key });
-    if ("refused" in sent)
-      throw new PerdureError("RUN_CLOSED", `${workflowId} has ended (${row.status}); it takes no more messages`);
+    const message = { kind, name, data, at: this.#host.clock.now(), key };
+    for (let refusedBy: number | undefined; ; ) {
+      const row = await this.#host.store.find({ workflowId });
+      if (row === undefined) throw new PerdureError("NOT_FOUND", `there is no run ${JSON.stringify(workflowId)}`);
+      if (row.run === refusedBy)
+        throw new PerdureError("RUN_CLOSED", `${workflowId} has ended (${row.status}); it takes no more messages`);
+      const sent = await this.#host.store.send({ run: row.run, ...message });
+      if ("number" in sent) break;
+      // Rule 24: it may have continued as new meanwhile.
+      refusedBy = row.run;
+    }
     this.#host.hint();
   }
 
@@ -158,6 +188,18 @@ export class RunServices implements ChildStarter<Served> {
   callbackUrl(_token: string): string | undefined {
     return undefined;
   }
+}
+
+/** Whether a run is the child that the same command had before its outcome was set aside: it was told to stop then. */
+function isPredecessor({ parent }: RunRow, start: StartSpec): boolean {
+  const { run, command, generation } = start.parent!;
+  return (
+    parent !== null &&
+    parent.onClose !== "abandon" &&
+    parent.run === run &&
+    parent.command === command &&
+    parent.generation < generation
+  );
 }
 
 function idTaken(workflowId: string, status: RunStatus): PerdureError {

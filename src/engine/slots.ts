@@ -215,6 +215,7 @@ export class Slots {
     ticket.held = true;
     lane.running++;
     lane.queue.running++;
+    lane.queue.turn = lane.queue.lanes.indexOf(lane) + 1;
     lane.queue.rate?.started(this.#clock.monotonic());
   }
 
@@ -269,7 +270,6 @@ export class Slots {
       }
       const ticket = lane.line.take()!;
       ticket.leave = undefined;
-      queue.turn = queue.lanes.indexOf(lane) + 1;
       if (this.#stops(ticket.step, ticket.facts)) this.#stop(ticket);
       else {
         this.#hold(ticket, lane);

@@ -5,7 +5,7 @@
  * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed. A run with a
  * request to go back in its history does that first.
  */
-import { type Check, newEvent } from "../core/events.ts";
+import { newEvent } from "../core/events.ts";
 import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
 import type { EventRow, Lease, LoadedRun, RunRow, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";

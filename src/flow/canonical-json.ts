@@ -1,6 +1,11 @@
 /** One text for one value: keys sorted, no spaces. What definitions are hashed and compared by. */
 import { createHash } from "node:crypto";
 
+/** The same value with the keys of every object in code-unit order. */
+export function sortedKeys<T>(value: T): T {
+  return JSON.parse(canonicalJson(value)) as T;
+}
+
 /** JSON text with the keys of every object in code-unit order. Absent and `undefined` are the same. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {

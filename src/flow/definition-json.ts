@@ -3,6 +3,7 @@
  * by the structure check and is left out here, so that everything else can still be checked.
  */
 import { formatDuration, parseDuration } from "../core/duration.ts";
+import { readSchedule, writeSchedule } from "./flow-schedule.ts";
 import type {
   FlowDefinition,
   FlowRetry,
@@ -47,6 +48,7 @@ export function readDefinition(json: unknown): ReadDefinition {
     retry: readRetry(values.retry, ["retry"], reading),
     timeoutMs: span(values.timeout, ["timeout"], reading),
     maxParallel: number(values.max_parallel),
+    schedule: readSchedule(values.schedule, reading.findings),
     agents,
     output: values.output as Json | undefined,
     steps: steps.map((step: unknown, i) => readStep(object(step) ?? {}, i, reading)),
@@ -172,6 +174,7 @@ export function writeDefinition(definition: FlowDefinition): FlowJson {
     retry: writeRetry(definition.retry),
     timeout: writeSpan(definition.timeoutMs),
     max_parallel: definition.maxParallel,
+    schedule: writeSchedule(definition.schedule),
     agents: definition.agents,
     steps: definition.steps.map(writeStep),
     output: definition.output,

@@ -5,11 +5,12 @@ import type { AnyActivity } from "../workflow/activity.ts";
 import { type AnyWorkflow, type Workflow, workflowOf } from "../workflow/workflow.ts";
 import { activityOf, withActivity } from "./activity-reference.ts";
 import { agentsOf } from "./agents/file.ts";
-import { canonicalJson, contentHash } from "./canonical-json.ts";
+import { canonicalJson, contentHash, sortedKeys } from "./canonical-json.ts";
 import { type FlowDict, writeDict } from "./definition-dict.ts";
 import { type FlowJson, readDefinition, writeDefinition } from "./definition-json.ts";
+import { timingOf } from "./flow-schedule.ts";
 import { runFlow } from "./interpreter.ts";
-import type { FlowDefinition, FlowStep, Json, Problem } from "./model.ts";
+import type { FlowDefinition, FlowSchedule, FlowStep, Json, Problem } from "./model.ts";
 import { agentActivity, compileFlow, type FlowProgram } from "./program.ts";
 import { flowRetry } from "./step-builders.ts";
 import { assertValid, type KnownNames, validateFlow } from "./validation.ts";
@@ -25,6 +26,8 @@ export interface FlowOptions {
   readonly retention?: Duration;
   /** How many tasks and agents may run at a time. Waits do not count. Default: no limit. */
   readonly maxParallel?: number;
+  /** When the flow starts by itself: a cron expression, or more. */
+  readonly schedule?: string | FlowSchedule;
   /** Template of the run's output. Default: the outputs of the last steps, by id. */
   readonly output?: Json;
 }
@@ -89,13 +92,14 @@ function isList(value: FlowOptions | readonly FlowStep[]): value is readonly Flo
 }
 
 function topOf(options: FlowOptions): Omit<FlowDefinition, "name" | "steps"> {
-  const { description, retry, timeout, maxParallel, output } = options;
+  const { description, retry, timeout, maxParallel, schedule, output } = options;
   const timeoutMs = typeof timeout === "string" ? durationMs(timeout, "timeout of the flow") : timeout;
   return {
     ...(description !== undefined && { description }),
     ...(retry !== undefined && { retry: flowRetry(retry, "of the flow") }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(maxParallel !== undefined && { maxParallel }),
+    ...(schedule !== undefined && { schedule: typeof schedule === "string" ? { cron: schedule } : schedule }),
     ...(output !== undefined && { output }),
   };
 }
@@ -152,6 +156,7 @@ export function flowOf<I = unknown, O = unknown>(
     version: () => prepare().version,
     definition: () => prepare().text,
     timeoutMs: () => model.timeoutMs,
+    schedule: () => (model.schedule === undefined ? undefined : timingOf(model.schedule)),
     model: () => model,
     activities: () => referencedActivities(model),
     secrets: () => compileFlow(model).secrets,
@@ -162,8 +167,16 @@ export function flowOf<I = unknown, O = unknown>(
   return made as unknown as Flow<I, O>;
 }
 
+/** Inputs are compared with what histories say, and stored definitions have their keys sorted: so all have. */
 function programOf(model: FlowDefinition, baseDir: string): FlowProgram {
-  return compileFlow(model, agentsOf(model.agents, baseDir)).program;
+  const { output } = model;
+  const steps = model.steps.map((step) =>
+    (step.kind === "task" || step.kind === "agent") && step.input !== undefined
+      ? { ...step, input: sortedKeys(step.input) }
+      : step,
+  );
+  const ordered = { ...model, steps, ...(output !== undefined && { output: sortedKeys(output) }) };
+  return compileFlow(ordered, agentsOf(model.agents, baseDir)).program;
 }
 
 /** A definition that an open run is pinned to. It was valid when the run started, and is taken as it is. */

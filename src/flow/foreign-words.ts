@@ -1,14 +1,16 @@
 /** Words people bring from elsewhere, and words that come later: what to write instead. */
 
 /** Where a word was met, by the name of the schema it was checked against. */
-export type Place = "flow" | "step" | "retry" | "signal" | "timer" | "agent";
+export type Place = "flow" | "step" | "retry" | "signal" | "timer" | "schedule" | "agent";
 
 const WORDS: Readonly<Record<Place, Readonly<Record<string, string>>>> = {
   flow: {
     jobs: "write steps: a list of { id, task, depends_on }",
     tasks: "write steps",
     nodes: "write steps",
-    on: "start runs with perdure start, or on a schedule",
+    on: 'start runs with perdure run, or write schedule: "0 3 * * *"',
+    cron: 'write schedule: "0 3 * * *"',
+    triggers: 'write schedule: "0 3 * * *"',
     env: "give values to steps as input, or to an agent as env",
     inputs: "the run's input needs no declaration; read it as ${{ input.name }}",
     outputs: "write output",
@@ -113,6 +115,19 @@ const WORDS: Readonly<Record<Place, Readonly<Record<string, string>>>> = {
     tz: "write timezone",
     timeZone: "write timezone",
   },
+  schedule: {
+    interval: "write every: 15m",
+    delay: "write every: 15m",
+    tz: "write timezone",
+    timeZone: "write timezone",
+    overlap_policy: "write overlap",
+    concurrencyPolicy: "write overlap",
+    catchup: "write catch_up",
+    catchup_window: "write catch_up",
+    start: "write start_at",
+    end: "write end_at",
+    max: "write limit",
+  },
   agent: {
     run: "write command: [program, argument]",
     cmd: "write command",
@@ -131,7 +146,6 @@ const LATER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     approval: "an approval by named people",
     compensate: "undoing a step when a later one fails",
   },
-  flow: { schedule: "starting runs by the clock" },
 };
 
 /** What to write instead of a word that is not known at this place, if that can be said. */

@@ -9,6 +9,7 @@ export type {
   AgentStep,
   FlowDefinition,
   FlowRetry,
+  FlowSchedule,
   FlowStep,
   Join,
   Json,

@@ -28,11 +28,29 @@ export interface FlowDefinition {
   readonly timeoutMs?: number;
   /** How many tasks and agents may run at a time. Waits do not count. */
   readonly maxParallel?: number;
+  /** When the flow starts by itself. */
+  readonly schedule?: FlowSchedule;
   /** Agents described in the flow itself, by name, in the words they were written with. */
   readonly agents?: Readonly<Record<string, Json>>;
   /** Template of the run's output. Default: the outputs of the last steps, by id. */
   readonly output?: Json;
   readonly steps: readonly FlowStep[];
+}
+
+/** When a flow starts by itself: exactly one of `cron`, `everyMs` and `at`. Times are ISO 8601. */
+export interface FlowSchedule {
+  readonly cron?: string;
+  readonly timezone?: string;
+  readonly everyMs?: number;
+  readonly at?: string;
+  readonly overlap?: string;
+  readonly catchUpMs?: number;
+  readonly jitterMs?: number;
+  readonly startAt?: string;
+  readonly endAt?: string;
+  readonly limit?: number;
+  readonly input?: Json;
+  readonly note?: string;
 }
 
 /** What every step has. */
@@ -128,6 +146,7 @@ export type ProblemCode =
   | "timer_choice"
   | "bad_cron"
   | "bad_timezone"
+  | "bad_schedule"
   | "bad_duration"
   | "bad_retry"
   | "empty_name"

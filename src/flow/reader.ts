@@ -105,7 +105,10 @@ function merged(structure: readonly Finding[], semantic: readonly Finding[]): Fi
   const absent = new Set(
     structure.filter(({ code, path }) => ABSENT.has(code) && !isStep(path, code)).map(({ path }) => formatPath(path)),
   );
+  const both = [...structure, ...semantic];
+  const schedule = both.some(({ code, path }) => path[0] === "schedule" && code !== "bad_schedule");
   const hidden = ({ code, path }: Finding): boolean => {
+    if (code === "bad_schedule") return schedule;
     if (!EMPTY.has(code)) return false;
     const above = path.some((_, length) => absent.has(formatPath(path.slice(0, length))));
     return above || (code !== "timer_choice" && absent.has(formatPath(path)));

@@ -3,6 +3,8 @@
  * checks files against this same object (see structure.ts).
  */
 
+import { SCHEDULE_SCHEMA } from "./flow-schedule.ts";
+
 /** The part of JSON Schema that flow files need. */
 export interface JsonSchema {
   readonly $schema?: string;
@@ -246,6 +248,10 @@ export const FLOW_SCHEMA: JsonSchema = {
       type: "integer",
       minimum: 1,
     },
+    schedule: {
+      $ref: "#/$defs/schedule",
+      description: "When the flow starts by itself, on engines that are opened with it.",
+    },
     agents: {
       title: "a mapping of names to agents",
       description: "Agents that only this flow needs, by name.",
@@ -270,6 +276,7 @@ export const FLOW_SCHEMA: JsonSchema = {
     agent,
     signal,
     timer,
+    schedule: SCHEDULE_SCHEMA,
     step,
   },
 };

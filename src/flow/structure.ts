@@ -23,6 +23,11 @@ function visit(check: Check, value: unknown, schema: JsonSchema, path: Path, pla
     visit(check, value, check.root.$defs![name]!, path, name);
     return;
   }
+  const described = objectBranch(value, schema);
+  if (described !== undefined) {
+    visitObject(check, value as Record<string, unknown>, described, path, place);
+    return;
+  }
   if (!shallow(value, schema)) {
     check.findings.push({
       code: place === "duration" ? "bad_duration" : fits(value, schema) ? "bad_value" : "wrong_type",
@@ -158,6 +163,13 @@ function deepEnough(value: unknown, branch: JsonSchema): boolean {
 /** For choices, the branch that describes objects. */
 function branchFor(schema: JsonSchema): JsonSchema {
   return schema.anyOf?.find((branch) => branch.type === "object") ?? schema;
+}
+
+/** Of a choice, the branch of many words an object is meant for: then what is wrong with it can be said word by word. */
+function objectBranch(value: unknown, schema: JsonSchema): JsonSchema | undefined {
+  if (!hasType(value, "object") || schema.anyOf === undefined) return undefined;
+  const branch = branchFor(schema);
+  return Object.keys(branch.properties ?? {}).length > 1 ? branch : undefined;
 }
 
 function hasType(value: unknown, type: JsonType): boolean {

@@ -1,5 +1,6 @@
 /** Everything that can be known to be wrong with a flow before it runs, reported at once. */
 import { PerdureError } from "../core/errors.ts";
+import { checkSchedule } from "./flow-schedule.ts";
 import { checkGraph } from "./graph-checks.ts";
 import type { FlowDefinition, FlowStep, Problem } from "./model.ts";
 import { type Finding, formatProblem, hasErrors, type Path, placed } from "./problem.ts";
@@ -61,6 +62,7 @@ function checkTop(definition: FlowDefinition): Finding[] {
     const message = `max_parallel must be a whole number from 1, not ${maxParallel}`;
     findings.push({ code: "bad_value", path: ["max_parallel"], message });
   }
+  findings.push(...checkSchedule(definition));
   return findings;
 }
 

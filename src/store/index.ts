@@ -1,6 +1,9 @@
 /** The storage seam, for those who write a store of their own, and the stores that come with it. */
 export { createMemoryStore } from "./memory/memory-store.ts";
 export { DEFAULT_STORE, openStore } from "./open.ts";
+export { postgresMigrationStatus } from "./postgres/migration-status.ts";
+export { openPostgresStore, type PostgresStore } from "./postgres/postgres-store.ts";
+export type { PostgresOptions } from "./postgres/settings.ts";
 export { createSealer, type SealedStore, type Sealer } from "./sealing.ts";
 export type { MigrationState } from "./sqlite/migrate.ts";
 export { migrationStatus } from "./sqlite/migration-status.ts";

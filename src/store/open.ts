@@ -9,8 +9,8 @@ import type { Store } from "./store.ts";
 export const DEFAULT_STORE = "sqlite:.perdure/store.db";
 
 /**
- * Opens the store an address names: `sqlite:PATH` or just a path, `sqlite::memory:`, or `memory:` for one that lives as long as
- * the object. `durability` (default `full`) is for stores on a disk.
+ * Opens the store an address names: `sqlite:PATH` or just a path, `sqlite::memory:`, `postgres://…`, or `memory:` for one that lives
+ * as long as the object. `durability` (default `full`) is for stores on a disk.
  *
  * @throws PerdureError INVALID_ARGUMENT, UNAVAILABLE, INCOMPATIBLE_STORE
  */
@@ -18,11 +18,12 @@ export async function openStore(address: string, options: { readonly durability?
   const scheme = schemeOf(address);
   if (scheme === "memory") return createMemoryStore();
   if (scheme === "postgres" || scheme === "postgresql") {
-    throw new PerdureError("INVALID_ARGUMENT", "PostgreSQL stores are not in this version yet; use sqlite:PATH");
+    const { openPostgresStore } = await import("./postgres/postgres-store.ts");
+    return openPostgresStore(address);
   }
   const path = sqlitePath(address);
   if (path === undefined) {
-    throw new PerdureError("INVALID_ARGUMENT", `no store is called "${scheme}:"; use sqlite:PATH or memory:`);
+    throw new PerdureError("INVALID_ARGUMENT", `no store is called "${scheme}:"; use sqlite:PATH, postgres://… or memory:`);
   }
   return openSqliteStore({ path, ...options });
 }

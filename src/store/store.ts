@@ -342,8 +342,8 @@ export interface Store {
   /** Random identity of this database, six to ten characters of [0-9a-z], made when it was created. */
   readonly id: string;
 
-  /** Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs`. */
-  register(params: { readonly label: string; readonly at: number }): Promise<Lease>;
+  /** Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs` (default 10 s). */
+  register(params: { readonly label: string; readonly at: number; readonly ttlMs?: number }): Promise<Lease>;
   /** Says that the engine is alive. False: the lease is gone. */
   renew(lease: Lease): Promise<boolean>;
   /** Number of the last commit of the lease, or null when the lease is gone. Waits for a commit in doubt to settle. */

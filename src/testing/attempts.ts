@@ -8,6 +8,7 @@ import type { Around, Attempt } from "../engine/around.ts";
 import { type ActivityContext, FatalError } from "../workflow/activity.ts";
 import type { Life } from "./incarnation.ts";
 import { isHanging, markHanging } from "./mock-functions.ts";
+import { never } from "./real-time.ts";
 
 /** One attempt of an activity, a step or a mocked child. */
 export interface Call<I = unknown, O = unknown> {
@@ -39,12 +40,13 @@ interface Running {
   readonly since: number;
   readonly hangs: boolean;
   readonly call: MutableCall;
+  warned: boolean;
 }
 
-/** A mock that has not settled after this much real time is taken to hang when time is moved explicitly. */
+/** What has not settled after this much real time is taken to hang when time is moved explicitly. */
 const MOCK_PATIENCE_MS = 100;
+const REAL_PATIENCE_MS = 2000;
 const ALIVE: Life = { gone: false, begins: () => false };
-const NEVER = new Promise<never>(() => {});
 
 export class Attempts {
   readonly #now: () => number;
@@ -66,16 +68,22 @@ export class Attempts {
   }
 
   calls(target: Target): readonly Call[] {
-    return this.#calls.get(target) ?? [];
+    return [...(this.#calls.get(target) ?? [])];
+  }
+
+  #remember(target: Target, call: MutableCall): void {
+    const calls = this.#calls.get(target);
+    if (calls === undefined) this.#calls.set(target, [call]);
+    else calls.push(call);
   }
 
   /** Stands around the attempts of one engine, which may crash there. */
   around(engine: Life): Around {
     return (attempt, carryOut) => {
       const { step } = attempt.context;
-      if (engine.gone || engine.begins(step, attempt.name, false)) return NEVER;
+      if (engine.gone || engine.begins(step, attempt.name, false)) return never();
       const result = this.#carryOut(attempt, carryOut, engine);
-      return engine.begins(step, attempt.name, true) ? NEVER : result;
+      return engine.begins(step, attempt.name, true) ? never() : result;
     };
   }
 
@@ -103,7 +111,7 @@ export class Attempts {
   ): unknown {
     const { step, workflowId, attempt } = context;
     const call: MutableCall = { step, workflowId, attempt, input, at: this.#now(), status: "running" };
-    if (target !== undefined) this.#calls.set(target, [...(this.#calls.get(target) ?? []), call]);
+    if (target !== undefined) this.#remember(target, call);
     this.moves++;
     let result: unknown;
     try {
@@ -149,7 +157,7 @@ export class Attempts {
       this.#running.delete(running);
       this.#tellEnd();
     };
-    const running = { text, mocked, hangs, since: performance.now(), call };
+    const running = { text, mocked, hangs, since: performance.now(), call, warned: false };
     this.#running.add(running);
     signal.addEventListener("abort", end, { once: true });
     return end;
@@ -161,12 +169,16 @@ export class Attempts {
     for (const tell of endings) tell();
   }
 
-  /** One of the attempts that run. `patient`: mocks that have not settled for a while are left out. */
-  running(patient: boolean): string | undefined {
+  /** One of the attempts that run. `patient`: what has not settled for a while is left out. */
+  running(patient: boolean): boolean {
     const now = performance.now();
-    for (const { text, mocked, hangs, since } of this.#running)
-      if (!hangs && (!patient || !mocked || now - since < MOCK_PATIENCE_MS)) return text;
-    return undefined;
+    for (const attempt of this.#running) {
+      const ranMs = now - attempt.since;
+      if (attempt.hangs || (patient && ranMs >= (attempt.mocked ? MOCK_PATIENCE_MS : REAL_PATIENCE_MS))) continue;
+      if (ranMs >= REAL_PATIENCE_MS) warn(attempt);
+      return true;
+    }
+    return false;
   }
 
   /** Resolves when the next running attempt ends. */
@@ -183,6 +195,15 @@ export class Attempts {
     this.moves++;
     this.#tellEnd();
   }
+}
+
+/** Time stands still for long: says so once, the test may never end. */
+function warn(attempt: Running): void {
+  if (attempt.warned) return;
+  attempt.warned = true;
+  console.warn(
+    `perdure: time stands still because ${attempt.text} has been running for ${REAL_PATIENCE_MS / 1000} s of real time. A mock that is to hang: env.mock(…, hangs())`,
+  );
 }
 
 function targetOf({ kind, name }: Attempt): Target | undefined {

@@ -2,7 +2,8 @@
 import { AssertionError } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 import type { CrashPoint } from "./crash-points.ts";
-import { createTestEnv, type TestEnv, type TestEnvOptions } from "./test-env.ts";
+import { createTestEnv, type TestEnv } from "./test-env.ts";
+import type { TestEnvOptions } from "./test-env-options.ts";
 
 /** A scenario: starts runs, answers them, and returns what must be the same whatever crashes. */
 export type CrashedScenario<T> = (env: TestEnv) => Promise<T>;

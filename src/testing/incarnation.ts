@@ -8,6 +8,7 @@ import { silentLogger } from "../engine/log.ts";
 import type { Batch, BatchResult, Lease, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CrashPoints } from "./crash-points.ts";
+import { never } from "./real-time.ts";
 
 /** What an engine of this life is made of. */
 export interface Surroundings {
@@ -27,7 +28,6 @@ export interface Life {
 
 /** Timers beyond this are those by which an engine looks again just in case: here every change is told. */
 const JUST_IN_CASE_MS = 20 * 365 * 86_400_000;
-const NEVER = new Promise<never>(() => {});
 
 export class Incarnation implements Life {
   readonly engine: Engine;
@@ -105,21 +105,21 @@ export class Incarnation implements Life {
   }
 
   async #asked<T>(ask: () => Promise<T>): Promise<T> {
-    if (this.gone) return NEVER;
+    if (this.gone) return never();
     this.pending++;
     this.moves++;
     try {
       return await ask();
     } finally {
       this.moves++;
-      if (this.gone) await NEVER;
+      if (this.gone) await never();
       this.pending--;
     }
   }
 
   async #commit(lease: Lease, batch: Batch): Promise<BatchResult> {
     if (this.#points.beforeCommit(batch)) this.crash();
-    if (this.gone) return NEVER;
+    if (this.gone) return never();
     const result = await this.#store.commit(lease, batch);
     if (this.#points.afterCommit(batch)) this.crash();
     return result;

@@ -11,6 +11,7 @@ export { type HistoryStep, stepsOf } from "./history-steps.ts";
 export { fails, hangs, inTurn, returns } from "./mock-functions.ts";
 export { replayHistory } from "./replay-history.ts";
 export { type StoreSubject, storeConformance, type TestApi } from "./store-conformance/index.ts";
-export { createTestEnv, type TestEnv, type TestEnvOptions } from "./test-env.ts";
+export { createTestEnv, type TestEnv } from "./test-env.ts";
+export type { TestEnvOptions } from "./test-env-options.ts";
 export type { TestClock } from "./test-time.ts";
 export { VirtualClock } from "./virtual-clock.ts";

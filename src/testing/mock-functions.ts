@@ -34,7 +34,9 @@ export function hangs(): (input: unknown, ctx: ActivityContext) => Promise<never
  * @example
  * env.mock(charge, inTurn(fails("503"), fails("503"), returns({ txn: "t-1" })));
  */
-export function inTurn<A extends unknown[], R>(...functions: readonly ((...args: A) => R)[]): (...args: A) => R {
+export function inTurn<A extends unknown[], R>(
+  ...functions: readonly ((...args: A) => R | Promise<R>)[]
+): (...args: A) => R | Promise<R> {
   if (functions.length === 0) throw new TypeError("inTurn needs at least one function");
   let calls = 0;
   return (...args) => functions[Math.min(calls++, functions.length - 1)]!(...args);

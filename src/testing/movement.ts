@@ -13,10 +13,12 @@ export class Movement implements Moving {
   readonly #slot: EngineSlot;
   readonly #attempts: Attempts;
   readonly #store: Store;
+  readonly #now: () => number;
   #asked = 0;
   #answered = 0;
 
-  constructor(slot: EngineSlot, attempts: Attempts, store: Store) {
+  constructor(slot: EngineSlot, attempts: Attempts, store: Store, now: () => number) {
+    this.#now = now;
     this.#slot = slot;
     this.#attempts = attempts;
     this.#store = store;
@@ -61,7 +63,7 @@ export class Movement implements Moving {
     return this.#slot.moves + this.#attempts.moves + this.#asked;
   }
 
-  running(patient: boolean): string | undefined {
+  running(patient: boolean): boolean {
     return this.#attempts.running(patient);
   }
 
@@ -72,7 +74,7 @@ export class Movement implements Moving {
   async stuck(): Promise<string> {
     const rows = await this.#store.list({ status: OPEN_STATUSES, limit: MAX_TOLD });
     if (rows.length === 0) return "No run is open.";
-    const about = { store: this.#store, codec: this.#slot.codec };
+    const about = { store: this.#store, codec: this.#slot.codec, now: this.#now };
     const runs = rows.map(async (row) => describeRun(row, await this.#store.attempts(row.run), about, undefined));
     return `Open runs: ${(await Promise.all(runs)).map(runText).join("; ")}`;
   }

@@ -18,3 +18,8 @@ export function realTime(ms: number, early?: Promise<unknown>): Promise<void> {
     });
   });
 }
+
+/** What a dead engine is answered. A new one each time: what waits for it can be collected. */
+export function never(): Promise<never> {
+  return new Promise(() => {});
+}

@@ -1,7 +1,8 @@
 /** One recorded history against the code of today. */
 import type { RecordedHistory } from "../engine/recorded-history.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
-import { createTestEnv, type TestEnvOptions } from "./test-env.ts";
+import { createTestEnv } from "./test-env.ts";
+import type { TestEnvOptions } from "./test-env-options.ts";
 
 /**
  * Replays a recorded history, given or in a file, against a workflow.

@@ -1,6 +1,6 @@
 /** A test environment: the real engine on a store in memory, with time, activities and crashes in the hands of the test. */
 import { AssertionError } from "node:assert";
-import { engineConfig, type OpenOptions, Perdure, type PerdureParts, registryOf } from "../client/open.ts";
+import { engineConfig, Perdure, type PerdureParts, registryOf } from "../client/open.ts";
 import { OPEN_STATUSES, recordRun } from "../client/replays.ts";
 import { type RunDescription, RunHandle } from "../client/run-handle.ts";
 import { PerdureError } from "../core/errors.ts";
@@ -8,7 +8,7 @@ import { parseRunId } from "../core/ids.ts";
 import { Engine } from "../engine/engine.ts";
 import { silentLogger } from "../engine/log.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";
-import type { ActivitySet, Registry } from "../engine/registry.ts";
+import type { Registry } from "../engine/registry.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { createSealer } from "../store/sealing.ts";
 import type { Store } from "../store/store.ts";
@@ -22,43 +22,15 @@ import { type HistoryStep, stepsOf } from "./history-steps.ts";
 import { Incarnation } from "./incarnation.ts";
 import { finite, Movement, runText } from "./movement.ts";
 import { verifyRecorded, verifyRuns } from "./replay-check.ts";
+import { engineOptions, type TestEnvOptions } from "./test-env-options.ts";
 import { type TestClock, TestTime } from "./test-time.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-
-/** Options of {@link createTestEnv}: those of `open` that mean something here, and those of the test kit. */
-export interface TestEnvOptions
-  extends Pick<
-    OpenOptions,
-    "workflows" | "routes" | "activities" | "deps" | "codec" | "observers" | "logger" | "guard" | "warmRuns"
-  > {
-  /** Flows; the same as in `workflows`. */
-  readonly flows?: readonly AnyWorkflow[];
-  /** Agents of flows, by name; the same as in `activities`. */
-  readonly agents?: Readonly<Record<string, MockFunction>>;
-  /** Activities that only exist as mocks, by name: for flows whose real ones are elsewhere. */
-  readonly mocks?: Readonly<Record<string, MockFunction>>;
-  /** What activities without a mock do: `run` (default), or `fail` the step, saying so. */
-  readonly unmocked?: "run" | "fail";
-  /** When time begins. Default 2026-01-01T00:00:00Z. */
-  readonly now?: number | Date;
-  /** Whether time jumps to the next timer while somebody waits and nothing runs. Default true. */
-  readonly skipTime?: boolean;
-  /** Whether `close` replays every run that has ended and compares. Default true. */
-  readonly replay?: boolean;
-  /** Whether `close` fails when runs are still open. Default `allow`. */
-  readonly unfinished?: "allow" | "fail";
-  /** Real milliseconds to wait for the test when nothing runs and no timer is set, before whoever waits is told so. Default 1000. */
-  readonly patience?: number;
-}
 
 /** What a mock is put in the place of. */
 type Mockable = string | AnyActivity | AnyWorkflow;
 
 /** Version of the stand-ins of children. */
 const MOCKED = "mocked";
-/** By which engines look again just in case: never, here every change is told. */
-const JUST_IN_CASE = "36500d";
-
 /** An engine for one test. Everything {@link Perdure} has, and what tests need. Made by {@link createTestEnv}. */
 export class TestEnv extends Perdure {
   /** Time: `now()`, `advance("3d")`, `advanceTo(date)`. */
@@ -308,37 +280,10 @@ export async function createTestEnv(options: TestEnvOptions = {}): Promise<TestE
       },
     );
   const slot = new EngineSlot({ store, clock, codec: options.codec, make });
-  const movement = new Movement(slot, attempts, store);
+  const movement = new Movement(slot, attempts, store, () => clock.now());
   const waits = new TestTime(clock, movement, { skip: skipTime, patienceMs: patience });
   await slot.ready();
   const callers = { store: movement.clientStore(), ownsStore: true, clock: finite(clock), waits };
   const own = { time: waits, slot, store, attempts, points, options };
   return new TestEnv({ engine: slot, registry, sealer, ...callers }, own);
-}
-
-/** The options of `open` that an environment's engines have. */
-function engineOptions(options: TestEnvOptions): OpenOptions {
-  const { workflows = [], flows = [], agents = {}, mocks = {}, activities = {} } = options;
-  const { routes, deps, codec, observers, guard, warmRuns } = options;
-  return {
-    workflows: [...workflows, ...flows.filter((flow) => !workflows.includes(flow))],
-    activities: together(activities, { ...mocks, ...agents }),
-    leaseTtl: JUST_IN_CASE,
-    poll: JUST_IN_CASE,
-    ...(routes !== undefined && { routes }),
-    ...(deps !== undefined && { deps }),
-    ...(codec !== undefined && { codec }),
-    ...(observers !== undefined && { observers }),
-    ...(guard !== undefined && { guard }),
-    ...(warmRuns !== undefined && { warmRuns }),
-  };
-}
-
-/** Activities, and more functions by name where there is none of that name. */
-function together(activities: ActivitySet, more: Readonly<Record<string, MockFunction>>): ActivitySet {
-  if (!Array.isArray(activities)) return { ...more, ...(activities as Readonly<Record<string, MockFunction>>) };
-  const given = activities as readonly AnyActivity[];
-  const known = new Set(given.map(({ activityName }) => activityName));
-  const rest = Object.entries(more).filter(([name]) => !known.has(name));
-  return [...given, ...rest.map(([name, fn]) => activity(name, fn))];
 }

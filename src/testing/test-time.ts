@@ -25,8 +25,8 @@ export interface Moving {
   readonly idle: boolean;
   /** Grows with everything that happens. */
   readonly moves: number;
-  /** Attempts that run, `patient` ones only those that an explicit move of time waits for. */
-  running(patient: boolean): string | undefined;
+  /** Whether attempts run; when `patient`, such that an explicit move of time still waits for. */
+  running(patient: boolean): boolean;
   /** Resolves when a running attempt ends. */
   ended(): Promise<void>;
   /** What keeps open runs, to tell whoever waits for ever. */
@@ -41,7 +41,6 @@ interface Wait {
 /** Passes without any move before time jumps: code of the test that goes on by itself comes first. */
 const REST_PASSES = 2;
 const LOOK_MS = 20;
-const WARN_AFTER_MS = 2000;
 
 export class TestTime implements TestClock, Waits {
   readonly #clock: VirtualClock;
@@ -103,20 +102,10 @@ export class TestTime implements TestClock, Waits {
   /** One pass; longer while attempts run. True when nothing moved. */
   async #pass(patient: boolean): Promise<boolean> {
     const { moves } = this.#moving;
-    const running = this.#moving.running(patient);
-    if (running === undefined) await nextPass();
-    else await this.#watch(running, patient);
-    return this.#moving.idle && this.#moving.moves === moves && this.#moving.running(patient) === undefined;
-  }
-
-  /** Attempts run in real time: waits until one ends. */
-  async #watch(running: string, patient: boolean): Promise<void> {
     await nextPass();
-    for (let waited = 0; this.#moving.running(patient) !== undefined && !this.#closed; waited += LOOK_MS) {
-      if (waited === WARN_AFTER_MS) warn(running);
-      if (this.#waits.size === 0 && !patient) return;
+    while (this.#moving.running(patient) && !this.#closed && (patient || this.#waits.size > 0))
       await realTime(LOOK_MS, this.#moving.ended());
-    }
+    return this.#moving.idle && this.#moving.moves === moves && !this.#moving.running(patient);
   }
 
   during<T>(what: string, wait: () => Promise<T>): Promise<T> {
@@ -165,10 +154,4 @@ export class TestTime implements TestClock, Waits {
     this.#closed = true;
     this.#waits.clear();
   }
-}
-
-function warn(running: string): void {
-  console.warn(
-    `perdure: time stands still because ${running} has been running for ${WARN_AFTER_MS / 1000} s of real time. A mock that is to hang: env.mock(…, hangs())`,
-  );
 }

@@ -64,6 +64,8 @@ export interface PeerHandle {
   signal<T>(signal: Signal<T> | string, ...args: undefined extends T ? [payload?: T] : [payload: T]): Promise<void>;
   /** Asks the run to stop. */
   cancel(reason?: string): Promise<void>;
+  /** Ends the run at once, without asking its code. */
+  terminate(reason?: string): Promise<void>;
 }
 
 /** A child that was spawned. */
@@ -75,7 +77,7 @@ export interface ChildHandle<O> extends PeerHandle {
 
 /** Somewhere to answer to from outside, once. */
 export interface Callback<T> {
-  /** What `engine.complete(token, payload)` and `POST /callbacks/{token}` are called with. Not to be guessed. */
+  /** What `engine.complete(token, payload)` is called with. Not to be guessed. */
   readonly token: string;
   /** Where to post the answer; undefined when the engine has no server. */
   readonly url: string | undefined;

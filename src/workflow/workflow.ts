@@ -3,6 +3,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { MAX_NAME } from "../core/ids.ts";
 import type { WorkflowContext } from "./context.ts";
+import type { ScheduleTiming } from "./schedule-spec.ts";
 
 const WORKFLOW: unique symbol = Symbol.for("perdure.workflow");
 
@@ -19,6 +20,8 @@ export interface Workflow<I, O> {
   readonly timeoutMs?: number;
   /** How long its runs are kept after their end, in milliseconds. Default for ever. */
   readonly retentionMs?: number;
+  /** For declarative workflows: the schedule that belongs to the definition, made when an engine is opened with it. */
+  readonly schedule?: ScheduleTiming | undefined;
   /** Looks for problems that only show beside the engine's activities. @throws PerdureError `INVALID_ARGUMENT` listing them. */
   readonly check?: (known: { activity(name: string): unknown; readonly activityNames: readonly string[] }) => void;
   /** For declarative workflows: makes the workflow of another stored definition of the same name. */

@@ -1,5 +1,6 @@
 /** Queries, updates, approvals, tokens and pauses from the command line, against a run that another process advances. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../crash/eventually.ts";
 import { folderWith, lastJson, linesOf, perdure, Running } from "./perdure.ts";
 
 const CART = `import { appendFileSync } from "node:fs";
@@ -35,6 +36,20 @@ const open = activity("open", async () => { appendFileSync("opened.txt", "x\\n")
 export const steady = workflow("steady", async (wf) => {
   await wf.call(open);
   await wf.call(tick, 1);
+});
+`;
+
+const CROWD = `import { activity, workflow } from "perdure";
+let running = 0;
+const visit = activity("crowd/visit", async () => {
+  const here = ++running;
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  running--;
+  return here;
+});
+export const crowd = workflow("crowd", async (wf) => {
+  const seen = await Promise.all([1, 2, 3, 4, 5].map(() => wf.call(visit)));
+  return Math.max(...seen);
 });
 `;
 
@@ -79,7 +94,7 @@ describe("messages", () => {
     await perdure(folder, "runs", "signal", "cart-1", "checkout");
     const list = async (...options: string[]): Promise<Record<string, unknown>[]> =>
       lastJson<Record<string, unknown>[]>(await perdure(folder, "approvals", "list", "--json", ...options));
-    await until(async () => (await list()).length === 1);
+    await until(async () => (await list()).length === 1, "the approval");
     expect(await list()).toMatchObject([
       { workflowId: "cart-1", workflow: "cart", name: "release", approvers: ["ada", "bob"], due: expect.any(String) },
     ]);
@@ -101,14 +116,14 @@ describe("messages", () => {
   });
 
   test("tokens are completed and failed from any process", async () => {
-    await until(async () => linesOf(folder, "tokens.txt").length === 1);
+    await until(async () => linesOf(folder, "tokens.txt").length === 1, "the first token");
     const [first = ""] = linesOf(folder, "tokens.txt");
     const both = await perdure(folder, "complete", first, "--result", "1", "--error", "x");
     expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("exclude each other")]);
     const wrong = await perdure(folder, "complete", "v1.nonsense", "--result", "1");
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("no token of this store")]);
     expect((await perdure(folder, "complete", first, "--error", "out of paper")).code).toBe(0);
-    await until(async () => linesOf(folder, "tokens.txt").length === 2);
+    await until(async () => linesOf(folder, "tokens.txt").length === 2, "the second token");
     const [, second = ""] = linesOf(folder, "tokens.txt");
     expect((await perdure(folder, "complete", second, "--result", "page=7")).stdout).toContain("completed");
     const { code, stdout } = await running.ended;
@@ -132,7 +147,10 @@ describe("messages", () => {
     const { code, stderr } = await perdure(folder, "runs", "update", "cart-2", "add", "sku=A1", "--id", "kept");
     expect([code, stderr]).toEqual([1, expect.stringMatching(/no engine is running.*perdure runs resume cart-2/s)]);
     const resumed = new Running(folder, ["runs", "resume", "cart-2"]);
-    await until(async () => (await perdure(folder, "runs", "query", "cart-2", "total")).stdout === "1\n");
+    await until(
+      async () => (await perdure(folder, "runs", "query", "cart-2", "total")).stdout === "1\n",
+      "the kept update",
+    );
     resumed.kill("SIGTERM");
     await resumed.ended;
   });
@@ -148,6 +166,19 @@ describe("messages", () => {
   });
 });
 
+describe("limits", () => {
+  test("of queues in the configuration hold for what is run, and mistakes in them are told", async () => {
+    const config = (queues: string): string => `export default { queues: ${queues} };`;
+    const folder = folderWith({ "crowd.ts": CROWD, "perdure.config.mjs": config("{ crowd: { concurrency: 2 } }") });
+    const ended = await perdure(folder, "run", "crowd.ts", "--json");
+    expect(ended.stderr).toBe("");
+    expect(lastJson(ended).output).toBe(2);
+    const wrong = folderWith({ "crowd.ts": CROWD, "perdure.config.mjs": config("{ crowd: { concurrency: 0 } }") });
+    const { code, stderr } = await perdure(wrong, "run", "crowd.ts");
+    expect([code, stderr]).toEqual([2, expect.stringContaining('"crowd" has the concurrency 0')]);
+  });
+});
+
 describe("pauses", () => {
   test("a queue is paused and unpaused from another process, and the commands tell of it", async () => {
     const folder = folderWith({ "steady.ts": STEADY });
@@ -157,8 +188,9 @@ describe("pauses", () => {
     const paused = await perdure(folder, "pause", "--queue", "slow", "--reason", "disk is full");
     expect([paused.code, paused.stdout]).toEqual([0, expect.stringContaining("perdure unpause --queue slow")]);
     const running = new Running(folder, ["run", "steady.ts", "--id", "s1"]);
-    await until(async () => linesOf(folder, "opened.txt").length === 2);
-    await until(async () => (await perdure(folder, "runs", "show", "s1")).stdout.includes("holds it back"));
+    await until(async () => linesOf(folder, "opened.txt").length === 2, "the step before");
+    const shown = async (): Promise<string> => (await perdure(folder, "runs", "show", "s1")).stdout;
+    await until(async () => (await shown()).includes("holds it back"), "the held step");
     const show = await perdure(folder, "runs", "show", "s1");
     expect(show.stdout).toMatch(/paused {2}queue slow, .*: disk is full {2}perdure unpause --queue slow/);
     expect(lastJson(await perdure(folder, "runs", "show", "s1", "--json")).pauses).toEqual([
@@ -180,7 +212,7 @@ describe("pauses", () => {
     await perdure(folder, "run", "steady.ts", "--id", "first");
     await perdure(folder, "pause", "--workflow", "steady");
     const running = new Running(folder, ["run", "steady.ts", "--id", "s1"]);
-    await until(async () => (await perdure(folder, "runs", "show", "s1", "--json")).code === 0);
+    await until(async () => (await perdure(folder, "runs", "show", "s1", "--json")).code === 0, "the start");
     expect(lastJson(await perdure(folder, "runs", "show", "s1", "--json"))).toMatchObject({
       status: "pending",
       pauses: [{ target: { workflow: "steady" } }],
@@ -200,11 +232,6 @@ describe("pauses", () => {
   });
 });
 
-/** Looks again until it is so. */
-async function until(look: () => Promise<boolean>): Promise<void> {
-  const patience = Date.now() + 20_000;
-  while (!(await look())) {
-    if (Date.now() > patience) throw new Error("it did not become so in time");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+async function until(look: () => Promise<boolean>, what: string): Promise<void> {
+  await eventually(async () => ((await look()) ? true : undefined), what);
 }

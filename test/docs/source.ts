@@ -16,8 +16,18 @@ export function members(file: string, name: string): string[] {
 
 /** The names in an interface. */
 export function fields(file: string, name: string): string[] {
-  const body = new RegExp(`export interface ${name} \\{([\\s\\S]*?)\\n\\}`).exec(plainSource(file))?.[1] ?? "";
+  const body =
+    new RegExp(`export interface ${name}(?:<[^{]*>)?(?: extends [^{]*)? \\{([\\s\\S]*?)\\n\\}`).exec(
+      plainSource(file),
+    )?.[1] ?? "";
   return [...new Set([...body.matchAll(/^ {2}(?:readonly )?(\w+)[<(?:]/gm)].map((match) => match[1]!))].sort();
+}
+
+/** The public methods and properties of a class. */
+export function methods(file: string, name: string): string[] {
+  const body = new RegExp(`export class ${name}[ <][^\\n]*\\{\\n([\\s\\S]*?)\\n\\}`).exec(plainSource(file))?.[1] ?? "";
+  const found = [...body.matchAll(/^ {2}(?:readonly |static |get |async |\*)*(\w+)[<(:]/gm)].map((match) => match[1]!);
+  return [...new Set(found.filter((one) => one !== "constructor"))].sort();
 }
 
 /** The value of a constant that is a number or a product of numbers. */

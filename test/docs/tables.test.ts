@@ -167,3 +167,13 @@ describe("stores.md", () => {
     expect(told(page("stores"), "The seam")).toEqual(fields("src/store/store.ts", "Store"));
   });
 });
+
+describe("testing.md", () => {
+  it("knows every option of the test kit, and every place to crash at", () => {
+    expect(told(page("testing"), "Options")).toEqual(fields("src/testing/test-env-options.ts", "TestKitOptions"));
+    const places = tableUnder(page("testing"), "Crashes").flatMap(([cell = ""]) =>
+      [...cell.matchAll(/`\{ (\w+):/g)].map((match) => match[1]),
+    );
+    expect(places.sort()).toEqual(members("src/testing/crash-points.ts", "place"));
+  });
+});

@@ -254,6 +254,30 @@ describe("crashes", () => {
   });
 });
 
+describe("a parent that goes back", () => {
+  test("takes the outcome of the child it has now, not that of the one from before", async () => {
+    const { engine, finish, clock } = bench();
+    const parent = workflow("parent", async (wf) => {
+      await wf.step("first", () => 1);
+      return wf.child(waiting, "x", { onParentClose: "abandon" });
+    });
+    await using host = await engine({ workflows: [...ALL, parent] });
+    const handle = await host.start(parent);
+    await clock.advance(2000);
+    const before = (await host.runs.list({ workflow: "waiting" }))[0]!;
+    const reset = handle.reset({ to: "first" });
+    await clock.advance(20_000);
+    await reset;
+    await clock.advance(20_000);
+    const now = (await host.runs.list({ workflow: "waiting" })).find(({ runId }) => runId !== before.runId)!;
+    await (await host.handle(before.runId)).signal(go, "before");
+    await clock.advance(20_000);
+    expect(await handle.status()).toBe("running");
+    await (await host.handle(now.runId)).signal(go, "now");
+    expect(await finish(handle)).toBe("x:now");
+  });
+});
+
 describe("continuing as new", () => {
   test("the outcome of a child from before means nothing to the run that goes on", async () => {
     const { engine, finish, clock } = bench();

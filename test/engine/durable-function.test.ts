@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { activity, CancelledError, FatalError, isPerdureError, RetryError, signal, workflow } from "../../src/index.ts";
+import { createTestEnv, hangs } from "../../src/testing/index.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const double = activity("double", async (n: number) => n * 2);
@@ -7,15 +8,14 @@ const go = signal<string>("go");
 
 describe("a durable function", () => {
   it("runs its activities in order and returns their results", async () => {
-    const { engine, finish } = bench();
     const sum = workflow("sum", async (wf, n: number) => {
       let total = 0;
       for (let i = 1; i <= n; i++) total += await wf.call(double, i);
       return total;
     });
-    const e = await engine({ workflows: [sum] });
-    const handle = await e.start(sum, 4);
-    expect(await finish(handle)).toBe(20);
+    await using env = await createTestEnv({ workflows: [sum] });
+    const handle = await env.start(sum, 4);
+    expect(await handle.result()).toBe(20);
     expect((await handle.history()).map((event) => event.type)).toEqual([
       "RunStarted",
       ...Array(4).fill("StepCompleted"),
@@ -24,7 +24,6 @@ describe("a durable function", () => {
   });
 
   it("keeps rich values between steps and in its result", async () => {
-    const { engine, finish } = bench();
     const rich = activity("rich", async () => ({
       at: new Date(5),
       set: new Set([1n]),
@@ -34,8 +33,8 @@ describe("a durable function", () => {
       nan: Number.NaN,
     }));
     const w = workflow("w", async (wf) => wf.call(rich));
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({
       at: new Date(5),
       set: new Set([1n]),
       bytes: new Uint8Array([7]),
@@ -46,7 +45,6 @@ describe("a durable function", () => {
   });
 
   it("gives workflow code a decoded copy, so that mutation by the activity is invisible", async () => {
-    const { engine, finish } = bench();
     const shared = { n: 1 };
     const leak = activity("leak", async (input: { n: number }) => {
       input.n = 99;
@@ -57,8 +55,8 @@ describe("a durable function", () => {
       const out = await wf.call(leak, input);
       return { input, same: out === shared };
     });
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({ input: { n: 1 }, same: false });
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({ input: { n: 1 }, same: false });
   });
 
   it("retries a failing activity by its policy and says so at once", async () => {
@@ -80,21 +78,18 @@ describe("a durable function", () => {
   });
 
   it("shows a waiting retry in describe()", async () => {
-    const { engine, clock } = bench();
     const down = activity("down", { retry: { initial: "20s" } }, async () => {
       throw new Error("no route");
     });
     const w = workflow("w", async (wf) => wf.call(down));
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
-    await clock.advance(100);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
+    await env.clock.advance(100);
     const { open } = await handle.describe();
     expect(open).toMatchObject([{ step: "down", attempt: 2, running: false, lastError: { message: "no route" } }]);
-    await e.close();
   });
 
   it("fails with the original error, its step and its attempts", async () => {
-    const { engine, finish } = bench();
     class CardDeclined extends Error {
       override name = "CardDeclined";
       code = "declined";
@@ -115,8 +110,8 @@ describe("a durable function", () => {
       }
       return "no error";
     });
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({
       isClass: true,
       name: "CardDeclined",
       message: "no money",
@@ -128,18 +123,16 @@ describe("a durable function", () => {
   });
 
   it("rejects result() with RUN_FAILED and the error as its cause", async () => {
-    const { engine, finish } = bench();
     const w = workflow("w", async () => {
       throw new TypeError("bad total");
     });
-    const e = await engine({ workflows: [w] });
-    const error = await finish(await e.start(w)).catch((thrown: unknown) => thrown);
+    await using env = await createTestEnv({ workflows: [w] });
+    const error = await (await env.start(w)).result().catch((thrown: unknown) => thrown);
     expect(isPerdureError(error, "RUN_FAILED")).toBe(true);
     expect((error as Error).cause).toMatchObject({ name: "TypeError", message: "bad total" });
   });
 
   it("never retries a FatalError and waits as long as a RetryError asks", async () => {
-    const { engine, finish, clock } = bench();
     let calls = 0;
     const fatal = activity("fatal", async () => {
       calls++;
@@ -147,15 +140,15 @@ describe("a durable function", () => {
     });
     const later = activity("later", async (_: undefined, ctx) => {
       if (ctx.attempt === 1) throw new RetryError("busy", { after: "7s" });
-      return clock.now();
+      return env.clock.now();
     });
     const w = workflow("w", async (wf) => {
       const before = wf.now();
       const failed = await wf.call(fatal).catch((error: Error) => error.message);
       return { failed, waited: ((await wf.call(later)) as number) - before };
     });
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({ failed: "no such user", waited: 7000 });
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({ failed: "no such user", waited: 7000 });
     expect(calls).toBe(1);
   });
 
@@ -178,15 +171,14 @@ describe("a durable function", () => {
   });
 
   it("fails an activity that falls silent for longer than its heartbeat timeout and hands its details on", async () => {
-    const { engine, finish } = bench();
     const job = activity("job", { heartbeatTimeout: "2s", retry: { initial: 0 } }, (_: undefined, ctx) => {
       if (ctx.lastHeartbeat !== undefined) return Promise.resolve(ctx.lastHeartbeat);
       ctx.heartbeat({ done: 40 });
-      return new Promise<unknown>(() => {});
+      return hangs()(undefined, ctx);
     });
     const w = workflow("w", async (wf) => wf.call(job));
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w))).toEqual({ done: 40 });
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({ done: 40 });
   });
 
   it("sleeps without holding anything and goes on when the time has come", async () => {
@@ -208,26 +200,24 @@ describe("a durable function", () => {
   });
 
   it("waits until the next time a cron expression matches in its time zone", async () => {
-    const { engine, finish } = bench();
     const w = workflow("w", async (wf) =>
       new Date(await wf.sleepUntilCron("0 3 * * *", { timezone: "Europe/Berlin" })).toISOString(),
     );
-    const e = await engine({ workflows: [w] });
-    expect(await finish(await e.start(w), 2 * 86_400_000)).toBe("2026-01-01T02:00:00.000Z");
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toBe("2026-01-01T02:00:00.000Z");
   });
 
   it("takes signals in their order, also those that came before it asked", async () => {
-    const { engine, finish, clock } = bench();
     const w = workflow("w", async (wf) => {
       await wf.sleep("1s");
       return [await wf.waitFor(go), await wf.waitFor(go), await wf.waitFor(go, { timeout: "1s" })];
     });
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
     await handle.signal(go, "a");
     await handle.signal(go, "b");
-    await clock.advance(10);
-    expect(await finish(handle)).toEqual(["a", "b", undefined]);
+    await env.clock.advance(10);
+    expect(await handle.result()).toEqual(["a", "b", undefined]);
   });
 
   it("derives random values and ids that are the same on replay", async () => {
@@ -251,24 +241,19 @@ describe("a durable function", () => {
 
 describe("cancellation", () => {
   it("rejects pending waits, aborts activities and ends the run as cancelled", async () => {
-    const { engine, finish, clock } = bench();
     let reason: unknown;
-    const hang = activity(
-      "hang",
-      (_: undefined, ctx) =>
-        new Promise<never>((_resolve, reject) =>
-          ctx.signal.addEventListener("abort", () => {
-            reason = ctx.signal.reason;
-            reject(ctx.signal.reason);
-          }),
-        ),
-    );
+    const hang = activity("hang", (_: undefined, ctx) => {
+      ctx.signal.addEventListener("abort", () => {
+        reason = ctx.signal.reason;
+      });
+      return hangs()(undefined, ctx);
+    });
     const w = workflow("w", async (wf) => wf.call(hang));
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
-    await clock.advance(10);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
+    await env.settled();
     await handle.cancel("changed my mind");
-    const error = await finish(handle).catch((thrown: unknown) => thrown);
+    const error = await handle.result().catch((thrown: unknown) => thrown);
     expect(isPerdureError(error, "RUN_CANCELLED")).toBe(true);
     expect(reason).toBeInstanceOf(CancelledError);
     expect((await handle.history()).map((event) => event.type)).toEqual([
@@ -280,7 +265,6 @@ describe("cancellation", () => {
   });
 
   it("lets the code answer with a result of its own and aborts wf.abortSignal", async () => {
-    const { engine, finish, clock } = bench();
     const w = workflow("w", async (wf) => {
       const seen = wf.abortSignal.aborted;
       try {
@@ -290,11 +274,11 @@ describe("cancellation", () => {
       }
       return "slept";
     });
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
-    await clock.advance(10);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
+    await env.clock.advance(10);
     await handle.cancel();
-    expect(await finish(handle)).toEqual({ seen: false, now: true, error: "CancelledError" });
+    expect(await handle.result()).toEqual({ seen: false, now: true, error: "CancelledError" });
   });
 
   it("terminates at once, also when no engine knows the code", async () => {
@@ -312,11 +296,10 @@ describe("cancellation", () => {
   });
 
   it("refuses messages to a run that has ended", async () => {
-    const { engine, finish } = bench();
     const w = workflow("w", async () => 1);
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
-    await finish(handle);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
+    await handle.result();
     await expect(handle.signal(go, "x")).rejects.toMatchObject({ code: "RUN_CLOSED" });
   });
 });
@@ -328,52 +311,47 @@ describe("starting", () => {
   });
 
   it("refuses a second open run of the same id unless told to attach or replace", async () => {
-    const { engine, finish, clock } = bench();
-    const e = await engine({ workflows: [w] });
-    const first = await e.start(w, 1, { id: "x" });
-    await clock.advance(10);
-    await expect(e.start(w, 2, { id: "x" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
-    expect((await e.start(w, 2, { id: "x", conflict: "attach" })).runId).toBe(first.runId);
-    const replaced = await e.start(w, 3, { id: "x", conflict: "terminate" });
+    await using env = await createTestEnv({ workflows: [w] });
+    const first = await env.start(w, 1, { id: "x" });
+    await env.clock.advance(10);
+    await expect(env.start(w, 2, { id: "x" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    expect((await env.start(w, 2, { id: "x", conflict: "attach" })).runId).toBe(first.runId);
+    const replaced = await env.start(w, 3, { id: "x", conflict: "terminate" });
     expect(await first.status()).toBe("terminated");
-    expect(await finish(replaced)).toBe(3);
+    expect(await replaced.result()).toBe(3);
   });
 
   it("reuses the id of an ended run as the policy says", async () => {
-    const { engine, finish } = bench();
-    const e = await engine({ workflows: [w] });
-    await finish(await e.start(w, 1, { id: "x" }));
-    await expect(e.start(w, 2, { id: "x", reuse: "failed-only" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
-    await expect(e.start(w, 2, { id: "x", reuse: "reject" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
-    expect(await finish(await e.start(w, 2, { id: "x" }))).toBe(2);
+    await using env = await createTestEnv({ workflows: [w] });
+    await (await env.start(w, 1, { id: "x" })).result();
+    await expect(env.start(w, 2, { id: "x", reuse: "failed-only" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    await expect(env.start(w, 2, { id: "x", reuse: "reject" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+    expect(await (await env.start(w, 2, { id: "x" })).result()).toBe(2);
   });
 
   it("answers a repeated start with the same key by the same run, and another input by an error", async () => {
-    const { engine, finish } = bench();
-    const e = await engine({ workflows: [w] });
-    const first = await e.start(w, 1, { idempotencyKey: "k" });
-    await finish(first);
-    expect((await e.start(w, 1, { idempotencyKey: "k" })).runId).toBe(first.runId);
-    await expect(e.start(w, 2, { idempotencyKey: "k" })).rejects.toMatchObject({ code: "CONFLICT" });
+    await using env = await createTestEnv({ workflows: [w] });
+    const first = await env.start(w, 1, { idempotencyKey: "k" });
+    await first.result();
+    expect((await env.start(w, 1, { idempotencyKey: "k" })).runId).toBe(first.runId);
+    await expect(env.start(w, 2, { idempotencyKey: "k" })).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
   it("begins later when asked to and ends a run that outlives its timeout", async () => {
-    const { engine, finish, clock } = bench();
-    const e = await engine({ workflows: [w] });
-    const before = clock.now();
-    const delayed = await e.start(w, 1, { delay: "10m" });
+    await using env = await createTestEnv({ workflows: [w] });
+    const before = env.clock.now();
+    const delayed = await env.start(w, 1, { delay: "10m" });
     expect(await delayed.status()).toBe("pending");
-    await finish(delayed, 2 * 3_600_000);
-    expect(clock.now() - before).toBeGreaterThan(70 * 60_000 - 1);
-    const error = await finish(await e.start(w, 1, { timeout: "5m" })).catch((thrown: unknown) => thrown);
+    await delayed.result();
+    expect(env.clock.now() - before).toBeGreaterThan(70 * 60_000 - 1);
+    const error = await (await env.start(w, 1, { timeout: "5m" })).result().catch((thrown: unknown) => thrown);
     expect(isPerdureError(error, "RUN_TIMED_OUT")).toBe(true);
   });
 
   it("says which value cannot be kept and where", async () => {
-    const { engine, finish } = bench();
     const bad = workflow("bad", async () => ({ list: [{ fn: () => 1 }] }));
-    const e = await engine({ workflows: [bad] });
-    const error = (await finish(await e.start(bad)).catch((thrown: unknown) => thrown)) as Error;
+    await using env = await createTestEnv({ workflows: [bad] });
+    const error = (await (await env.start(bad)).result().catch((thrown: unknown) => thrown)) as Error;
     expect(String((error.cause as Error).message)).toContain(".list[0].fn");
   });
 });
@@ -522,7 +500,6 @@ describe("rows of what is in flight", () => {
 
 describe("resume", () => {
   it("goes on after a failure without running finished steps again, under a new key for the failed one", async () => {
-    const { engine, finish } = bench();
     let broken = true;
     const keys: string[] = [];
     const calls: string[] = [];
@@ -535,13 +512,13 @@ describe("resume", () => {
     const w = workflow("w", async (wf) =>
       [await wf.call(step, "a"), await wf.call(step, "b"), await wf.call(step, "c")].join(""),
     );
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w, undefined, { id: "r" });
-    await finish(handle).catch(() => {});
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w, undefined, { id: "r" });
+    await handle.result().catch(() => {});
     expect(await handle.status()).toBe("failed");
     broken = false;
     await handle.resume();
-    expect(await finish(handle)).toBe("abc");
+    expect(await handle.result()).toBe("abc");
     expect(calls).toEqual(["a", "b", "b", "c"]);
     expect(new Set(keys).size).toBe(2);
     expect((await handle.history()).map((event) => event.type)).toEqual([
@@ -557,22 +534,21 @@ describe("resume", () => {
   });
 
   it("goes on after a cancellation as if it had not been asked for", async () => {
-    const { engine, finish, clock } = bench();
     const w = workflow("w", async (wf) => {
       const a = await wf.call(double, 1);
       const b = await wf.waitFor(go);
       return `${a}${b}`;
     });
-    const e = await engine({ workflows: [w] });
-    const handle = await e.start(w);
-    await clock.advance(10);
+    await using env = await createTestEnv({ workflows: [w] });
+    const handle = await env.start(w);
+    await env.clock.advance(10);
     await handle.cancel();
-    await finish(handle).catch(() => {});
+    await handle.result().catch(() => {});
     expect(await handle.status()).toBe("cancelled");
     await handle.resume();
-    await clock.advance(10);
+    await env.clock.advance(10);
     await handle.signal(go, "x");
-    expect(await finish(handle)).toBe("2x");
+    expect(await handle.result()).toBe("2x");
   });
 
   it("keeps what parallel branches had finished before the failure and replays exactly afterwards", async () => {

@@ -31,7 +31,7 @@ for (const [name, text] of Object.entries(MODULES)) {
   mkdirSync(dirname(join(folder, name)), { recursive: true });
   writeFileSync(join(folder, name), text);
 }
-const require = createRequire(join(folder, "main.js"));
+const fromFolder = createRequire(join(folder, "main.js"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const go = signal("go");
@@ -248,7 +248,7 @@ describe("in workflow code, an error that names the line and the alternative is 
   });
 
   it("a library that does it is named, and the author's line", async () => {
-    const run = require("waits") as (ms: number) => unknown;
+    const run = fromFolder("waits") as (ms: number) => unknown;
     const error = await failureOf(() => run(5));
     expect(error.message).toMatch(/guard\.test\.ts:\d+:\d+ \(by way of waits\):/);
   });
@@ -297,7 +297,7 @@ describe("what the guard cannot see", () => {
   it.each(["asks for a step", "ends"])(
     "a dynamic import that takes its time blocks the run when it %s afterwards, with a reason that names it",
     async (then) => {
-      const load = require("./import.js") as (id: string) => Promise<unknown>;
+      const load = fromFolder("./import.js") as (id: string) => Promise<unknown>;
       const on = bench();
       const real = Date;
       let imported: Promise<unknown> | undefined;
@@ -340,7 +340,7 @@ describe("what is none of the workflow's business", () => {
   it("console, stacks and modules loaded late work in workflow code", async () => {
     const seen = await runs(async () => {
       console.debug("said in workflow code %o", { by: "guard.test.ts" });
-      const { home, size } = require("./late.js") as { home: string; size: number };
+      const { home, size } = fromFolder("./late.js") as { home: string; size: number };
       return { stack: new Error("here").stack?.includes("guard.test.ts"), home, size };
     });
     expect(seen).toEqual({ stack: true, home: process.env.HOME, size: expect.any(Number) as number });

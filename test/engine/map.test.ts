@@ -278,7 +278,7 @@ describe("a map over a crash", () => {
       collect: fc.boolean(),
       crashAfter: fc.integer({ min: 1, max: 6000 }),
     });
-    const stop = signal<string>("stop");
+    const stop = signal("stop");
     await fc.assert(
       fc.asyncProperty(scenario, async ({ items, concurrency, collect, crashAfter }) => {
         const w = workflow("w", async (wf) => {

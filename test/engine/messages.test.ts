@@ -62,6 +62,30 @@ describe("updates", () => {
     expect((await handle.history()).map(({ type }) => type)).toEqual(["RunStarted"]);
   });
 
+  test("a validator sees what the update before it has done, also when both come at once", async () => {
+    const { engine } = bench();
+    const glass = workflow("glass", async (wf) => {
+      let filled = 0;
+      wf.on(
+        add,
+        (n) => {
+          filled += n;
+          return filled;
+        },
+        {
+          validate: (n) => {
+            if (filled + n > 10) throw new RangeError("it is full");
+          },
+        },
+      );
+      await wf.waitFor("never");
+    });
+    await using host = await engine({ workflows: [glass] });
+    const handle = await host.start(glass);
+    const answers = await Promise.allSettled([6, 6, 4].map((n) => handle.update(add, n)));
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  });
+
   test("the same id is the same update, with the same answer", async () => {
     const { engine } = bench();
     await using host = await engine({ workflows: [counter] });

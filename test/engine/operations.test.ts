@@ -31,6 +31,26 @@ function pipeline() {
 
 const types = async (handle: RunHandle): Promise<string[]> => (await handle.history()).map(({ type }) => type);
 
+test("a run that was paused twice while it was busy stands still once", async () => {
+  const { engine, finish, clock } = bench();
+  let open = (): void => {};
+  const slow = activity("slow", () => new Promise<number>((resolve) => (open = () => resolve(1))));
+  const flow = workflow("busy", async (wf) => [await wf.call(slow, undefined), await wf.waitFor("go")]);
+  await using host = await engine({ workflows: [flow] });
+  const handle = await host.start(flow, undefined, { id: "b" });
+  await clock.advance(10);
+  await handle.pause("one");
+  await handle.pause("two");
+  await clock.advance(10);
+  open();
+  await clock.advance(10);
+  expect(await handle.describe()).toMatchObject({ status: "paused", paused: "two" });
+  await handle.resume();
+  await clock.advance(10);
+  await handle.signal("go", 2);
+  expect(await finish(handle)).toEqual([1, 2]);
+});
+
 describe("fork", () => {
   test("keeps what was finished before the step and does the rest anew, under its own id and keys", async () => {
     const { engine, finish } = bench();
@@ -398,6 +418,36 @@ describe("reset", () => {
     expect(await finish(handle)).toEqual(["1", "3.1", "4.1"]);
   });
 
+  test("a child with an id of its own is started anew once the one before it has stopped", async () => {
+    const { engine, finish, clock } = bench();
+    const child = workflow("child", async (wf) => {
+      try {
+        return await wf.waitFor<string>("go");
+      } catch (error) {
+        await wf.uncancellable(() => wf.sleep("5s"));
+        throw error;
+      }
+    });
+    const flow = workflow("parent", async (wf) => {
+      await wf.step("one", () => 1);
+      return wf.child(child, undefined, { id: "the-kid" });
+    });
+    await using host = await engine({ workflows: [flow, child] });
+    const handle = await host.start(flow, undefined, { id: "p" });
+    await clock.advance(10_000);
+    const before = await host.handle("the-kid");
+    await handle.reset({ to: "one" });
+    await clock.advance(10_000);
+    expect((await host.runs.list({ parent: handle.runId })).map(({ status }) => status)).toEqual([
+      "running",
+      "cancelled",
+    ]);
+    const kid = await host.handle("the-kid");
+    expect(kid.runId).not.toBe(before.runId);
+    await kid.signal("go", "went");
+    expect(await finish(handle)).toBe("went");
+  });
+
   test("a run that has begun to undo its steps goes back to before the first of them only", async () => {
     const { engine, finish } = bench();
     const log: string[] = [];
@@ -427,6 +477,33 @@ describe("reset", () => {
     expect(await finish(handle)).toBe("done");
     expect(log).toEqual(["check", "charge", "pack", "ship", "refund", "charge", "pack", "ship"]);
     expect(await finish(await handle.fork({ from: "ship" }))).toBe("done");
+  });
+
+  test("a run that begins to undo its steps while the reset waits for it goes on", async () => {
+    const { engine, finish, clock } = bench();
+    let fail = (): void => {};
+    const ship = activity(
+      "ship",
+      { retry: { maxAttempts: 1 } },
+      () => new Promise((_, reject) => (fail = () => reject(new Error("no ship")))),
+    );
+    const flow = workflow("order", async (wf) =>
+      wf.saga(async (saga) => {
+        await saga.step("charge", () => 1, { undo: () => wf.step("refund", () => 0) });
+        await wf.step("pack", () => 2);
+        await wf.call(ship, undefined);
+      }),
+    );
+    await using host = await engine({ workflows: [flow] });
+    const handle = await host.start(flow, undefined, { id: "o" });
+    await clock.advance(10);
+    const late = handle.reset({ to: "pack" });
+    late.catch(() => {});
+    await clock.advance(10);
+    fail();
+    await clock.advance(5000);
+    await expect(late).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED" });
   });
 
   test("refuses a run that another one has replaced, and a step without an outcome", async () => {

@@ -112,6 +112,26 @@ describe("a paused workflow", () => {
     expect(await still.status()).toBe("completed");
   });
 
+  test("lets a run park whose waiting child was given up", async () => {
+    const { engine, clock } = bench();
+    const { other, workflows } = scene();
+    const parent = workflow("parent", async (wf) => {
+      await wf.sleep("2s");
+      await wf.scope(async () => Promise.race([wf.child(other, "x"), wf.sleep("4s")]));
+      await wf.waitFor(go);
+    });
+    await using host = await engine({ workflows: [...workflows, parent] });
+    const handle = await host.start(parent);
+    await clock.advance(10);
+    await host.pause({ workflow: "parent" });
+    await clock.advance(4000);
+    expect(host.inMemory.active).toBe(1);
+    await clock.advance(60_000);
+    expect(host.inMemory.active).toBe(0);
+    expect((await handle.describe()).open).toMatchObject([{ kind: "wait", step: "go" }]);
+    expect(await host.runs.list({ workflow: "other" })).toEqual([]);
+  });
+
   test("is not claimed: parked runs that fall due wait, also for an engine that comes later", async () => {
     const { engine, clock, finish } = bench();
     const did: string[] = [];

@@ -384,3 +384,23 @@ describe("a saga over a crash", () => {
     }
   });
 });
+
+describe("a run that was compensated", () => {
+  it("cannot be resumed: what it would go on with was undone", async () => {
+    const at = bench();
+    const { log, act, undo } = shop();
+    const w = workflow("w", async (wf) =>
+      wf.saga(async (saga) => {
+        await saga.call(act, "charge", { undo: (done) => wf.call(undo, done) });
+        await wf.call(act, "bad flight");
+      }),
+    );
+    const e = await at.engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await at.finish(handle).catch(thrown);
+    const before = [...log];
+    expect(before).toContain("undo charge done");
+    await expect(handle.resume()).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringMatching(/undo/) });
+    expect({ status: await handle.status(), log }).toEqual({ status: "failed", log: before });
+  });
+});

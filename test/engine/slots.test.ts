@@ -1,9 +1,11 @@
 /** How many attempts of an activity and of a queue run at a time, and how many start within a span. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { open } from "../../src/client/open.ts";
+import type { RunHandle } from "../../src/client/run-handle.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
-import { activity } from "../../src/workflow/activity.ts";
 import type { ActivityContext } from "../../src/workflow/activity.ts";
+import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { bench, vanishing } from "./fixture.ts";
 
@@ -74,7 +76,10 @@ describe("the concurrency of an activity", () => {
     const work = activity("work", { concurrency: 1 }, works.handler());
     const many = workflow("many", (wf, names: string[]) => all(names, (name) => wf.call(work, name)));
     await using host = await engine({ workflows: [many] });
-    await host.start(many, Array.from({ length: 1000 }, (_, i) => `big${i}`));
+    await host.start(
+      many,
+      Array.from({ length: 1000 }, (_, i) => `big${i}`),
+    );
     await clock.advance(10);
     const small = await host.start(many, ["s1", "s2"]);
     await clock.advance(10);
@@ -274,7 +279,10 @@ describe("the concurrency of an activity", () => {
     const { engine, finish } = bench();
     const work = activity("work", { concurrency: 2 }, (n: number) => n);
     const many = workflow("many", async (wf, count: number) => {
-      const done = await all(Array.from({ length: count }, (_, i) => i), (n) => wf.call(work, n));
+      const done = await all(
+        Array.from({ length: count }, (_, i) => i),
+        (n) => wf.call(work, n),
+      );
       return done.length;
     });
     await using host = await engine({ workflows: [many] });
@@ -315,6 +323,85 @@ describe("the concurrency of an activity", () => {
     await expect(opening({ "etl/x": { concurrency: 1 } })).rejects.toThrow(/before the slash/);
   });
 });
+
+interface Act {
+  readonly start: "many" | "racing" | "retrying" | "expiring";
+  readonly finish: true;
+  readonly advance: number;
+  readonly cancel: number;
+  readonly terminate: number;
+  readonly halt: number;
+  readonly stop: boolean;
+}
+
+test("whatever happens to runs, no place is lost and no limit is passed", async () => {
+  const act = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ start: fc.constantFrom("many", "racing", "retrying", "expiring") }) },
+    { weight: 3, arbitrary: fc.constant({ finish: true }) },
+    { weight: 3, arbitrary: fc.record({ advance: fc.constantFrom(0, 10, 1200, 6000) }) },
+    { weight: 1, arbitrary: fc.record({ cancel: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ terminate: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ halt: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ stop: fc.boolean() }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 10, maxLength: 40 }), async (acts) => {
+      const { engine, clock } = bench();
+      const works = new Works();
+      const limit = { concurrency: 2, retry: { maxAttempts: 2, initial: "1s" as const } };
+      const work = activity("q/work", limit, works.handler());
+      const short = activity("q/short", { ...limit, timeout: "500ms", journal: "start" }, works.handler());
+      const fails = activity("q/fails", limit, (_: string, ctx) => {
+        if (ctx.attempt === 1) throw new Error("once");
+      });
+      const kinds = {
+        many: workflow("many", (wf) => all(["m1", "m2", "m3"], (name) => wf.call(work, name))),
+        racing: workflow("racing", (wf) => Promise.race([wf.call(work, "r"), wf.call(work, "s"), wf.sleep("1s")])),
+        retrying: workflow("retrying", (wf) => all(["f1", "f2"], (name) => wf.call(fails, name))),
+        expiring: workflow("expiring", (wf) => wf.call(short, "x").catch(() => "late")),
+      };
+      await using host = await engine({ workflows: Object.values(kinds), queues: { q: { concurrency: 3 } } });
+      const runs: RunHandle<unknown>[] = [];
+      const pick = (index: number): RunHandle<unknown> | undefined => runs[index % Math.max(1, runs.length)];
+      for (const one of acts as readonly Partial<Act>[]) {
+        if (one.start !== undefined) runs.push(await host.start(one.start));
+        if (one.finish !== undefined) works.finish();
+        if (one.advance !== undefined) await clock.advance(one.advance);
+        if (one.cancel !== undefined)
+          await pick(one.cancel)
+            ?.cancel()
+            .catch(() => {});
+        if (one.terminate !== undefined)
+          await pick(one.terminate)
+            ?.terminate()
+            .catch(() => {});
+        if (one.halt !== undefined)
+          await pick(one.halt)
+            ?.pause()
+            .catch(() => {});
+        if (one.stop === true) await host.pause({ queue: "q" });
+        if (one.stop === false) await host.unpause({ queue: "q" });
+      }
+      await host.unpause({ queue: "q" });
+      const last = await host.start(kinds.many);
+      for (let i = 0; i < 400 && !(await over([...runs, last])); i++) {
+        for (const run of runs) if ((await run.status()) === "paused") await run.resume();
+        await clock.advance(200);
+        works.finish();
+      }
+      expect(await last.status()).toBe("completed");
+      expect(await over(runs)).toBe(true);
+      expect(works.most).toBeLessThanOrEqual(3);
+      expect(works.running).toEqual([]);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+async function over(runs: readonly RunHandle<unknown>[]): Promise<boolean> {
+  const statuses = await Promise.all(runs.map((run) => run.status()));
+  return statuses.every((status) => ["completed", "cancelled", "terminated", "failed"].includes(status));
+}
 
 describe("queues", () => {
   test("limit all of their activities together, and no others", async () => {
@@ -392,7 +479,10 @@ describe("queues", () => {
     const at: number[] = [];
     const work = activity("api/get", async () => void at.push(clock.now() - began));
     const many = workflow("many", async (wf) => {
-      await all(Array.from({ length: 7 }, (_, i) => i), () => wf.call(work, undefined));
+      await all(
+        Array.from({ length: 7 }, (_, i) => i),
+        () => wf.call(work, undefined),
+      );
     });
     await using host = await engine({ workflows: [many], queues: { api: { rate: 3, per: "10s" } } });
     await finish(await host.start(many));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Perdure } from "../../src/client/open.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
+import { silentLogger } from "../../src/engine/log.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import type { WorkflowContext } from "../../src/workflow/context.ts";
 import { query, signal, update } from "../../src/workflow/signal.ts";
@@ -169,6 +170,26 @@ describe("patched", () => {
     const handle = await two.handle("r");
     await handle.signal("go-2");
     expect(await finish(handle)).toEqual(["old 1", "fresh 2"]);
+  });
+
+  test("is told by queries as the run itself goes by it", async () => {
+    const asked = query<boolean>("asked");
+    const before: Body = async (wf) => wf.waitFor(go);
+    const after: Body = async (wf) => {
+      const patched = wf.patched("p");
+      wf.on(asked, () => patched);
+      if (patched) await wf.call(fresh, 1);
+      return wf.waitFor(go);
+    };
+    const { engine, clock } = bench();
+    const one = await engine({ workflows: [workflow("w", before)] });
+    await one.start("w", 1, { id: "r" });
+    await clock.advance(10_000);
+    await one.close();
+    await using two = await engine({ workflows: [workflow("w", after)] });
+    const handle = await two.handle("r");
+    expect(await handle.query(asked)).toBe(false);
+    expect(await (await two.start("w", 1)).query(asked)).toBe(true);
   });
 
   test("decides nothing where code only reads", async () => {
@@ -400,10 +421,27 @@ describe("several versions side by side", () => {
     await using wrong = await engine({ workflows: [make(other)] });
     const waiting = await wrong.handle("r");
     await waiting.signal(go);
+    const since = clock.now();
     await clock.advance(60_000);
     expect(await waiting.status()).toBe("running");
+    expect((await waiting.describe()).waitingFor).toEqual({ workflow: "order", version: mine, since });
+    const late = waiting.result({ timeout: "1s" }).catch((error: Error) => error.message);
+    await clock.advance(2000);
+    expect(await late).toContain(
+      `it waits for an engine that has order${mine === undefined ? " (without a version)" : "@1"}`,
+    );
     expect((await waiting.history()).length).toBe(1);
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, message?: string) => void warnings.push(message ?? "") };
+    await using third = await engine({ workflows: [make(other), make("3")], logger });
+    await clock.advance(10);
+    expect(third.inMemory.active).toBe(0);
+    expect(warnings).toEqual([
+      `1 run waits for order${mine === undefined ? " without a version" : "@1"}, which this engine does not have: keep it in workflows: […] beside the newer one, until its runs have ended`,
+    ]);
     await using right = await engine({ workflows: [make(mine)] });
-    expect(await finish(await right.handle("r"))).toBe(mine ?? "none");
+    const handle = await right.handle("r");
+    expect(await finish(handle)).toBe(mine ?? "none");
+    expect((await handle.describe()).waitingFor).toBeUndefined();
   });
 });

@@ -63,6 +63,12 @@ const step: fc.Arbitrary<FlowStep> = fc.oneof(
   ),
 ) as fc.Arbitrary<FlowStep>;
 
+const schedule = fc.oneof(
+  fc.record({ cron: text, timezone: text, catchUpMs: span, limit: fc.nat() }, { requiredKeys: ["cron"] }),
+  fc.record({ everyMs: span, jitterMs: span, overlap: text, input: json, note: text }, { requiredKeys: ["everyMs"] }),
+  fc.record({ at: text, startAt: text, endAt: text }, { requiredKeys: ["at"] }),
+);
+
 const definition: fc.Arbitrary<FlowDefinition> = fc.record(
   {
     name: text,
@@ -71,6 +77,7 @@ const definition: fc.Arbitrary<FlowDefinition> = fc.record(
     retry,
     timeoutMs: span,
     maxParallel: fc.nat(),
+    schedule,
     output: json,
   },
   { requiredKeys: ["name", "steps"] },

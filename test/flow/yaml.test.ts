@@ -210,6 +210,33 @@ steps:
     expect(problems).toMatchObject([{ code: "unknown_key", line: 5, column: 5, hint }]);
   });
 
+  it.each([
+    ['"0 3 * *"', "bad_schedule", "the flow's schedule: "],
+    ["{ cron: 0 3 * * *, timezone: Mars }", "bad_schedule", "Mars"],
+    ["{ cron: 0 3 * * *, every: 15m }", "bad_schedule", "exactly one of cron, every and at"],
+    ["{ every: soon }", "bad_duration", "every must be a duration"],
+    ["{ every: 15m, overlap: never }", "bad_value", "overlap must be skip, buffer-one"],
+    ["{ interval: 15m }", "unknown_key", "interval"],
+    ["{ at: tomorrow }", "bad_schedule", "no point in time"],
+    ["15", "wrong_type", "schedule must be a schedule such as"],
+  ])("say what is wrong with the schedule %s", (schedule, code, message) => {
+    const { problems } = readFlow(`name: x\nschedule: ${schedule}\nsteps:\n  - id: a\n    task: t\n`);
+    expect(problems[0]).toMatchObject({ code, line: 2, message: expect.stringContaining(message) });
+  });
+
+  it("read a schedule as a cron expression or as what it says", () => {
+    const read = (schedule: string) =>
+      readFlow(`name: x\nschedule: ${schedule}\nsteps:\n  - id: a\n    task: t\n`).definition?.schedule;
+    expect(read('"0 3 * * *"')).toEqual({ cron: "0 3 * * *" });
+    expect(read("{ every: 90, jitter: 10s, catch_up: 1d, at: null }")).toBeUndefined();
+    expect(read("{ every: 90, jitter: 10s, catch_up: 1d, input: { full: true } }")).toEqual({
+      everyMs: 90_000,
+      jitterMs: 10_000,
+      catchUpMs: 86_400_000,
+      input: { full: true },
+    });
+  });
+
   it.each(["map: { over: x }", "workflow: child", "approval: { by: [a] }", "compensate: { task: undo }"])(
     "say that %s is not supported yet",
     (word) => {

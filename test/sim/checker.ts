@@ -2,6 +2,7 @@
 import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
 import type { EventRow, LoadedRun, Store } from "../../src/store/store.ts";
 import type { RunClient } from "./client.ts";
+import { checkMessages } from "./message-checker.ts";
 import type { Oracle } from "./oracle.ts";
 import { type Replayed, replayAll } from "./replay.ts";
 import type { EventKeys, Fail } from "./shadow.ts";
@@ -14,6 +15,7 @@ const TERMINAL_OF: Readonly<Record<string, string>> = {
   cancelled: "RunCancelled",
   terminated: "RunTerminated",
   timed_out: "RunTimedOut",
+  continued_as_new: "RunContinued",
 };
 
 interface Parts {
@@ -34,7 +36,10 @@ export async function checkEnd({ world, base, oracle, clients }: Parts): Promise
   for (const run of loaded) checkRow(run, oracle, fail);
   for (const client of clients) checkAcknowledged(client, loaded, fail);
   const histories = loaded.flatMap(({ row, events }) => prefixes(events).map((history) => ({ row, history })));
-  for (const replayed of await replayAll(base.id, histories)) checkReplay(replayed, fail);
+  const replays = await replayAll(base.id, histories);
+  for (const replayed of replays) checkReplay(replayed, fail);
+  const whole = loaded.map(({ row }) => replays.findLast((replayed) => replayed.row.run === row.run)!);
+  await checkMessages({ base, loaded, clients, replays: whole, fail });
 }
 
 /** A whole history, and each part of it that ended before a resume. */
@@ -81,9 +86,9 @@ function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail
   for (const number of started) {
     const run = runs.find(({ row }) => row.run === number);
     if (run === undefined) fail("I1 start", `${script.id}: run ${number} was acknowledged and does not exist`);
-    else checkStart(client, run, fail);
+    else if (run.row.chain === run.row.run) checkStart(client, run, fail);
   }
-  const signals = runs.flatMap(({ events }) => events.filter(({ type }) => type === "SignalReceived").map(payloadOf));
+  const signals = signalsIn(runs);
   for (const sender of sent.keys()) {
     const received = signals.filter((signal) => signal.sender === sender).map(({ n }) => n);
     const told = acknowledged.filter((signal) => signal.sender === sender).map(({ n }) => n);
@@ -100,8 +105,16 @@ function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail
   }
 }
 
-function payloadOf({ data }: EventRow): { sender: string; n: number } {
-  return (JSON.parse(data) as EventKeys).p as { sender: string; n: number };
+/** What was received under one workflow id. A signal that went on with a run is in more than one history. */
+function signalsIn(runs: readonly LoadedRun[]): { sender: string; n: number }[] {
+  const signals = new Map<string, { sender: string; n: number }>();
+  for (const { row, events } of runs.toSorted((a, b) => a.row.run - b.row.run))
+    for (const { type, data } of events) {
+      const { m, p } = JSON.parse(data) as EventKeys;
+      const key = `${row.chain}/${m}`;
+      if (type === "SignalReceived" && !signals.has(key)) signals.set(key, p as { sender: string; n: number });
+    }
+  return [...signals.values()];
 }
 
 function checkStart({ script }: RunClient, { row, events }: LoadedRun, fail: Fail): void {
@@ -113,12 +126,14 @@ function checkStart({ script }: RunClient, { row, events }: LoadedRun, fail: Fai
 }
 
 /** I3, I6: fresh code and the history agree on every command and on the end. */
-function checkReplay({ row, history, machine, early }: Replayed, fail: Fail): void {
+function checkReplay({ row, history, machine, early, unacceptable }: Replayed, fail: Fail): void {
   const where = `run ${row.run} (${row.workflowId}) of ${history.length} events`;
   if (machine.blockage !== undefined) {
     fail("I3 replay", `${where}: ${machine.blockage.message}`);
     return;
   }
+  if (unacceptable.length > 0)
+    fail("I3 validator", `${where}: updates ${unacceptable.join(", ")} were accepted against their validator`);
   if (early !== undefined) fail("I3 timer", `${where}: ${early}`);
   const last = history.at(-1)!;
   const { ending } = machine;

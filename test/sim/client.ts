@@ -6,16 +6,22 @@
 import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
 import type { EngineProcess } from "./engine-process.ts";
-import { WORKFLOWS } from "./interpreter.ts";
+import { type Bump, WORKFLOWS } from "./interpreter.ts";
 import type { Rng } from "./prng.ts";
 import { SIGNALS, waitsOf } from "./program.ts";
-import type { RunScript, SenderScript } from "./workload.ts";
+import type { AskerScript, RunScript, SenderScript } from "./workload.ts";
 import type { World } from "./world.ts";
 
 /** A signal that a sender knows to be in the store. */
 export interface AcknowledgedSignal {
   readonly sender: string;
   readonly n: number;
+}
+
+/** What an asker was told of an update, in words. */
+export interface ToldAnswer {
+  readonly id: string;
+  readonly answer: string;
 }
 
 /** What a client sees of the fleet and of its run. */
@@ -44,8 +50,10 @@ export class RunClient {
   readonly started: number[] = [];
   readonly acknowledged: AcknowledgedSignal[] = [];
   readonly sent = new Map<string, number>();
-  terminated = false;
+  /** Every answer anybody was given to an update. */
+  readonly told: ToldAnswer[] = [];
   resumed = 0;
+  #resuming = false;
   #left = 0;
 
   constructor(script: RunScript, host: ClientHost, rng: Rng) {
@@ -60,9 +68,11 @@ export class RunClient {
   }
 
   begin(): void {
-    const { startAt, senders, cancelAt, terminateAt } = this.script;
+    const { startAt, senders, askers, cancelAt, terminateAt, pauseAt } = this.script;
     for (const at of startAt) this.#do(at, () => this.#start());
     for (const sender of senders) this.#do(0, () => this.#sendAll(sender));
+    for (const asker of askers) this.#do(0, () => this.#askAll(asker));
+    if (pauseAt !== undefined) this.#do(pauseAt, () => this.#tell((handle) => handle.pause("wait"), "pause"));
     if (cancelAt !== undefined) this.#do(cancelAt, () => this.#tell((handle) => handle.cancel("enough")));
     if (terminateAt !== undefined) this.#do(terminateAt, () => this.#terminate());
   }
@@ -167,7 +177,7 @@ export class RunClient {
   }
 
   async #terminate(): Promise<void> {
-    if (await this.#tell((handle) => handle.terminate("stop it"), "terminate")) this.terminated = true;
+    await this.#tell((handle) => handle.terminate("stop it"), "terminate");
   }
 
   async #sendAll({ sender, signals }: SenderScript): Promise<void> {
@@ -186,15 +196,54 @@ export class RunClient {
     return sent;
   }
 
+  /** Asks one after another, each until there is an answer; some are asked for once more after that. */
+  async #askAll({ asker, at }: AskerScript): Promise<void> {
+    await this.#until(() => this.run !== undefined);
+    for (const [index, time] of at.entries()) {
+      await this.#sleep(time - this.#host.world.now);
+      const id = `${asker}#${index}`;
+      const again = this.#rng.chance(0.3);
+      await this.#ask(id, { asker, n: index + 1 });
+      if (again) await this.#ask(id, { asker, n: index + 1 });
+    }
+  }
+
+  async #ask(id: string, bump: Bump): Promise<void> {
+    for (;;) {
+      const answer = await this.#call(`update ${id}`, (process) => this.#handle(process).update("bump", bump, { id }));
+      if (answer === undefined) continue;
+      if (answer.ok) {
+        this.told.push({ id, answer: JSON.stringify(answer.value) });
+        return;
+      }
+      const { error } = answer;
+      if (isPerdureError(error, "RUN_BLOCKED") || isPerdureError(error, "LEASE_LOST")) {
+        await this.#sleep(1000);
+        continue;
+      }
+      if (isPerdureError(error, "RUN_CLOSED")) return;
+      if (!isPerdureError(error, "UPDATE_FAILED")) throw error;
+      this.told.push({ id, answer: `failed: ${String((error.cause as Error | undefined)?.message)}` });
+      return;
+    }
+  }
+
   // ---- the end ---------------------------------------------------------------------------------------------------------
 
   /** Looks after the run once: resumes it if it stopped early and should go on. Status is the store's. */
   look(status: string): void {
     const { resumes, resumeAfterMs } = this.script;
-    if (status === "blocked" || (this.resumed < resumes && ["failed", "cancelled", "timed_out"].includes(status))) {
-      if (!this.done) return;
-      if (status !== "blocked") this.resumed++;
-      this.#do(this.#host.world.now + resumeAfterMs, () => this.#tell((handle) => handle.resume(), "resume"));
+    const stands = status === "blocked" || status === "paused";
+    if (stands || (this.resumed < resumes && ["failed", "cancelled", "timed_out"].includes(status))) {
+      // Whoever waits for an answer waits for the run to go on.
+      if (this.#resuming || (!stands && !this.done)) return;
+      if (!stands) this.resumed++;
+      this.#resuming = true;
+      const resume = async (): Promise<void> => {
+        await this.#tell((handle) => handle.resume(), "resume");
+        this.#resuming = false;
+      };
+      this.#do(this.#host.world.now + resumeAfterMs, resume);
     }
   }
 

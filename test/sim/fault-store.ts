@@ -179,7 +179,7 @@ export class FaultStore implements Store {
       if (batch.transitions.some(({ events }) => events.some(isIndigestible)))
         throw new PerdureError("INTERNAL", "simulated: the store cannot keep this");
       const result = await base.commit(lease, batch);
-      oracle.committed(lease, batch, result);
+      await oracle.committed(lease, batch, result);
       return result;
     };
     const committed = this.#call("commit", `${lease.engine}#${batch.number}${describeBatch(batch)}`, run, {

@@ -1,6 +1,7 @@
 /** The workflow that interprets programs, and the activities it calls. */
 import { type Activity, type ActivityContext, activity, FatalError } from "../../src/workflow/activity.ts";
 import type { WorkflowContext } from "../../src/workflow/context.ts";
+import type { Update } from "../../src/workflow/signal.ts";
 import { type AnyWorkflow, workflow } from "../../src/workflow/workflow.ts";
 import type { Program, Work } from "./program.ts";
 
@@ -79,13 +80,89 @@ const ACTIVITIES: Readonly<Record<string, Activity<Work, unknown>>> = {
   patient: activity("patient", { retry: { initial: "7s", maxAttempts: 4 } }, perform),
 };
 
+/** What an update asks for. */
+export interface Bump {
+  readonly asker: string;
+  readonly n: number;
+}
+
+const BUMP: Update<Bump, unknown> = { kind: "update", name: "bump" };
+/** Updates that may be worked on at a time. */
+const MOST_BUMPS = 2;
+/** Ids of work of handlers begin here. */
+const HANDLER_IDS = 5000;
+
+const EASY: Omit<Work, "id" | "ms"> = {
+  fails: 0,
+  fatalFor: 0,
+  beats: 0,
+  deadly: 0,
+  rotten: false,
+  obeys: true,
+};
+
 class Interpreter {
+  /** Updates handled, and those being handled. */
+  #bumps = 0;
+  #bumping = 0;
+  #told = 0;
   readonly #wf: WorkflowContext;
   readonly log: Log = [];
   #last: unknown;
 
   constructor(wf: WorkflowContext) {
     this.#wf = wf;
+  }
+
+  /** A chain of runs: one part each. */
+  async chain({ parts, finish }: Extract<Program, { op: "chain" }>): Promise<unknown> {
+    const wf = this.#wf;
+    wf.on(BUMP, (bump) => this.#bump(bump), {
+      validate: ({ n }) => {
+        if (n % 5 === 0) throw new RangeError(`${n} is not taken`);
+        if (this.#bumping >= MOST_BUMPS) throw new Error("busy");
+      },
+    });
+    const [part, ...rest] = parts;
+    if (part !== undefined) await this.run(part);
+    if (finish) await wf.handlersFinished();
+    return rest.length === 0 ? this.log : wf.continueAsNew({ op: "chain", parts: rest, finish });
+  }
+
+  async #bump({ asker, n }: Bump): Promise<unknown> {
+    const place = ++this.#bumps;
+    this.#bumping++;
+    try {
+      if (n % 2 === 0) await this.#wf.sleep(n * 300);
+      else await this.#wf.call(ACTIVITIES.work!, { ...EASY, id: HANDLER_IDS + n, ms: n * 200 });
+      return { asker, n, place };
+    } finally {
+      this.#bumping--;
+    }
+  }
+
+  async #child({ program, spawned, awaited, onParentClose }: Extract<Program, { op: "child" }>): Promise<void> {
+    const wf = this.#wf;
+    if (!spawned) {
+      this.#note(await wf.child(wf.info.workflow, program, { onParentClose }));
+      return;
+    }
+    const handle = await wf.spawn(wf.info.workflow, program, { onParentClose });
+    this.#note(handle.runId);
+    if (awaited) this.#note(await handle.result());
+  }
+
+  /** Whoever is told may have ended, or never begun. */
+  async #tell(to: string): Promise<void> {
+    const payload = { from: this.#wf.info.runId, of: this.#told++ };
+    try {
+      await this.#wf.handle(to).signal("more", payload);
+      this.#note("told");
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== "NOT_FOUND" && code !== "RUN_CLOSED") throw error;
+      this.#note(code);
+    }
   }
 
   async run(program: Program): Promise<void> {
@@ -113,6 +190,8 @@ class Interpreter {
         return this.#wf.uncancellable(() => this.run(program.body));
       case "try":
         return this.#attempt(program);
+      case "chain":
+        return;
       default:
         return this.#leaf(program);
     }
@@ -157,6 +236,13 @@ class Interpreter {
             : wf.waitFor(program.signal, { timeout: program.timeoutMs })),
         );
         return;
+      case "child":
+        return this.#child(program);
+      case "tell":
+        return this.#tell(program.to);
+      case "until":
+        this.#note(await wf.until(() => this.#bumps >= program.bumps, { timeout: program.timeoutMs }));
+        return;
       case "throw":
         throw new Error("the program gave up");
       case "note":
@@ -179,6 +265,7 @@ class Interpreter {
 
 async function interpret(wf: WorkflowContext, program: Program): Promise<unknown> {
   const interpreter = new Interpreter(wf);
+  if (program.op === "chain") return interpreter.chain(program);
   await interpreter.run(program);
   return [...interpreter.log];
 }

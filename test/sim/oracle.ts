@@ -2,7 +2,7 @@
  * Watches what really happens, at the instant it happens: leases that end, commits that reach the store, runs that are claimed.
  * Each check has the name that a violation carries; numbers are the invariants of the design.
  */
-import type { Batch, BatchResult, Lease, RunRow, Store } from "../../src/store/store.ts";
+import type { Batch, BatchResult, Lease, NewRun, ParentLink, RunRow, Store } from "../../src/store/store.ts";
 import { type Fail, ShadowRun } from "./shadow.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +14,7 @@ export class Oracle {
   #engines: ReadonlySet<number> = new Set();
   readonly #gone = new Set<number>();
   readonly #batches = new Map<number, number>();
+  readonly #children = new Map<string, number>();
   readonly #claims = new Map<number, { readonly engine: number; readonly inbox: number }>();
   commits = 0;
   /** When a commit or an effect was last seen. */
@@ -44,14 +45,16 @@ export class Oracle {
   }
 
   /** A commit reached the store. */
-  committed({ engine }: Lease, batch: Batch, result: BatchResult): void {
+  async committed({ engine }: Lease, batch: Batch, result: BatchResult): Promise<void> {
     this.commits++;
     this.lastActivity = this.#world.now;
     this.#checkFence(engine, batch.number);
-    batch.starts.forEach(({ workflowId, first }, index) => {
+    batch.starts.forEach((start, index) => {
       const started = result.starts[index];
-      if (started !== undefined && "run" in started)
-        this.runs.set(started.run, new ShadowRun(started.run, workflowId, first, this.#fail));
+      if (started === undefined || !("run" in started)) return;
+      if (start.parent !== undefined) this.#child(start.parent, started);
+      if (started.existing !== true)
+        this.runs.set(started.run, new ShadowRun(started.run, start.workflowId, start.first, this.#fail));
     });
     batch.transitions.forEach((transition, index) => {
       if (result.refused.has(index)) return;
@@ -59,6 +62,25 @@ export class Oracle {
       if (shadow === undefined) this.#fail("I2 density", `run ${transition.run} advanced but was never created`);
       else shadow.advance(transition, this.#world.now);
     });
+    for (const [index, { also }] of batch.transitions.entries())
+      if (also?.successor !== undefined && !result.refused.has(index)) await this.#succeeded(also.successor.start);
+  }
+
+  async #succeeded({ workflowId, first }: NewRun): Promise<void> {
+    const { run } = (await this.base.find({ workflowId }))!;
+    this.runs.set(run, new ShadowRun(run, workflowId, first, this.#fail));
+  }
+
+  /** Rule 27: there is one child for each command and generation. */
+  #child({ run, command, generation }: ParentLink, started: { readonly run: number; readonly existing?: true }): void {
+    const key = `${run}/${command}/${generation}`;
+    const known = this.#children.get(key);
+    this.#children.set(key, known ?? started.run);
+    if (known !== undefined && started.existing !== true)
+      this.#fail(
+        "I5 one child",
+        `command ${command} of run ${run} (generation ${generation}) has runs ${known} and ${started.run}`,
+      );
   }
 
   #checkFence(engine: number, number: number): void {

@@ -35,19 +35,45 @@ export type Program =
   | { readonly op: "uncancellable"; readonly body: Program }
   | { readonly op: "loop"; readonly times: number; readonly body: Program }
   | { readonly op: "branch"; readonly even: Program; readonly odd: Program }
+  | {
+      readonly op: "child";
+      readonly program: Program;
+      readonly spawned: boolean;
+      readonly awaited: boolean;
+      readonly onParentClose: "cancel" | "terminate" | "abandon";
+    }
+  | { readonly op: "until"; readonly bumps: number; readonly timeoutMs: number }
+  | { readonly op: "tell"; readonly to: string }
+  /** One run after another under one workflow id, with handlers. */
+  | { readonly op: "chain"; readonly parts: readonly Program[]; readonly finish: boolean }
   | { readonly op: "now" | "random" | "uuid" | "note" | "throw" };
 
 export const SIGNALS = ["go", "stop", "more"] as const;
 
 const DAY_MS = 86_400_000;
 
+/** What a program may use beside steps, timers and waits. */
+export interface Reach {
+  /** Workflow ids that it may tell something. */
+  readonly peers: readonly string[];
+  /** How deep children may have children. */
+  readonly depth: number;
+}
+
+/** Work of children: nobody resumes them, so that nothing of it blocks its run. */
+const HARMLESS = { deadly: 0, rotten: false } as const;
+
 class Author {
+  readonly #reach: Reach | undefined;
+  readonly #isChild: boolean;
   readonly #rng: Rng;
   #ids = 0;
   #left: number;
   readonly #gridMs: number;
 
-  constructor(rng: Rng, size: number, gridMs: number) {
+  constructor(rng: Rng, size: number, gridMs: number, reach?: Reach, isChild = false) {
+    this.#reach = reach;
+    this.#isChild = isChild;
     this.#rng = rng;
     this.#left = size;
     this.#gridMs = gridMs;
@@ -61,6 +87,7 @@ class Author {
 
   #part(depth: number): Program {
     this.#left--;
+    if (this.#reach !== undefined && this.#rng.chance(0.25)) return this.#beyond(this.#reach);
     const roll = this.#rng.next();
     if (roll < 0.3) return this.#call();
     if (roll < 0.4) return { op: "step", work: this.#work(this.#rng.chance(0.6) ? 0 : this.#rng.span(1, 2000)) };
@@ -75,6 +102,24 @@ class Author {
     if (roll < 0.95) return { op: "loop", times: this.#rng.int(2, 3), body: this.#block(depth) };
     if (roll < 0.985) return { op: "branch", even: this.#block(depth), odd: this.#block(depth) };
     return { op: "throw" };
+  }
+
+  #beyond({ peers, depth }: Reach): Program {
+    const roll = this.#rng.next();
+    if (roll < 0.2) return { op: "until", bumps: this.#rng.int(0, 3), timeoutMs: this.#sleepMs() };
+    if (roll < 0.45) return { op: "tell", to: this.#rng.pick(peers) };
+    if (depth === 0) return this.#call();
+    const stream = this.#rng.stream(`child ${++this.#ids}`);
+    const reach = { peers, depth: depth - 1 };
+    const program = new Author(stream, stream.int(1, 4), this.#gridMs, reach, true).program();
+    const spawned = this.#rng.chance(0.5);
+    return {
+      op: "child",
+      program: this.#rng.chance(0.3) ? { op: "chain", parts: [program, { op: "note" }], finish: false } : program,
+      spawned,
+      awaited: !spawned || this.#rng.chance(0.5),
+      onParentClose: this.#rng.pick(["cancel", "cancel", "terminate", "abandon"]),
+    };
   }
 
   #attempt(depth: number): Program {
@@ -126,6 +171,7 @@ class Author {
       deadly: this.#rng.chance(0.01) ? this.#rng.int(1, 6) : 0,
       rotten: this.#rng.chance(0.03),
       obeys: this.#rng.chance(0.5),
+      ...(this.#isChild && HARMLESS),
     };
   }
 
@@ -145,7 +191,7 @@ class Author {
   #wait(): Program {
     const signal = this.#rng.pick(SIGNALS);
     const roll = this.#rng.next();
-    if (roll < 0.4) return { op: "wait", signal };
+    if (roll < 0.4 && !this.#isChild) return { op: "wait", signal };
     return { op: "wait", signal, timeoutMs: roll < 0.9 ? this.#sleepMs() : 2 * DAY_MS };
   }
 }
@@ -153,6 +199,15 @@ class Author {
 /** A random program of about `size` parts, whose sleeps and timeouts are multiples of `gridMs`. */
 export function randomProgram(rng: Rng, size: number, gridMs: number): Program {
   return new Author(rng, size, gridMs).program();
+}
+
+/** A program that goes on as new, has handlers, children, and tells others something. */
+export function randomChain(rng: Rng, size: number, gridMs: number, reach: Reach): Program {
+  const count = rng.pick([1, 1, 2, 3]);
+  const parts = Array.from({ length: count }, (_, index) =>
+    new Author(rng.stream(`part ${index}`), Math.max(1, Math.round(size / count)), gridMs, reach).program(),
+  );
+  return { op: "chain", parts, finish: rng.chance(0.6) };
 }
 
 /** How many signals of each name release every wait of a program, however it branches. */
@@ -173,6 +228,7 @@ export function waitsOf(program: Program): number {
     case "settled":
     case "race":
     case "seq":
+    case "chain":
       return program.parts.reduce((sum, part) => sum + waitsOf(part), 0);
     default:
       return 0;

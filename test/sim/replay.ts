@@ -1,7 +1,8 @@
 /** Replays histories with fresh machines, as an engine that never saw them would: no effects, nothing written. */
 
 import { parseEvent } from "../../src/core/events.ts";
-import { type Command, Machine } from "../../src/core/machine.ts";
+import { type Command, type Ending, Machine } from "../../src/core/machine.ts";
+import { reviveParsed } from "../../src/core/payload.ts";
 import { planReplay } from "../../src/core/resume.ts";
 import { type CommandSpec, isStep } from "../../src/engine/command-spec.ts";
 import { silentLogger } from "../../src/engine/log.ts";
@@ -23,6 +24,10 @@ export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
   readonly steps: ReadonlyMap<number, Command<CommandSpec>>;
   /** How many waits for a signal were answered, by its name. */
   readonly answered: ReadonlyMap<string, number>;
+  /** What handlers of updates came to, by the number of the message. */
+  readonly endings: ReadonlyMap<number, Ending>;
+  /** Updates that were accepted although the validator says no where they are in the history. */
+  readonly unacceptable: readonly number[];
   /** A timer that fired or a wait that timed out before it was due. */
   readonly early: string | undefined;
 }
@@ -31,7 +36,7 @@ export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
 const NOBODY = { rejected: (): void => {} };
 const NO_HOST: ContextHost = {
   activity: () => undefined,
-  workflow: () => undefined,
+  workflow: (of) => WORKFLOWS.find(({ name }) => name === (typeof of === "string" ? of : of.name)),
   send: async () => {},
   callbackToken: () => "",
   callbackUrl: () => undefined,
@@ -73,17 +78,20 @@ function replayOne<Row extends ReplayedRun>(
     codec: undefined,
     generation: plan.generation,
     start: (self, input) => {
-      const wf = new RunContext(self, NO_HOST, info);
+      const place = { owner: NOBODY, scope: self.scope, guarded: undefined };
+      const wf = new RunContext(self, NO_HOST, info, place);
       context = wf;
       countAnswers(wf, answered);
-      return runInScope({ owner: { ...NOBODY, machine: self }, scope: self.scope }, () => definition.run(wf, input));
+      return runInScope(place, () => definition.run(wf, input));
     },
     onBlocked: () => {},
     onCancelled: (reason) => context?.cancelled(reason),
     onNote: () => {},
     onSettled: () => {},
-    onAnswered: () => {},
+    onAnswered: (message, ending) => endings.set(message, ending),
   });
+  const endings = new Map<number, Ending>();
+  const unacceptable: number[] = [];
   const answered = new Map<string, number>();
   const steps = new Map<number, Command<CommandSpec>>();
   let next = 0;
@@ -94,6 +102,7 @@ function replayOne<Row extends ReplayedRun>(
         const event = plan.rows[next++];
         if (event === undefined) return;
         early ??= tooEarly(event, machine);
+        if (event.type === "UpdateAccepted") checkAccepted(event, machine, unacceptable);
         machine.openTurn();
         machine.apply(event, event.verify);
       },
@@ -104,7 +113,7 @@ function replayOne<Row extends ReplayedRun>(
         machine.takeNotes();
         return next < plan.rows.length && machine.blockage === undefined;
       },
-      turnsDone: () => resolve({ row, history, machine, early, answered, steps }),
+      turnsDone: () => resolve({ row, history, machine, early, answered, steps, endings, unacceptable }),
       broke: reject,
     });
   });
@@ -121,6 +130,12 @@ function countAnswers(context: RunContext, answered: Map<string, number>): void 
     );
     return answer;
   }) as typeof context.waitFor;
+}
+
+function checkAccepted(row: EventRow, machine: Machine<CommandSpec>, unacceptable: number[]): void {
+  const { n, p, m } = parseEvent(row).data;
+  if (machine.ending !== undefined || machine.blockage !== undefined) return;
+  if (machine.messages.validate(n!, reviveParsed(p)) !== undefined) unacceptable.push(m!);
 }
 
 function tooEarly(row: EventRow, machine: Machine<CommandSpec>): string | undefined {

@@ -10,6 +10,7 @@ const TERMINAL: ReadonlySet<string> = new Set([
   "RunCancelled",
   "RunTerminated",
   "RunTimedOut",
+  "RunContinued",
 ]);
 
 /** The few keys of an event's data that the checks need. */
@@ -73,10 +74,15 @@ export class ShadowRun {
       this.#fail("I5 terminal", `${where} follows ${last.type}`);
     if (event.type === "RunStarted") this.#fail("I5 terminal", `${where}: started twice`);
     const data = JSON.parse(event.data) as EventKeys;
+    if (event.type === "ChildStarted") this.#childTold(data.c!, where);
     if (data.m !== undefined) this.#message(data.m, where);
     if (event.type === "Resumed") this.#cut(data);
-    else if (data.c !== undefined) this.#outcome(data.c, seq, where);
+    else if (data.c !== undefined && event.type !== "ChildStarted") this.#outcome(data.c, seq, where);
     this.events.push(event);
+  }
+
+  #childTold(command: number, where: string): void {
+    if (this.#outcomes.has(command)) this.#fail("I5 child", `${where}: command ${command} has its outcome already`);
   }
 
   #message(number: number, where: string): void {

@@ -192,6 +192,7 @@ class Simulation implements ClientHost {
       if (row?.status === "blocked") this.#checkBlocked(row);
       if (row !== undefined) client.look(row.status);
     }
+    for (const row of rows) if (row.status === "blocked" && this.#script(row) === undefined) await this.#unblock(row);
     this.#skipTime(rows);
     if (!this.#faults.calm) return;
     if (world.now - this.#calmSince > LONGEST_CALM_MS)
@@ -209,13 +210,21 @@ class Simulation implements ClientHost {
     const { blocked } = JSON.parse(row.detail ?? "{}") as { blocked?: { reason: string; message: string } };
     const looped = blocked?.reason === "crash_loop" && row.crashes >= 5;
     const rotten =
-      blocked?.reason === "data_error" && JSON.stringify(this.#script(row).program).includes('"rotten":true');
+      blocked?.reason === "data_error" && JSON.stringify(this.#script(row)?.program ?? "").includes('"rotten":true');
     if (!looped && !rotten)
       this.world.violate("I6 blocked", `run ${row.run} (${row.workflowId}): ${blocked?.reason}: ${blocked?.message}`);
   }
 
-  #script({ workflowId }: RunRow): RunScript {
-    return this.#workload.runs.find(({ id }) => id === workflowId)!;
+  /** What clients do to a run; undefined for children. */
+  #script({ workflowId }: RunRow): RunScript | undefined {
+    return this.#workload.runs.find(({ id }) => id === workflowId);
+  }
+
+  /** Nobody but the simulation looks after children. */
+  async #unblock(row: RunRow): Promise<void> {
+    this.#checkBlocked(row);
+    const to = { status: "pending", wakeAt: this.world.wall, closedAt: null, crashes: 0, detail: null } as const;
+    if (await this.#base.amend(row.run, ["blocked"], to)) this.world.trace(`run ${row.run} is resumed`);
   }
 
   /** Nothing has happened for long: what is still open must wait for signals only, and gets them. */
@@ -265,7 +274,7 @@ class Simulation implements ClientHost {
       seen.set(what, since);
       if (this.world.now - since > LATE_MS) this.world.violate("late", `${what} waits since ${since}`);
     };
-    const open = rows.filter((row) => !isClosed(row) && row.status !== "blocked");
+    const open = rows.filter((row) => !isClosed(row) && row.status !== "blocked" && row.status !== "paused");
     for (const { run, workflowId, workflow, owner, wakeAt } of open) {
       if (owner === null && wakeAt !== null && this.#isPast(wakeAt, workflow))
         waits(`run ${run} (${workflowId}), due at ${wakeAt},`);

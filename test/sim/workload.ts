@@ -1,12 +1,18 @@
 /** What clients do in one simulation: which runs they start, and what they tell them when. Pure data from the seed. */
 
 import type { Rng } from "./prng.ts";
-import { type Program, randomProgram, SIGNALS } from "./program.ts";
+import { type Program, randomChain, randomProgram, SIGNALS } from "./program.ts";
 
 /** Signals one sender sends to one run, each only after the one before was acknowledged. */
 export interface SenderScript {
   readonly sender: string;
   readonly signals: readonly { readonly at: number; readonly name: string }[];
+}
+
+/** Updates one sender asks for, each only after the one before was answered. */
+export interface AskerScript {
+  readonly asker: string;
+  readonly at: readonly number[];
 }
 
 /** Everything that is done to one run from outside. */
@@ -19,6 +25,8 @@ export interface RunScript {
   readonly delayMs: number;
   readonly timeoutMs: number | undefined;
   readonly senders: readonly SenderScript[];
+  readonly askers: readonly AskerScript[];
+  readonly pauseAt: number | undefined;
   readonly cancelAt: number | undefined;
   readonly terminateAt: number | undefined;
   /** How often it is resumed when it failed, was cancelled or timed out, and how soon. */
@@ -43,6 +51,10 @@ export function randomWorkload(rng: Rng): Workload {
   const sizes = crowd ? [1, 2] : [1, 3, 6, 10, 16];
   const runs = Array.from({ length: count }, (_, index) =>
     onGrid(randomRun(rng.stream(`run${index}`), `w${index}`, activeMs, { gridMs, sizes }), gridMs),
+  ).map((script) =>
+    rng.stream("modern").chance(0.6)
+      ? modern(rng.stream(`modern ${script.id}`), script, activeMs, { gridMs, sizes, count })
+      : script,
   );
   return { engines, activeMs, runs };
 }
@@ -81,10 +93,32 @@ function randomRun(
     senders: Array.from({ length: rng.pick([0, 1, 1, 2, 3]) }, (_, index) =>
       randomSender(rng, `${id}/s${index}`, from, activeMs),
     ),
+    askers: [],
+    pauseAt: undefined,
     cancelAt: rng.chance(0.15) ? rng.int(from, activeMs) : undefined,
     terminateAt: rng.chance(0.1) ? rng.int(from, activeMs) : undefined,
     resumes: rng.pick([0, 1, 2, 3]),
     resumeAfterMs: rng.span(10, 8000),
+  };
+}
+
+/** The same run, with more of what runs can do. */
+function modern(
+  rng: Rng,
+  script: RunScript,
+  activeMs: number,
+  { gridMs, sizes, count }: { readonly gridMs: number; readonly sizes: readonly number[]; readonly count: number },
+): RunScript {
+  const reach = { peers: Array.from({ length: count + 1 }, (_, index) => `w${index}`), depth: 2 };
+  const from = script.startAt[0]!;
+  return {
+    ...script,
+    program: randomChain(rng.stream("program"), rng.pick(sizes), Math.min(gridMs, 1000), reach),
+    pauseAt: rng.chance(0.25) ? rng.int(from, activeMs) : undefined,
+    askers: Array.from({ length: rng.pick([0, 1, 2, 3]) }, (_, index) => ({
+      asker: `${script.id}/a${index}`,
+      at: Array.from({ length: rng.int(1, 4) }, () => rng.int(from, activeMs)).sort((a, b) => a - b),
+    })),
   };
 }
 

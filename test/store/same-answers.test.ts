@@ -1,8 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RunStatus } from "../../src/core/status.ts";
-import { type CodeKey, createMemoryStore, type NewRun, openSqliteStore, type Store } from "../../src/store/index.ts";
+import {
+  type CodeKey,
+  createMemoryStore,
+  type NewRun,
+  openPostgresStore,
+  openSqliteStore,
+  type Store,
+} from "../../src/store/index.ts";
 import { attempt, event, image, message, newRun, transition } from "../../src/testing/store-conformance/scene.ts";
+import { postgresForTests } from "../postgres/subject.ts";
 
 /** Does one thing to a store and returns what it answered. `engine` is its lease, `batch` the number of its next commit. */
 type Operation = (actor: Actor) => Promise<unknown>;
@@ -263,23 +271,43 @@ async function contents({ store, engine }: Actor): Promise<unknown> {
   };
 }
 
+/** Does the same to both stores. */
+async function expectSameAnswers(operations: readonly Operation[], subject: Store): Promise<void> {
+  const actors: Actor[] = [];
+  for (const store of [createMemoryStore(), subject]) {
+    actors.push({ store, engine: (await store.register({ label: "x", at: 1 })).engine, batch: 1 });
+  }
+  const [memory, other] = actors as [Actor, Actor];
+  try {
+    for (const step of operations) expect(await step(other)).toEqual(await step(memory));
+    expect(await contents(other)).toEqual(await contents(memory));
+  } finally {
+    await subject.close();
+  }
+}
+
+const sequences = fc.array(operation, { minLength: 5, maxLength: 40 });
+
 describe("the SQLite store", () => {
   it("answers whatever is done to it as the memory store does", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
-        const actors: Actor[] = [];
-        for (const store of [createMemoryStore(), await openSqliteStore({ path: ":memory:" })]) {
-          actors.push({ store, engine: (await store.register({ label: "x", at: 1 })).engine, batch: 1 });
-        }
-        const [memory, sqlite] = actors as [Actor, Actor];
-        try {
-          for (const step of operations) expect(await step(sqlite)).toEqual(await step(memory));
-          expect(await contents(sqlite)).toEqual(await contents(memory));
-        } finally {
-          await sqlite.store.close();
-        }
-      }),
+      fc.asyncProperty(sequences, async (operations) =>
+        expectSameAnswers(operations, await openSqliteStore({ path: ":memory:" })),
+      ),
       { numRuns: 60 },
     );
   });
+});
+
+describe("the PostgreSQL store", () => {
+  const postgres = postgresForTests({ fsync: false });
+
+  it("answers whatever is done to it as the memory store does", async () => {
+    await fc.assert(
+      fc.asyncProperty(sequences, async (operations) =>
+        expectSameAnswers(operations, await openPostgresStore(postgres.freshAddress())),
+      ),
+      { numRuns: Number(process.env.PERDURE_RUNS ?? 30) },
+    );
+  }, 120_000);
 });

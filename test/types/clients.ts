@@ -27,7 +27,15 @@ const add = update<Order, number>("add");
 const pay = update<undefined, string>("pay");
 const cart = entity("cart", {
   state: { sum: 0 },
-  on: { put: (state, order: Order) => (state.sum += order.amount), clear: (state) => void (state.sum = 0) },
+  on: {
+    put: (state, order: Order) => {
+      state.sum += order.amount;
+      return state.sum;
+    },
+    clear: (state) => {
+      state.sum = 0;
+    },
+  },
   get: { sum: (state) => state.sum },
 });
 
@@ -73,6 +81,8 @@ export async function starts(engine: Perdure, order: Order): Promise<void> {
   const result = (await shipped).result({ timeout: "10s" });
   const told = engine.signalWithStart(ship, order, { id: "s-1", signal: approved, payload: { ok: true }, key: "k" });
   const answered = engine.updateWithStart(ship, order, { id: "s-1", update: add, payload: order, updateId: "u" });
+  await engine.signalWithStart(ship, order, { id: "s-1", signal: closed });
+  await engine.updateWithStart(ship, order, { id: "s-1", update: pay });
   type Same = [
     Holds<Equal<typeof shipped, Promise<RunHandle<string>>>>,
     Holds<Equal<typeof slept, Promise<RunHandle<Date>>>>,
@@ -98,6 +108,10 @@ export async function starts(engine: Perdure, order: Order): Promise<void> {
   await engine.start(ship, order, { delay: "5 parsecs" });
   // @ts-expect-error: secrets are texts
   await engine.start(ship, order, { secrets: { key: 5 } });
+  // @ts-expect-error: a payload is needed
+  await engine.signalWithStart(ship, order, { id: "s-1", signal: approved });
+  // @ts-expect-error: an input is needed
+  await engine.updateWithStart(ship, order, { id: "s-1", update: add });
   // @ts-expect-error: the payload is an object
   await engine.signalWithStart(ship, order, { id: "s-1", signal: approved, payload: true });
   // @ts-expect-error: a query is not sent
@@ -134,11 +148,15 @@ export async function handles(run: RunHandle<string>, order: Order): Promise<voi
   void ({} as Same);
   await run.signal(approved, { ok: true }, { key: "k" });
   await run.signal(closed);
+  await run.signal("approved", { ok: true });
+  await run.signal("closed");
   await run.update(pay, undefined, { id: "u" });
   await run.approve("publish", { by: "ada", comment: "fine" });
 
   // @ts-expect-error: the payload is an object
   await run.signal(approved, "yes");
+  // @ts-expect-error: a payload is needed
+  await run.signal(approved);
   // @ts-expect-error: a query is not sent
   await run.signal(total);
   // @ts-expect-error: it is asked with a number

@@ -178,6 +178,7 @@ export async function children(wf: WorkflowContext, order: Order): Promise<void>
     Holds<Equal<typeof spawned, Promise<ChildHandle<string>>>>,
     Holds<Equal<typeof result, Promise<string>>>,
     Holds<Equal<typeof peer, PeerHandle>>,
+    Holds<Equal<Awaited<typeof spawned>["runId"], string>>,
   ];
   void ({} as Same);
   await peer.signal(approved, { ok: true });
@@ -209,6 +210,8 @@ export async function rest(wf: WorkflowContext, order: Order): Promise<string> {
   const shielded = wf.uncancellable(async () => 5);
   const saved = wf.saga(async (saga) => saga.step("one", () => 1, { undo: async () => {} }));
   const mapped = wf.map([order], ship, { concurrency: Number.POSITIVE_INFINITY, onError: "collect" });
+  const collected = wf.map([order], async ({ amount }) => amount, { onError: "collect" });
+  const squared = wf.map(new Set([1, 2]), async (n, index) => n * index);
   const patched = wf.patched("check");
   const version = wf.version("pricing", { min: 0, max: 2 });
   type Same = [
@@ -216,6 +219,8 @@ export async function rest(wf: WorkflowContext, order: Order): Promise<string> {
     Holds<Equal<typeof shielded, Promise<number>>>,
     Holds<Equal<typeof saved, Promise<number>>>,
     Holds<Equal<typeof mapped, Promise<Settled<string>[]>>>,
+    Holds<Equal<typeof collected, Promise<Settled<number>[]>>>,
+    Holds<Equal<typeof squared, Promise<number[]>>>,
     Holds<Equal<typeof patched, boolean>>,
     Holds<Equal<typeof version, number>>,
     Holds<Equal<typeof wf.info, RunInfo>>,

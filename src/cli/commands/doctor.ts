@@ -13,6 +13,7 @@ import { loadProject, type Project, storePath } from "../project.ts";
 import { plainLine } from "../text/cell-width.ts";
 import { agoText, clockText } from "../text/time-text.ts";
 import { packageVersion } from "../version.ts";
+import { waitingCode } from "../waiting-code.ts";
 
 export const doctor: Command = {
   name: "doctor",
@@ -129,6 +130,8 @@ async function storeChecks(project: Project): Promise<Check[]> {
       message: "every commit reaches the disk (unless --durability relaxed)",
     });
     checks.push(await enginesCheck(connection), ...(await pausesCheck(connection)), ...(await runsChecks(connection)));
+    for (const { here, message, hint } of (await tried("code", checks, () => waitingCode(connection, project))) ?? [])
+      checks.push({ name: "code", ok: here ? undefined : false, message, hint });
     return checks;
   } finally {
     await connection.close();

@@ -79,7 +79,14 @@ async function runCommand(invocation: Invocation): Promise<number> {
   warn(invocation, runnable);
   const options = { ...(id !== undefined && { id }), ...(timeout !== undefined && { timeout }), secrets };
   const obtain = (engine: Perdure): Promise<RunHandle> => start(engine, runnable, input, options);
-  return superviseRun({ invocation, runnable, store: project.store, durability, obtain });
+  return superviseRun({
+    invocation,
+    runnable,
+    store: project.store,
+    queues: project.config.queues,
+    durability,
+    obtain,
+  });
 }
 
 async function start(
@@ -156,8 +163,15 @@ async function again(
   if (changed) warnChanged(invocation, runnable, id);
   const pinned = changed ? await pinnedRunnable(project, row, args.list("agents")) : runnable;
   if (!json) terminal.line(`${id} is open; going on with its first unfinished step`);
-  const { store } = project;
-  return superviseRun({ invocation, runnable: pinned, store, durability, obtain: (engine) => engine.handle(id) });
+  const { store, config } = project;
+  return superviseRun({
+    invocation,
+    runnable: pinned,
+    store,
+    queues: config.queues,
+    durability,
+    obtain: (engine) => engine.handle(id),
+  });
 }
 
 function stands({ status }: RunRow): boolean {

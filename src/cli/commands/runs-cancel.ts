@@ -2,17 +2,24 @@
 import type { Connection } from "../../client/connect.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
+import { MANY_OPTIONS, MANY_USAGE, meansMany, withMany } from "../many-runs.ts";
 import { shellWord } from "../progress/run-display.ts";
 
 export const runsCancel: Command = {
   name: "runs cancel",
   summary: "ask a run to stop",
-  usage: "ID [--reason TEXT]",
+  usage: `${MANY_USAGE} [--reason TEXT]`,
   description: `The run's waits and steps end, and its code may clean up. It can be resumed later.
 perdure runs terminate ends a run without asking.`,
-  options: { reason: { value: "TEXT", help: "why, for those who look at it later" } },
-  examples: [['perdure runs cancel order-42 --reason "customer called"', "cancel with a reason"]],
-  run: (invocation) => withConnection(invocation, (connection) => cancel(invocation, connection)),
+  options: { reason: { value: "TEXT", help: "why, for those who look at it later" }, ...MANY_OPTIONS },
+  examples: [
+    ['perdure runs cancel order-42 --reason "customer called"', "cancel with a reason"],
+    ["perdure runs cancel --workflow etl --where region=eu --dry-run", "which of many runs it would be"],
+  ],
+  run: (invocation) =>
+    meansMany(invocation)
+      ? withMany(invocation, "cancel")
+      : withConnection(invocation, (connection) => cancel(invocation, connection)),
 };
 
 async function cancel({ args, terminal, json }: Invocation, connection: Connection): Promise<number> {

@@ -1,21 +1,27 @@
 /** `perdure runs delete`. */
-import { createInterface } from "node:readline/promises";
 import type { Connection } from "../../client/connect.ts";
 import { PerdureError } from "../../core/errors.ts";
 import { isClosed } from "../../core/status.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
+import { confirmed } from "../confirmation.ts";
 import { findRun, withConnection } from "../connection.ts";
+import { MANY_OPTIONS, MANY_USAGE, meansMany, withMany } from "../many-runs.ts";
 import { shellWord } from "../progress/run-display.ts";
-import { usageError } from "../usage-error.ts";
 
 export const runsDelete: Command = {
   name: "runs delete",
   summary: "delete a run with its history",
-  usage: "ID [--yes]",
+  usage: MANY_USAGE,
   description: "Only runs that have ended can be deleted. What is deleted cannot be brought back.",
-  options: { yes: { short: "y", help: "do not ask" } },
-  examples: [["perdure runs delete order-42 --yes", "delete without a question"]],
-  run: (invocation) => withConnection(invocation, (connection) => remove(invocation, connection)),
+  options: MANY_OPTIONS,
+  examples: [
+    ["perdure runs delete order-42 --yes", "delete without a question"],
+    ["perdure runs delete --status failed --older-than 30d", "delete many"],
+  ],
+  run: (invocation) =>
+    meansMany(invocation)
+      ? withMany(invocation, "delete")
+      : withConnection(invocation, (connection) => remove(invocation, connection)),
 };
 
 async function remove({ args, terminal, json }: Invocation, connection: Connection): Promise<number> {
@@ -29,7 +35,7 @@ async function remove({ args, terminal, json }: Invocation, connection: Connecti
   }
   if (
     !args.flag("yes") &&
-    !(await confirmed(`delete ${workflowId} (${runId}, ${row.status}) with its whole history?`))
+    !(await confirmed("runs delete", `delete ${workflowId} (${runId}, ${row.status}) with its whole history?`))
   ) {
     terminal.line("nothing was deleted");
     return EXIT.failed;
@@ -41,15 +47,4 @@ async function remove({ args, terminal, json }: Invocation, connection: Connecti
       : `${terminal.styles.green("✔")} ${workflowId} was deleted`,
   );
   return EXIT.ok;
-}
-
-async function confirmed(question: string): Promise<boolean> {
-  if (process.stdin.isTTY !== true)
-    throw usageError("runs delete: nobody is there to ask", "--yes deletes without a question");
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
-  } finally {
-    prompt.close();
-  }
 }

@@ -71,7 +71,7 @@ function detailsOf({ step, data }: HistoryEvent): Part[] {
   const facts = [...(d === undefined ? [] : [spanText(d)]), ...(a === undefined ? [] : [`${a} attempts`])];
   if (facts.length > 0) parts.push(["dim", `${facts.join(", ")} `]);
   if (e !== undefined) parts.push(headline(errorText(e)));
-  if (r !== undefined && r !== "") parts.push(plainLine(r));
+  if (r !== undefined && r !== "") parts.push(plainLine(r), s === undefined ? "" : "; ");
   if (s !== undefined) parts.push(`set aside ${s.join(", ") || "nothing"}`);
   if ("p" in data) parts.push(plainLine(JSON.stringify(jsonValue(revived(data.p)))));
   return parts;

@@ -49,14 +49,12 @@ function stackBelow(caller: CallableFunction): string[] {
     .filter((line) => line.startsWith("at ") && !line.startsWith("at async "));
 }
 
+/** Where the limit may not be changed, the usual frames have to do. */
 function withFrames(limit: number, act: () => void): void {
   const before = Error.stackTraceLimit;
-  try {
-    Error.stackTraceLimit = limit;
-    act();
-  } finally {
-    Error.stackTraceLimit = before;
-  }
+  Reflect.set(Error, "stackTraceLimit", limit);
+  act();
+  Reflect.set(Error, "stackTraceLimit", before);
 }
 
 /** The location in a frame, unless it is Node's own or native code. */

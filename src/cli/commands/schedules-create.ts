@@ -1,0 +1,59 @@
+/** `perdure schedules create`: starts a workflow by the clock from now on. */
+import { type Connection, connect } from "../../client/connect.ts";
+import { open } from "../../client/open.ts";
+import { type Command, EXIT, type Invocation } from "../command.ts";
+import { loadProject } from "../project.ts";
+import { TIMING_OPTIONS, timingOf } from "../schedule-options.ts";
+import { scheduleRecord, whenText } from "../schedule-words.ts";
+import { clockText } from "../text/time-text.ts";
+import { usageError } from "../usage-error.ts";
+
+export const schedulesCreate: Command = {
+  name: "schedules create",
+  summary: "start a workflow by the clock",
+  usage: "NAME --workflow NAME --cron EXPRESSION | --every DURATION | --at TIME [options]",
+  description: `The schedule is kept in the store. Engines that have the workflow start its runs, each tick once however many engines there are; this
+command starts none. Runs have the id NAME@TIME and the tag schedule=NAME.`,
+  options: { workflow: { short: "w", value: "NAME", help: "the workflow to start" }, ...TIMING_OPTIONS },
+  examples: [
+    ['perdure schedules create nightly -w report --cron "0 3 * * *" --timezone Europe/Berlin', "every night"],
+    ["perdure schedules create sync -w sync --every 15m --overlap buffer-one -i full=false", "every 15 minutes"],
+    ["perdure schedules create launch -w launch --at 2027-01-31T09:00:00Z", "once"],
+  ],
+  run: create,
+};
+
+async function create(invocation: Invocation): Promise<number> {
+  const { args, terminal, json } = invocation;
+  const name = args.only("NAME");
+  const workflow = args.text("workflow");
+  if (workflow === undefined)
+    throw usageError(
+      "schedules create: no workflow to start",
+      `write --workflow NAME: perdure schedules create ${name} --workflow report …`,
+    );
+  const timing = await timingOf(args);
+  const { store } = await loadProject(invocation);
+  const engine = await open({ store });
+  try {
+    await engine.schedules.create(name, { ...timing, workflow }, { elsewhere: true });
+  } finally {
+    await engine.close();
+  }
+  await using connection = await connect({ store });
+  const made = await (await connection.schedules.get(name)).describe();
+  if (json) terminal.line(JSON.stringify(scheduleRecord(made)));
+  else {
+    const next = made.next === undefined ? "" : `, next ${clockText(made.next, Date.now())}`;
+    terminal.line(`${terminal.styles.green("✔")} ${name} starts ${workflow}: ${whenText(made)}${next}`);
+    if (await nobody(connection))
+      terminal.line(
+        terminal.styles.dim(`no engine is running on this store: runs start once one with ${workflow} does`),
+      );
+  }
+  return EXIT.ok;
+}
+
+async function nobody({ store }: Connection): Promise<boolean> {
+  return (await store.engines()).length === 0;
+}

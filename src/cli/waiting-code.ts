@@ -1,0 +1,41 @@
+/** Runs that are due and that nobody takes, by the code they wait for. */
+import type { Connection } from "../client/connect.ts";
+import type { RunStatus } from "../core/status.ts";
+import { CodeAtHand, codeName } from "./code-at-hand.ts";
+import type { Project } from "./project.ts";
+
+/** Code that runs wait for. */
+export interface WaitingCode {
+  /** Whether the project has it. */
+  readonly here: boolean;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** After this long every engine that has the code would have taken a run. */
+const UNCLAIMED_MS = 5000;
+const LOOKED_AT = 500;
+const OPEN: readonly RunStatus[] = ["pending", "running"];
+
+/** What runs wait for, beside engines that are running. */
+export async function waitingCode({ store }: Connection, project: Project): Promise<WaitingCode[]> {
+  const waiting = await store.waiting(Date.now() - UNCLAIMED_MS);
+  if (waiting.length === 0) return [];
+  const code = await CodeAtHand.load(project, []);
+  return Promise.all(
+    waiting.map(async ({ workflow, version, runs }) => {
+      const rows = await store.list({ workflow, status: OPEN, limit: LOOKED_AT });
+      const meta = rows.find((row) => row.version === version && row.owner === null)?.meta ?? null;
+      const here = (await code.find({ workflow, version, meta }, store)) !== undefined;
+      const name = version === null ? `${workflow} (without a version)` : codeName({ workflow, version });
+      const why = here ? "no engine with it is running" : "no engine has it";
+      return {
+        here,
+        message: `${runs} ${runs === 1 ? "run waits" : "runs wait"} for ${name}, ${why}`,
+        hint: here
+          ? "start an engine, or go on with one here: perdure runs resume ID"
+          : "deploy that version beside the newer one; perdure replay FILE shows whether other code agrees with them",
+      };
+    }),
+  );
+}

@@ -1,0 +1,173 @@
+/** Which engine advances which run: taking runs that are due, and reading what is needed to go on with them. */
+import type { CodeKey, Lease, LoadedRun, MessageRow, RunRow, WaitingRow } from "../store.ts";
+import {
+  ATTEMPT_COLUMNS,
+  EVENT_COLUMNS,
+  MESSAGE_COLUMNS,
+  OUTCOME_COLUMNS,
+  RUN_COLUMNS,
+  RUN_WIDTH,
+  readAttempt,
+  readChild,
+  readEvent,
+  readMessage,
+  readOutcome,
+  readRun,
+  readWaiting,
+} from "../sqlite/rows.ts";
+import type { Database } from "./database.ts";
+import { leaseLost } from "./lane.ts";
+import type { Columns } from "./session.ts";
+
+/** What a claim asks for, see `Store.claim`. */
+export interface Wanted {
+  readonly code: readonly CodeKey[];
+  readonly runs?: readonly number[];
+  readonly limit: number;
+  readonly at: number;
+  readonly suspects?: { readonly from: number; readonly limit: number };
+}
+
+const ANY_CRASHES = 2 ** 31 - 1;
+
+export class Claims {
+  readonly #database: Database;
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#sql = statements(database.settings.schema);
+  }
+
+  /**
+   * One statement, which locks the row of the lease against being removed but not against commits and renewals: a run is never given
+   * to an engine whose lease has ended. Runs that somebody else is about to take are passed over.
+   */
+  async claim({ engine }: Lease, wanted: Wanted): Promise<RunRow[]> {
+    const { runs, limit, at, suspects } = wanted;
+    const rows =
+      runs === undefined
+        ? await this.#database.write(this.#sql.due, [
+            engine,
+            ...codeLists(wanted.code),
+            at,
+            limit,
+            suspects?.from ?? ANY_CRASHES,
+            suspects?.limit ?? 0,
+          ])
+        : await this.#database.write(this.#sql.named, [engine, runs, limit]);
+    if (rows.length === 0) throw leaseLost(engine);
+    const taken = rows.filter((row) => row[0] !== null);
+    return taken.sort(inOrder).map((row) => readRun(row, 0));
+  }
+
+  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
+    const [row] = await this.#database.read(this.#sql.nextWake, codeLists(code));
+    return (row?.[0] ?? null) as number | null;
+  }
+
+  async waiting(at: number): Promise<WaitingRow[]> {
+    return (await this.#database.read(this.#sql.waiting, [at])).map((row) => readWaiting(row, 0));
+  }
+
+  async owned({ engine }: Lease): Promise<number[]> {
+    return (await this.#database.read(this.#sql.owned, [engine])).map((row) => row[0] as number);
+  }
+
+  async inbox({ engine }: Lease): Promise<MessageRow[]> {
+    return (await this.#database.read(this.#sql.inbox, [engine])).map((row) => readMessage(row, 0));
+  }
+
+  /** One statement, so that everything is of one moment. */
+  async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+    const found = new Map<number, LoadedRun>();
+    for (const row of await this.#database.read(this.#sql.load, [runs, maxEvents])) {
+      const loaded = loadedRun(row);
+      found.set(loaded.row.run, loaded);
+    }
+    return runs.flatMap((run) => found.get(run) ?? []);
+  }
+}
+
+/** Suspects last, the longest waiting first. */
+function inOrder(a: Columns, b: Columns): number {
+  const difference = (column: number): number => Number(a[column]) - Number(b[column]);
+  return difference(RUN_WIDTH + 1) || difference(RUN_WIDTH) || difference(0);
+}
+
+function loadedRun(row: Columns): LoadedRun {
+  const list = (column: number): Columns[] => JSON.parse((row[RUN_WIDTH + column] as string | null) ?? "[]") as Columns[];
+  return {
+    row: readRun(row, 0),
+    secrets: row[RUN_WIDTH] as string | null,
+    events: list(1).map((columns) => readEvent(columns, 0)),
+    attempts: list(2).map((columns) => readAttempt(columns, 0)),
+    messages: list(3).map((columns) => readMessage(columns, 0)),
+    children: list(4).map((columns) => readChild(columns, 0)),
+    unanswered: list(5) as unknown as number[],
+    outcomes: list(6).map((columns) => readOutcome(columns, 0)),
+  };
+}
+
+/** Workflows in any version, and those in one with it behind them. */
+function codeLists(code: readonly CodeKey[]): [any: string[], exact: string[]] {
+  const any = code.filter(({ version }) => version === undefined).map(({ workflow }) => workflow);
+  const exact = code.filter(({ version }) => version !== undefined);
+  return [any, exact.map(({ workflow, version }) => `${workflow}\n${version === null ? "" : `=${version}`}`)];
+}
+
+/** Columns of a table with the name of the table before them. */
+function columnsOf(table: string, columns: string): string {
+  return columns.replace(/\b[a-z_]+\b(?!\()/g, (name) => (name === "coalesce" ? name : `${table}.${name}`));
+}
+
+function statements(schema: string) {
+  const free = "coalesce(owner, 0) = 0 and closed_at is null and status in ('pending', 'running')";
+  const code = (any: string, exact: string) => `(workflow = any (${any}::text[])
+    or workflow || chr(10) || coalesce('=' || version, '') = any (${exact}::text[]))`;
+  const due = (crashes: string, suspected: 0 | 1, limit: string) => `select run, wake_at, ${suspected} as suspected from ${schema}.workflow_runs
+    where ${free} and wake_at <= $4 and ${code("$2", "$3")} and crashes ${crashes}
+      and exists (select from lease)
+    order by wake_at, run limit ${limit} for no key update skip locked`;
+  const taken = `taken as (
+      update ${schema}.workflow_runs r set owner = $1, wake_at = null, status = 'running' from due
+      where r.run = due.run returning ${columnsOf("r", RUN_COLUMNS)}, due.wake_at as due_at, due.suspected
+    )`;
+  /** A row of nulls when there is a lease but nothing to take; no row without a lease. */
+  const answer = "select taken.* from lease left join taken on true";
+  const lease = `lease as (select engine from ${schema}.engines where engine = $1 for key share)`;
+  const list = (columns: string, from: string, order: string) =>
+    `(select json_agg(json_build_array(${columns}) order by ${order})::text from ${schema}.${from})`;
+  return {
+    due: `with ${lease},
+      trusted as (${due("< $6::integer", 0, "$5")}),
+      suspected as (${due(">= $6::integer", 1, "least($7::integer, $5 - (select count(*) from trusted))")}),
+      due as (select * from trusted union all select * from suspected),
+      ${taken} ${answer}`,
+    named: `with ${lease},
+      due as (select run, 0 as wake_at, 0 as suspected from ${schema}.workflow_runs
+        where run = any ($2::bigint[]) and ${free} and exists (select from lease)
+        order by run limit $3 for no key update skip locked),
+      ${taken} ${answer}`,
+    nextWake: `select wake_at from ${schema}.workflow_runs
+      where ${free} and wake_at is not null and ${code("$1", "$2")} order by wake_at limit 1`,
+    waiting: `select workflow, version, count(*) from ${schema}.workflow_runs
+      where ${free} and wake_at <= $1 group by workflow, version order by workflow collate "C", version collate "C" nulls first`,
+    owned: `select run from ${schema}.workflow_runs where coalesce(owner, 0) = $1 and closed_at is null order by run`,
+    inbox: `select ${columnsOf("m", MESSAGE_COLUMNS)} from ${schema}.workflow_runs r join ${schema}.messages m using (run)
+      where coalesce(r.owner, 0) = $1 and r.closed_at is null order by m.run, m.number`,
+    load: `select ${RUN_COLUMNS}, (select body from ${schema}.secrets s where s.run = r.run),
+      ${list(EVENT_COLUMNS, "events e where e.run = r.run and e.seq <= $2", "seq")},
+      ${list(ATTEMPT_COLUMNS, "attempts a where a.run = r.run", "command")},
+      ${list(MESSAGE_COLUMNS, "messages m where m.run = r.run", "number")},
+      ${list(
+        "c.run, c.workflow_id, c.parent_command, c.parent_generation, c.on_parent_close",
+        "workflow_runs c where c.parent = r.run and c.superseded = 0 and c.closed_at is null",
+        "c.parent_command, c.parent_generation",
+      )},
+      (select json_agg(a.number order by a.number)::text from ${schema}.answers a
+        where a.chain = coalesce(r.chain, r.run) and a.status = 'accepted'),
+      ${list(OUTCOME_COLUMNS, "tx_outcomes t where t.run = r.run", "command, generation")}
+      from ${schema}.workflow_runs r where run = any ($1::bigint[])`,
+  } as const;
+}

@@ -1,0 +1,202 @@
+/**
+ * The way to the database: how connections are made, the pool for everything that no engine's commits wait for (rule 15), and
+ * what errors mean.
+ */
+import { Client, type ClientConfig, Pool, type PoolClient } from "pg";
+import { isPerdureError } from "../../core/errors.ts";
+import { endsConnection, kindOf, storeError } from "./failures.ts";
+import { Gate } from "./gate.ts";
+import { type Columns, Session, storeClosed } from "./session.ts";
+import type { PostgresSettings } from "./settings.ts";
+import { STORE_TYPES } from "./values.ts";
+
+const CONNECT_TIMEOUT_MS = 5000;
+const KEEP_ALIVE_MS = 10_000;
+const LOCK_TIMEOUT_MS = 5000;
+const IDLE_MS = 30_000;
+const TRIES = 5;
+const QUESTION_MS = 60_000;
+
+/**
+ * Statements wait a bounded time for locks. Questions about single rows are planned for their values, as tables may have been
+ * empty a moment ago.
+ */
+const SESSION_SETTINGS = `-c synchronous_commit=on -c lock_timeout=${LOCK_TIMEOUT_MS} -c plan_cache_mode=force_custom_plan`;
+
+export class Database {
+  readonly settings: PostgresSettings;
+  readonly gate: Gate = new Gate();
+  readonly #pool: Pool;
+  readonly #transactions: Pool;
+  readonly #names = new Map<string, string>();
+  #closed = false;
+
+  constructor(settings: PostgresSettings) {
+    this.settings = settings;
+    this.#pool = this.#newPool(settings.pool);
+    this.#transactions = this.#newPool(settings.transactions);
+  }
+
+  /** A session of its own. */
+  session(timeoutMs: number): Session {
+    return new Session(this, timeoutMs);
+  }
+
+  /** Makes a connection. @throws the reason, at once while the database is known to be away */
+  async connect(): Promise<Client> {
+    this.gate.pass();
+    const client = new Client(this.#config());
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+    } catch (error) {
+      this.gate.failed(error);
+      client.end().catch(() => undefined);
+      throw error;
+    }
+    this.gate.opened();
+    return client;
+  }
+
+  /** A statement as the driver takes it: named, if this database may have names. */
+  statement(sql: string): { readonly text: string; readonly name?: string } {
+    if (!this.settings.prepare) return { text: sql };
+    let name = this.#names.get(sql);
+    if (name === undefined) this.#names.set(sql, (name = `perdure_${this.#names.size + 1}`));
+    return { text: sql, name };
+  }
+
+  /** Asks a question. It is asked again when its connection was lost or it yielded to another transaction. */
+  read(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
+    return this.#ask(this.statement(sql), values, true);
+  }
+
+  /** Like {@link read}, for texts that are put together: they get no name. */
+  readOnce(sql: string, values: readonly unknown[]): Promise<Columns[]> {
+    return this.#ask({ text: sql }, values, true);
+  }
+
+  /** Writes with one statement. It is repeated only when the database says that it did not happen. */
+  write(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
+    return this.#ask(this.statement(sql), values, false);
+  }
+
+  /** Writes with several statements in one transaction. */
+  async transaction<T>(
+    work: (run: (sql: string, values?: readonly unknown[]) => Promise<Columns[]>) => Promise<T>,
+  ): Promise<T> {
+    return this.#repeated(false, () =>
+      this.#withClient(this.#pool, async (client) => {
+        await client.query("begin");
+        try {
+          const result = await work((sql, values = []) => rowsOf(client, { text: sql }, values));
+          await client.query("commit");
+          return result;
+        } catch (error) {
+          if (!endsConnection(error)) await client.query("rollback");
+          throw error;
+        }
+      }),
+    );
+  }
+
+  /** Lends a connection for a transaction of the user's. `keep` says whether it can be used again. */
+  async lend(): Promise<{ readonly client: PoolClient; giveBack(keep: boolean): void }> {
+    const client = await this.#checkedOut(this.#transactions);
+    return { client, giveBack: (keep) => client.release(!keep) };
+  }
+
+  /** An error as callers get it. */
+  error(error: unknown): Error {
+    return storeError(error, this.settings.shown);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([this.#pool.end(), this.#transactions.end()]);
+  }
+
+  async #ask(statement: { text: string; name?: string }, values: readonly unknown[], repeatable: boolean): Promise<Columns[]> {
+    return this.#repeated(repeatable, () =>
+      this.#withClient(this.#pool, (client) => rowsOf(client, statement, values)),
+    );
+  }
+
+  async #repeated<T>(evenWhenLost: boolean, work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        const again = kindOf(error) === "yielded" || (evenWhenLost && endsConnection(error) && !isAway(error));
+        if (!again || tries === TRIES || isPerdureError(error)) throw this.error(error);
+      }
+    }
+  }
+
+  async #withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#checkedOut(pool);
+    let lost = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      lost = endsConnection(error);
+      throw error;
+    } finally {
+      client.release(lost);
+    }
+  }
+
+  async #checkedOut(pool: Pool): Promise<PoolClient> {
+    if (this.#closed) throw storeClosed();
+    const idle = pool.idleCount > 0;
+    if (!idle) this.gate.pass();
+    try {
+      const client = await pool.connect();
+      if (!idle) this.gate.opened();
+      return client;
+    } catch (error) {
+      if (pool.totalCount < this.#size(pool)) this.gate.failed(error);
+      throw error;
+    }
+  }
+
+  #size(pool: Pool): number {
+    return pool === this.#pool ? this.settings.pool : this.settings.transactions;
+  }
+
+  #newPool(max: number): Pool {
+    const pool = new Pool({ ...this.#config(), max, idleTimeoutMillis: IDLE_MS, query_timeout: QUESTION_MS });
+    pool.on("error", () => undefined);
+    pool.on("connect", (client) => void client.on("error", () => undefined));
+    return pool;
+  }
+
+  #config(): ClientConfig {
+    const { url, applicationName, prepare, serverOptions } = this.settings;
+    const options = prepare ? `${SESSION_SETTINGS} ${serverOptions}`.trim() : serverOptions;
+    return {
+      connectionString: url,
+      application_name: applicationName,
+      ...(options !== "" && { options }),
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    };
+  }
+}
+
+/** Whether no connection could be made at all: asking again at once would be in vain. */
+function isAway(error: unknown): boolean {
+  const { code, errors } = error as { readonly code?: unknown; readonly errors?: unknown };
+  return errors !== undefined || (typeof code === "string" && /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|57P03)/.test(code));
+}
+
+async function rowsOf(
+  client: PoolClient,
+  statement: { text: string; name?: string },
+  values: readonly unknown[],
+): Promise<Columns[]> {
+  const query = { ...statement, values: values as unknown[], rowMode: "array" as const, types: STORE_TYPES };
+  return (await client.query<Columns>(query)).rows;
+}

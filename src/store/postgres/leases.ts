@@ -1,0 +1,117 @@
+/**
+ * Engines: their entry, their signs of life, and what becomes of the runs of those that show none. Everything is told by the
+ * database's clock: a lease says until when it holds, and renewals and commits move that on.
+ */
+import type { EngineRow, Lease } from "../store.ts";
+import { readEngine } from "../sqlite/rows.ts";
+import type { Database } from "./database.ts";
+import type { Columns, Session } from "./session.ts";
+
+const DEFAULT_TTL_MS = 10_000;
+/** Signs of life must come through or fail while there is time to try again. */
+const RENEWAL_TIMEOUT_MS = 5000;
+/** How long a commit in doubt may take to settle before its fate counts as unknown. */
+const SETTLE_TIMEOUT_MS = 10_000;
+
+export class Leases {
+  readonly #database: Database;
+  readonly #heartbeats: Session;
+  readonly #sql: ReturnType<typeof statements>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#heartbeats = database.session(RENEWAL_TIMEOUT_MS);
+    this.#sql = statements(database.settings.schema);
+  }
+
+  async register(label: string, at: number, ttlMs: number = DEFAULT_TTL_MS): Promise<Lease> {
+    const [row] = await this.#database.write(this.#sql.register, [label, at, Math.ceil(ttlMs)]);
+    return { engine: row![0] as number };
+  }
+
+  async renew({ engine }: Lease): Promise<boolean> {
+    try {
+      return (await this.#heartbeats.query(this.#sql.renew, [engine])).length > 0;
+    } catch (error) {
+      throw this.#database.error(error);
+    }
+  }
+
+  /** On a new connection (rule 13): its lock waits until a commit in doubt has settled. */
+  async lastBatch({ engine }: Lease): Promise<number | null> {
+    const session = this.#database.session(SETTLE_TIMEOUT_MS);
+    try {
+      const [row] = await session.query(this.#sql.lastBatch, [engine]);
+      return row === undefined ? null : (row[0] as number);
+    } catch (error) {
+      throw this.#database.error(error);
+    } finally {
+      await session.close();
+    }
+  }
+
+  async release({ engine }: Lease, at: number): Promise<void> {
+    await this.#database.transaction(async (run) => {
+      await run(this.#sql.remove, [engine]);
+      await run(this.#sql.free, [[engine], at, 0]);
+    });
+  }
+
+  /**
+   * Rule 19. Leases that expired while the database was away are left alone for a time to live: their engines could not renew them.
+   * Returns how many runs were freed.
+   */
+  async sweep(ttlMs: number, at: number): Promise<number> {
+    if (this.#database.gate.backForMs < ttlMs) return 0;
+    const [found] = await this.#database.read(this.#sql.look);
+    if (found![0] === 0) return 0;
+    return this.#database.transaction(async (run) => {
+      await run(this.#sql.expire);
+      const owners = (await run(this.#sql.orphaned)).map(([owner]) => owner);
+      return owners.length === 0 ? 0 : (await run(this.#sql.free, [owners, at, 1])).length;
+    });
+  }
+
+  async engines(): Promise<EngineRow[]> {
+    return (await this.#database.read(this.#sql.engines)).map((row: Columns) => readEngine(row, 0));
+  }
+
+  async close(): Promise<void> {
+    await this.#heartbeats.close();
+  }
+}
+
+function statements(schema: string) {
+  /** Distinct owners by skipping along the index, then those without a row. */
+  const orphaned = `with recursive owners (owner) as (
+      (select coalesce(owner, 0) from ${schema}.workflow_runs
+        where closed_at is null and coalesce(owner, 0) > 0 order by coalesce(owner, 0) limit 1)
+      union all
+      select (select coalesce(r.owner, 0) from ${schema}.workflow_runs r
+        where r.closed_at is null and coalesce(r.owner, 0) > owners.owner order by coalesce(r.owner, 0) limit 1)
+      from owners where owners.owner is not null
+    )
+    select owner from owners where owner is not null and owner not in (select engine from ${schema}.engines)`;
+  return {
+    register: `insert into ${schema}.engines (label, registered_at, ttl_ms, expires)
+      values ($1, $2, $3::integer, clock_timestamp() + $3::integer * interval '1 millisecond') returning engine`,
+    renew: `update ${schema}.engines set expires = clock_timestamp() + ttl_ms * interval '1 millisecond'
+      where engine = $1 returning engine`,
+    lastBatch: `select batch from ${schema}.engines where engine = $1 for update`,
+    remove: `delete from ${schema}.engines where engine = $1`,
+    look: `select case when exists (select from ${schema}.engines where expires < clock_timestamp()) or exists (${orphaned})
+      then 1 else 0 end`,
+    expire: `delete from ${schema}.engines where engine in (
+      select engine from ${schema}.engines where expires < clock_timestamp() order by engine for update skip locked)`,
+    orphaned,
+    free: `with freed as (
+        select run from ${schema}.workflow_runs where coalesce(owner, 0) = any ($1::bigint[]) and closed_at is null
+        order by run for no key update
+      )
+      update ${schema}.workflow_runs r set owner = null, wake_at = $2, crashes = crashes + $3::integer
+      from freed where r.run = freed.run returning r.run`,
+    engines: `select engine, registered_at, label,
+      (select count(*) from ${schema}.workflow_runs r where coalesce(r.owner, 0) = e.engine and r.closed_at is null) as runs
+      from ${schema}.engines e order by engine`,
+  } as const;
+}

@@ -1,0 +1,123 @@
+/**
+ * Brings a schema to the state of this version. Migrations are applied in order in one transaction, under an advisory lock, and
+ * recorded with the checksum of their text; a schema that knows migrations this version does not, or knows them differently, is
+ * refused.
+ */
+import { createHash } from "node:crypto";
+import type { Client } from "pg";
+import { PerdureError } from "../../core/errors.ts";
+import type { MigrationState } from "../sqlite/migrate.ts";
+import { randomStoreId } from "../store-id.ts";
+import { sqlState } from "./failures.ts";
+import { MIGRATIONS, type Migration } from "./migrations/index.ts";
+
+/** Compares a schema with this version. @throws PerdureError INCOMPATIBLE_STORE */
+export async function migrationState(client: Client, schema: string): Promise<MigrationState> {
+  const applied = await appliedMigrations(client, schema);
+  for (const row of applied) checkApplied(row, schema);
+  const known = new Set(applied.map(({ number }) => number));
+  return {
+    applied: applied.map(({ number, name, appliedAt }) => ({ number, name, appliedAt })),
+    pending: MIGRATIONS.filter(({ number }) => !known.has(number)).map(({ number, name }) => ({ number, name })),
+  };
+}
+
+/** Applies what is pending. @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE */
+export async function migrate(client: Client, schema: string): Promise<void> {
+  if ((await migrationState(client, schema)).pending.length === 0) return;
+  await client.query("begin");
+  try {
+    await client.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [`perdure.${schema}`]);
+    await applyPending(client, schema);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined);
+    throw sqlState(error) === "42501" ? notAllowed(schema, error) : error;
+  }
+}
+
+/** Checksum of a migration's text. */
+export function checksum(migration: Migration): string {
+  return createHash("sha256").update(migration.sql).digest("hex");
+}
+
+async function applyPending(client: Client, schema: string): Promise<void> {
+  const pending = new Set((await migrationState(client, schema)).pending.map(({ number }) => number));
+  const { rows } = await client.query("select from pg_namespace where nspname = $1", [schema]);
+  if (rows.length === 0) await client.query(`create schema ${schema}`);
+  await client.query(`create table if not exists ${schema}.migrations (
+    number integer primary key, name text not null, checksum text not null, applied_at bigint not null)`);
+  for (const migration of MIGRATIONS) if (pending.has(migration.number)) await apply(client, schema, migration);
+  await client.query(`insert into ${schema}.meta (key, value) values ('id', $1) on conflict do nothing`, [
+    randomStoreId(),
+  ]);
+}
+
+async function apply(client: Client, schema: string, migration: Migration): Promise<void> {
+  const { number, name, sql } = migration;
+  await client.query(sql.replaceAll("@.", `${schema}.`));
+  await client.query(`insert into ${schema}.migrations (number, name, checksum, applied_at) values ($1, $2, $3, $4)`, [
+    number,
+    name,
+    checksum(migration),
+    Date.now(),
+  ]);
+}
+
+interface Applied {
+  readonly number: number;
+  readonly name: string;
+  readonly checksum: string;
+  readonly appliedAt: number;
+}
+
+async function appliedMigrations(client: Client, schema: string): Promise<Applied[]> {
+  const { rows } = await client.query<{ relname: string }>(
+    "select relname from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1) and relkind in ('r', 'p')",
+    [schema],
+  );
+  const tables = new Set(rows.map(({ relname }) => relname));
+  if (!tables.has("migrations")) {
+    if (tables.size > 0) throw foreign(schema);
+    return [];
+  }
+  const found = await client.query<{ number: number; name: string; checksum: string; applied_at: string }>(
+    `select number, name, checksum, applied_at from ${schema}.migrations order by number`,
+  );
+  return found.rows.map(({ applied_at, ...row }) => ({ ...row, appliedAt: Number(applied_at) }));
+}
+
+function checkApplied(row: Applied, schema: string): void {
+  const migration = MIGRATIONS.find(({ number }) => number === row.number);
+  const newest = MIGRATIONS.at(-1)?.number ?? 0;
+  if (migration === undefined) {
+    throw new PerdureError(
+      "INCOMPATIBLE_STORE",
+      `the schema "${schema}" was written by a newer version: it has migration ${row.number} (${row.name}), this version knows up to ${newest}. Update perdure, or use another schema.`,
+      { details: { schema, migration: row.number, newest } },
+    );
+  }
+  if (checksum(migration) !== row.checksum) {
+    throw new PerdureError(
+      "INCOMPATIBLE_STORE",
+      `the schema "${schema}" was made by a different migration ${row.number} (${row.name}) than the one of this version, so its tables may differ. Open it with the version that made it.`,
+      { details: { schema, migration: row.number } },
+    );
+  }
+}
+
+function foreign(schema: string): PerdureError {
+  return new PerdureError(
+    "INCOMPATIBLE_STORE",
+    `the schema "${schema}" is used by something else: it has tables, but no record of migrations. Give perdure a schema of its own with ?schema=NAME.`,
+    { details: { schema } },
+  );
+}
+
+function notAllowed(schema: string, cause: unknown): PerdureError {
+  return new PerdureError(
+    "UNAVAILABLE",
+    `the schema "${schema}" lacks migrations, and this role may not make them (${(cause as Error).message}). Run "perdure migrate" as the schema's owner, then start again.`,
+    { details: { schema }, cause },
+  );
+}

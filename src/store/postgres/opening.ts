@@ -1,0 +1,46 @@
+/** What is made sure of when a PostgreSQL store is opened: version, encoding, schema, durability. */
+import type { Client } from "pg";
+import { PerdureError } from "../../core/errors.ts";
+import type { Database } from "./database.ts";
+import { migrate } from "./migrate.ts";
+
+const OLDEST = 140_000;
+/** Values of `synchronous_commit` with which a commit has reached the disk when it is answered. */
+const DURABLE: ReadonlySet<string> = new Set(["on", "remote_apply"]);
+
+/** Brings the schema up to date and returns the identity of the store. @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE */
+export async function prepareDatabase(database: Database): Promise<string> {
+  const { schema } = database.settings;
+  try {
+    const client = await database.connect();
+    try {
+      await checkServer(client);
+      await migrate(client, schema);
+      const { rows } = await client.query<{ value: string }>(`select value from ${schema}.meta where key = 'id'`);
+      return rows[0]!.value;
+    } finally {
+      await client.end();
+    }
+  } catch (error) {
+    throw database.error(error);
+  }
+}
+
+async function checkServer(client: Client): Promise<void> {
+  const { rows } = await client.query<Record<"version" | "encoding" | "durability", string>>(
+    "select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding, current_setting('synchronous_commit') as durability",
+  );
+  const { version, encoding, durability } = rows[0]!;
+  if (Number(version) < OLDEST) {
+    throw new PerdureError("INCOMPATIBLE_STORE", `the server is PostgreSQL ${Math.floor(Number(version) / 10_000)}; 14 is the oldest that will do`);
+  }
+  if (encoding !== "UTF8") {
+    throw new PerdureError("INCOMPATIBLE_STORE", `the database is encoded as ${encoding}; create one with encoding UTF8`);
+  }
+  if (!DURABLE.has(durability)) {
+    throw new PerdureError(
+      "UNAVAILABLE",
+      `the server would answer commits before they are on disk (synchronous_commit is ${durability}). Set it for the role: alter role … set synchronous_commit = on`,
+    );
+  }
+}

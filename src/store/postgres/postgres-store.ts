@@ -1,0 +1,257 @@
+/**
+ * The PostgreSQL store: any number of engines on one database. Each lease commits on a connection of its own (lane.ts); signs of
+ * life, hints, users' transactions and everything else use others, so that nothing foreign ever makes commits wait.
+ */
+import type { StoreTransaction } from "../../core/sql-transaction.ts";
+import type {
+  AnswerRow,
+  AttemptRow,
+  Batch,
+  BatchResult,
+  CodeKey,
+  DefinitionRow,
+  EngineRow,
+  EventRow,
+  Lease,
+  LoadedRun,
+  MessageRow,
+  NewMessage,
+  OutcomeRow,
+  PauseRow,
+  RunFilter,
+  RunImage,
+  RunRow,
+  SendResult,
+  SizeRow,
+  Store,
+  WaitingRow,
+} from "../store.ts";
+import { Claims, type Wanted } from "./claims.ts";
+import { Database } from "./database.ts";
+import { Inboxes } from "./inboxes.ts";
+import { Lane } from "./lane.ts";
+import { Leases } from "./leases.ts";
+import { Notices } from "./notices.ts";
+import { prepareDatabase } from "./opening.ts";
+import { Records } from "./records.ts";
+import { type PostgresOptions, postgresSettings } from "./settings.ts";
+import { transact } from "./transact.ts";
+
+/** A {@link Store} in a schema of a PostgreSQL database. */
+export interface PostgresStore extends Store {
+  readonly kind: "postgres";
+  readonly schema: string;
+  /** Its address without the password. */
+  readonly address: string;
+}
+
+/**
+ * Opens a PostgreSQL store and brings its schema up to date.
+ *
+ * @example const store = await openPostgresStore("postgres://app:secret@db/orders?schema=perdure");
+ * @throws PerdureError INVALID_ARGUMENT, UNAVAILABLE, INCOMPATIBLE_STORE
+ */
+export async function openPostgresStore(target: string | PostgresOptions): Promise<PostgresStore> {
+  const database = new Database(postgresSettings(target));
+  try {
+    return new PooledStore(database, await prepareDatabase(database));
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+class PooledStore implements PostgresStore {
+  readonly kind = "postgres";
+  readonly id: string;
+  readonly schema: string;
+  readonly address: string;
+  readonly #database: Database;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #leases: Leases;
+  readonly #claims: Claims;
+  readonly #records: Records;
+  readonly #inboxes: Inboxes;
+  readonly #notices: Notices;
+
+  constructor(database: Database, id: string) {
+    this.id = id;
+    this.schema = database.settings.schema;
+    this.address = database.settings.shown;
+    this.#database = database;
+    this.#leases = new Leases(database);
+    this.#claims = new Claims(database);
+    this.#records = new Records(database);
+    this.#notices = new Notices(database, `perdure_${id}`);
+    this.#inboxes = new Inboxes(database, () => this.#notices.tell());
+  }
+
+  register({ label, at, ttlMs }: { label: string; at: number; ttlMs?: number }): Promise<Lease> {
+    return this.#leases.register(label, at, ttlMs);
+  }
+
+  async renew(lease: Lease): Promise<boolean> {
+    const alive = await this.#leases.renew(lease);
+    if (!alive) this.#forget(lease);
+    return alive;
+  }
+
+  lastBatch(lease: Lease): Promise<number | null> {
+    this.#lanes.get(lease.engine)?.drop();
+    return this.#leases.lastBatch(lease);
+  }
+
+  async release(lease: Lease, at: number): Promise<void> {
+    await this.#leases.release(lease, at);
+    this.#forget(lease);
+    this.#notices.tell();
+  }
+
+  async sweep({ ttlMs, at }: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
+    const freed = await this.#leases.sweep(ttlMs, at);
+    if (freed > 0) this.#notices.tell();
+    return freed;
+  }
+
+  async commit({ engine }: Lease, batch: Batch): Promise<BatchResult> {
+    let lane = this.#lanes.get(engine);
+    if (lane === undefined) this.#lanes.set(engine, (lane = new Lane(this.#database, engine)));
+    const result = await lane.commit(batch);
+    if (concernsOthers(batch)) this.#notices.tell();
+    return result;
+  }
+
+  claim(lease: Lease, wanted: Wanted): Promise<RunRow[]> {
+    return this.#claims.claim(lease, wanted);
+  }
+
+  nextWake(code: readonly CodeKey[]): Promise<number | null> {
+    return this.#claims.nextWake(code);
+  }
+
+  load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+    return this.#claims.load(runs, maxEvents);
+  }
+
+  owned(lease: Lease): Promise<number[]> {
+    return this.#claims.owned(lease);
+  }
+
+  inbox(lease: Lease): Promise<MessageRow[]> {
+    return this.#claims.inbox(lease);
+  }
+
+  send(message: NewMessage): Promise<SendResult> {
+    return this.#inboxes.send(message);
+  }
+
+  async amend(
+    run: number,
+    from: readonly RunRow["status"][],
+    to: Pick<RunImage, "status" | "wakeAt" | "closedAt" | "crashes" | "detail">,
+  ): Promise<boolean> {
+    const amended = await this.#records.amend(run, from, to);
+    if (amended) this.#notices.tell();
+    return amended;
+  }
+
+  remove(run: number): Promise<boolean> {
+    return this.#records.remove(run);
+  }
+
+  find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
+    return this.#records.find(by);
+  }
+
+  list(filter: RunFilter): Promise<RunRow[]> {
+    return this.#records.list(filter);
+  }
+
+  history(run: number, after: number, limit: number): Promise<EventRow[]> {
+    return this.#records.history(run, after, limit);
+  }
+
+  lastEvent(run: number): Promise<EventRow | undefined> {
+    return this.#records.lastEvent(run);
+  }
+
+  attempts(run: number): Promise<AttemptRow[]> {
+    return this.#records.attempts(run);
+  }
+
+  engines(): Promise<EngineRow[]> {
+    return this.#leases.engines();
+  }
+
+  answer(run: number, number: number): Promise<AnswerRow | undefined> {
+    return this.#records.answer(run, number);
+  }
+
+  waiting(at: number): Promise<WaitingRow[]> {
+    return this.#claims.waiting(at);
+  }
+
+  sizes(): Promise<SizeRow[]> {
+    return this.#records.sizes();
+  }
+
+  forgetAnswers(at: number): Promise<number> {
+    return this.#records.forgetAnswers(at);
+  }
+
+  pauses(): Promise<PauseRow[]> {
+    return this.#records.pauses();
+  }
+
+  async pause(row: PauseRow): Promise<void> {
+    await this.#records.pause(row);
+    this.#notices.tell();
+  }
+
+  async unpause(scope: PauseRow["scope"], name: string): Promise<boolean> {
+    const found = await this.#records.unpause(scope, name);
+    if (found) this.#notices.tell();
+    return found;
+  }
+
+  transact(
+    lease: Lease,
+    step: { readonly run: number; readonly command: number; readonly generation: number; readonly at: number },
+    limitMs: number,
+    work: (tx: StoreTransaction) => Promise<string>,
+  ): Promise<OutcomeRow> {
+    return transact(this.#database, lease, step, limitMs, work);
+  }
+
+  putDefinition(definition: DefinitionRow): Promise<void> {
+    return this.#records.putDefinition(definition);
+  }
+
+  definition(hash: string): Promise<DefinitionRow | undefined> {
+    return this.#records.definition(hash);
+  }
+
+  watch(listener: () => void): () => void {
+    return this.#notices.watch(listener);
+  }
+
+  async close(): Promise<void> {
+    const lanes = [...this.#lanes.values()];
+    this.#lanes.clear();
+    await Promise.all(lanes.map((lane) => lane.close()));
+    await Promise.all([this.#leases.close(), this.#notices.close()]);
+    await this.#database.close();
+  }
+
+  #forget({ engine }: Lease): void {
+    const lane = this.#lanes.get(engine);
+    this.#lanes.delete(engine);
+    lane?.close().catch(() => undefined);
+  }
+}
+
+/** Whether a batch changed something that another process may be waiting for. */
+function concernsOthers({ starts, transitions }: Batch): boolean {
+  for (const { image, also } of transitions) if ((image !== null && !image.owned) || also !== undefined) return true;
+  return starts.some(({ owned }) => !owned);
+}

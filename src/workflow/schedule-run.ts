@@ -1,0 +1,275 @@
+/**
+ * One schedule at work. What is decided about a tick is decided in one go, without waiting in between, so that ticks and what people ask
+ * for never see one another half done.
+ *
+ * Owner: the run of the schedule. Invariants: ticks are settled in their order; `after` never goes back; what runs with another overlap
+ * policy than `allow-all` is in `running` until it has ended.
+ */
+import { CancelledError } from "../core/cancelled.ts";
+import type { ChildHandle, WorkflowContext } from "./context.ts";
+import { dueTime, nextTick, type Overlap, type ScheduleSpec, ticksAfter, ticksWithin } from "./schedule-spec.ts";
+import {
+  type BackfillRequest,
+  freshState,
+  remember,
+  type ScheduleCause,
+  type ScheduleEntry,
+  type ScheduleInput,
+  type ScheduleReport,
+  type ScheduleState,
+  type TriggerRequest,
+  type WaitingStart,
+} from "./schedule-state.ts";
+
+/** A run the schedule waits for. */
+interface Running {
+  /** Absent while it is being started. */
+  child?: ChildHandle<unknown>;
+  /** It is to make room. */
+  stop?: "cancel" | "terminate";
+}
+
+const MOST_WAITING = 1000;
+
+export class ScheduleRun {
+  readonly #wf: WorkflowContext;
+  readonly #name: string;
+  #state: ScheduleState;
+  readonly #running = new Map<string, Running>();
+  #waiting: WaitingStart[] = [];
+  /** Something happened beside the passing of time. */
+  news = false;
+
+  constructor(wf: WorkflowContext, { name, spec, state }: ScheduleInput) {
+    this.#wf = wf;
+    this.#name = name;
+    this.#state = state ?? freshState(spec, wf.info.startedAt);
+  }
+
+  get spec(): ScheduleSpec {
+    return this.#state.spec;
+  }
+
+  /** Ticks up to here are settled. */
+  get after(): number {
+    return this.#state.after;
+  }
+
+  /** Whether something runs, waits or has happened that a new run would not know of. */
+  get busy(): boolean {
+    return this.#running.size > 0 || this.#waiting.length > 0 || this.news;
+  }
+
+  /** Whether a tick would be skipped now because of what runs. */
+  get skipping(): boolean {
+    if (this.#running.size === 0) return false;
+    const { overlap } = this.spec;
+    return overlap === "skip" || (overlap === "buffer-one" && this.#waiting.length > 0);
+  }
+
+  /** What the run that continues this one begins with. */
+  carried(): ScheduleInput {
+    return { name: this.#name, spec: this.spec, state: this.#state };
+  }
+
+  report(): ScheduleReport {
+    const next = this.#next();
+    return { ...this.#state, running: [...this.#running.keys()], waiting: [...this.#waiting], next };
+  }
+
+  #set(change: Partial<ScheduleState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+
+  /** The next tick, unless there is a reason that none comes. */
+  #next(): number | undefined {
+    const { spec, paused, used, after } = this.#state;
+    if (paused !== undefined || (spec.limit !== undefined && used >= spec.limit)) return undefined;
+    return nextTick(spec, after);
+  }
+
+  /** Time until something is due; undefined when only news can change anything. */
+  dueIn(): number | undefined {
+    const tick = this.#next();
+    return tick === undefined ? undefined : Math.max(0, dueTime(this.#name, this.spec, tick) - this.#wf.now());
+  }
+
+  // ---- ticks -----------------------------------------------------------------------------------------------------------
+
+  /** Starts what waited for what has ended, then settles all ticks that are due. */
+  async settle(): Promise<void> {
+    await this.#drain();
+    const { catchUpMs, jitterMs } = this.spec;
+    if (this.#next() !== undefined) this.#skipUntil(this.#wf.now() - catchUpMs - jitterMs - 1, MISSED);
+    for (let tick = this.#next(); tick !== undefined; tick = this.#next()) {
+      const due = dueTime(this.#name, this.spec, tick);
+      const late = this.#wf.now() - due;
+      if (late < 0) return;
+      this.#set({ after: tick });
+      if (late > this.spec.catchUpMs) this.#skip({ tick, cause: "tick" }, MISSED);
+      else await this.#begin({ tick, cause: "tick" }, this.spec.overlap);
+    }
+  }
+
+  /** Skips the ticks up to now, which nobody looked at. */
+  skipPassed(reason: string): void {
+    if (this.#next() !== undefined) this.#skipUntil(this.#wf.now(), reason);
+  }
+
+  #skipUntil(until: number, reason: string): void {
+    const { spec, after } = this.#state;
+    if (until <= after) return;
+    const ticks = ticksWithin(spec, after, until);
+    this.#set({ after: until });
+    if (ticks === undefined) return;
+    const { first, last, count } = ticks;
+    this.#skip({ tick: first, cause: "tick" }, reason, count > 1 ? { last, count } : undefined);
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#running.size === 0) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      await this.#start(next, true);
+    }
+  }
+
+  /** Decides what becomes of a start. */
+  #begin(what: WaitingStart, overlap: Overlap): Promise<ScheduleEntry> | ScheduleEntry {
+    if (what.cause === "tick") this.#set({ used: this.#state.used + 1 });
+    if (overlap === "allow-all") return this.#start(what, false);
+    if (this.#running.size === 0 && this.#waiting.length === 0) return this.#start(what, true);
+    if (overlap === "skip") return this.#pass(what, "still running");
+    if (overlap === "buffer-one" && this.#waiting.length > 0) return this.#pass(what, "another one waits already");
+    if (overlap === "buffer-all" && this.#waiting.length >= MOST_WAITING)
+      return this.#pass(what, `${MOST_WAITING} wait already`);
+    if (overlap === "cancel-other" || overlap === "terminate-other") {
+      for (const one of this.#waiting) this.#skip(one, "a newer one took its place");
+      this.#waiting = [];
+      this.#stop(overlap === "cancel-other" ? "cancel" : "terminate");
+    }
+    this.#waiting.push(what);
+    return this.#note({ ...what, outcome: "waiting", reason: "still running" });
+  }
+
+  /** Skips a start, which then does not count. */
+  #pass(what: WaitingStart, reason: string): ScheduleEntry {
+    if (what.cause === "tick") this.#set({ used: this.#state.used - 1 });
+    return this.#skip(what, reason);
+  }
+
+  async #start(what: WaitingStart, tracked: boolean): Promise<ScheduleEntry> {
+    const { workflow, input, tags, timeoutMs: timeout } = this.spec;
+    const id = this.#idOf(what);
+    const running: Running = {};
+    if (tracked) this.#running.set(id, running);
+    try {
+      const child = await this.#wf.spawn(workflow, input, {
+        id,
+        onParentClose: "abandon",
+        tags: { ...tags, schedule: this.#name },
+        ...(timeout !== undefined && { timeout }),
+      });
+      if (tracked) this.#follow(id, running, child);
+      this.#set({ started: this.#state.started + 1 });
+      return this.#note({ ...what, outcome: "started", workflowId: id });
+    } catch (error) {
+      if (error instanceof CancelledError) throw error;
+      this.#running.delete(id);
+      return this.#skip(what, (error as Error).message);
+    }
+  }
+
+  #idOf({ tick, cause }: WaitingStart): string {
+    const id = `${this.#name}@${new Date(tick).toISOString()}`;
+    if (cause !== "trigger") return id;
+    this.#set({ triggered: this.#state.triggered + 1 });
+    return `${id}+${this.#state.triggered}`;
+  }
+
+  #follow(id: string, running: Running, child: ChildHandle<unknown>): void {
+    running.child = child;
+    const ended = (): void => {
+      this.#running.delete(id);
+      this.news = true;
+    };
+    child.result().then(ended, ended);
+    if (running.stop !== undefined) this.#tellStop(child, running.stop);
+  }
+
+  /** Makes everything that runs end. */
+  #stop(how: "cancel" | "terminate"): void {
+    for (const running of this.#running.values()) {
+      if (running.stop === how) continue;
+      running.stop = how;
+      if (running.child !== undefined) this.#tellStop(running.child, how);
+    }
+  }
+
+  /** One that has just ended cannot be told any more, which is as good. */
+  #tellStop(child: ChildHandle<unknown>, how: "cancel" | "terminate"): void {
+    const why = `the next run of schedule ${this.#name} takes its place`;
+    (how === "cancel" ? child.cancel(why) : child.terminate(why)).catch(() => {});
+  }
+
+  #skip(what: WaitingStart, reason: string, several?: { last: number; count: number }): ScheduleEntry {
+    this.#set({ skipped: this.#state.skipped + (several?.count ?? 1) });
+    return this.#note({ ...what, ...several, outcome: "skipped", reason });
+  }
+
+  #note(entry: Omit<ScheduleEntry, "at" | "count"> & { count?: number }): ScheduleEntry {
+    const whole = { count: 1, ...entry, at: this.#wf.now() };
+    this.#set({ recent: remember(this.#state.recent, whole) });
+    return whole;
+  }
+
+  // ---- what people ask for ---------------------------------------------------------------------------------------------
+
+  /** Ticks that wait do so no longer; what people asked for does. */
+  pause(note: string): void {
+    const { paused } = this.#state;
+    if (paused === undefined) this.#skipWaiting("tick", PAUSED);
+    this.#set({ paused: { note: note ?? "", at: paused?.at ?? this.#wf.now() } });
+    this.news = true;
+  }
+
+  #skipWaiting(cause: ScheduleCause, reason: string): void {
+    const skipped = this.#waiting.filter((one) => one.cause === cause);
+    this.#waiting = this.#waiting.filter((one) => one.cause !== cause);
+    for (const one of skipped) this.#skip(one, reason);
+  }
+
+  resume(_note: string): void {
+    const { paused: _, ...state } = this.#state;
+    if (_ === undefined) return;
+    this.#state = state;
+    this.skipPassed(PAUSED);
+    this.news = true;
+  }
+
+  async trigger({ overlap = this.spec.overlap }: TriggerRequest): Promise<ScheduleEntry> {
+    const entry = await this.#begin({ tick: this.#wf.now(), cause: "trigger" }, overlap);
+    this.news = true;
+    return entry;
+  }
+
+  /** Ticks that are still to be settled are left to be settled. */
+  async backfill({ from, to, overlap = "buffer-all" }: BackfillRequest): Promise<ScheduleEntry[]> {
+    const until = Math.min(to, this.#state.paused === undefined ? this.after : this.#wf.now());
+    const count = ticksWithin(this.spec, from - 1, until)?.count ?? 0;
+    const entries: ScheduleEntry[] = [];
+    for (const tick of ticksAfter(this.spec, from - 1, count))
+      entries.push(await this.#begin({ tick, cause: "backfill" }, overlap));
+    this.news = true;
+    return entries;
+  }
+
+  change(spec: ScheduleSpec): void {
+    const fromNow = Math.max(this.after, this.#wf.now());
+    this.#set({ spec, after: fromNow, used: 0 });
+    this.news = true;
+  }
+}
+
+const MISSED = "missed: no engine was there in time";
+const PAUSED = "paused";

@@ -1,0 +1,135 @@
+/** Forks, resets, steps settled by hand, many runs at once and gc, as typed. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { AGENTS, ASKING, ECHO, FAILING } from "./flows.ts";
+import { folderWith, lastJson, linesOf, perdure, Running } from "./perdure.ts";
+
+/** The second step fails as long as there is no file `ok`. */
+const STEPS = `name: steps
+agents:
+  one: { command: [node, -e, 'require("fs").appendFileSync("done.txt", "one\\n"); console.log("1")'] }
+  two: { command: [node, -e, 'require("fs").appendFileSync("done.txt", "two\\n"); require("fs").readFileSync("ok"); console.log("2")'] }
+steps:
+  - { id: one, agent: one }
+  - { id: two, agent: two, depends_on: [one], retry: { max_attempts: 1 } }
+output: { sum: "\${{ steps.one.output + steps.two.output }}", of: "\${{ input }}" }
+`;
+
+describe("perdure runs fork and reset", () => {
+  test("begin with a step: what was finished before it does not run again", async () => {
+    const folder = folderWith({ "steps.yaml": STEPS });
+    expect((await perdure(folder, "run", "steps.yaml", "--id", "s", "n=1")).code).toBe(1);
+    writeFileSync(join(folder, "ok"), "");
+    const fork = await perdure(folder, "runs", "fork", "s", "--from", "two", "--input", "n=2", "--json");
+    expect(fork.code).toBe(0);
+    expect(lastJson(fork)).toMatchObject({ workflowId: "s~fork-1", output: { sum: 3, of: { n: 2 } } });
+    expect(linesOf(folder, "done.txt")).toEqual(["one", "two", "two"]);
+    const reset = await perdure(folder, "runs", "reset", "s", "--to", "one", "--reason", "all of it", "--json");
+    expect(lastJson(reset)).toMatchObject({ workflowId: "s", status: "completed", output: { sum: 3, of: { n: 1 } } });
+    expect(linesOf(folder, "done.txt")).toEqual(["one", "two", "two", "one", "two"]);
+    expect((await perdure(folder, "runs", "history", "s")).stdout).toContain("reset: all of it; set aside 2, 3, 4");
+    const unknown = await perdure(folder, "runs", "fork", "s", "--from", "three");
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("two (command 2, event 7)")]);
+    const missing = await perdure(folder, "runs", "reset", "s");
+    expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("--to STEP")]);
+  });
+
+  test("a reset is left for another engine with --detach", async () => {
+    const folder = folderWith({ "steps.yaml": STEPS, ok: "" });
+    await perdure(folder, "run", "steps.yaml", "--id", "s");
+    const reset = await perdure(folder, "runs", "reset", "s", "--to", "2", "--detach", "--json");
+    expect(lastJson(reset)).toMatchObject({ reset: true, workflowId: "s" });
+    expect(linesOf(folder, "done.txt")).toEqual(["one", "two"]);
+    expect((await perdure(folder, "runs", "resume", "s")).code).toBe(0);
+    expect(linesOf(folder, "done.txt")).toEqual(["one", "two", "two"]);
+  });
+});
+
+describe("perdure runs complete-step and skip-step", () => {
+  test("settle the step that failed a run", async () => {
+    const folder = folderWith({ "steps.yaml": STEPS });
+    await perdure(folder, "run", "steps.yaml", "--id", "a");
+    const done = await perdure(folder, "runs", "complete-step", "a", "two", "--data", "41", "--json");
+    expect(lastJson(done)).toMatchObject({ done: true, step: "two" });
+    expect(lastJson(await perdure(folder, "runs", "resume", "a", "--json"))).toMatchObject({ output: { sum: 42 } });
+    const wrong = await perdure(folder, "runs", "retry-step", "a", "two");
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("in flight")]);
+  });
+});
+
+describe("many runs at once", () => {
+  test("are shown, asked about, and done", async () => {
+    const folder = folderWith({ "asking.yaml": ASKING, "echo.yaml": ECHO, "agents.yaml": AGENTS });
+    for (const id of ["a", "b"]) {
+      const waiting = new Running(folder, ["run", "asking.yaml", "--id", id]);
+      await waiting.printed(/answer/);
+      waiting.kill("SIGTERM");
+      await waiting.ended;
+    }
+    await perdure(folder, "run", "echo.yaml", "--id", "c", "x=1");
+    const plan = await perdure(folder, "runs", "terminate", "--workflow", "asking", "--dry-run");
+    expect([plan.code, plan.stdout]).toEqual([0, expect.stringContaining("would terminate 2 runs")]);
+    const unasked = await perdure(folder, "runs", "terminate", "--workflow", "asking");
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("--yes")]);
+    expect((await perdure(folder, "runs", "pause", "a", "--reason", "lunch")).stdout).toContain("a stands still");
+    expect(lastJson(await perdure(folder, "runs", "resume", "--status", "paused", "--yes", "--json"))).toEqual({
+      action: "resume",
+      matched: 1,
+      done: 1,
+      failed: [],
+    });
+    const both = await perdure(folder, "runs", "cancel", "a", "--all", "--yes");
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("one or the other")]);
+    const done = await perdure(folder, "runs", "terminate", "--all", "--yes", "--reason", "over");
+    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining("2 runs terminated")]);
+    const list = await perdure(folder, "runs", "list", "--status", "terminated", "--json");
+    expect(JSON.parse(list.stdout)).toHaveLength(2);
+    const gone = await perdure(folder, "runs", "delete", "--status", "terminated", "--yes", "--json");
+    expect(lastJson(gone)).toMatchObject({ done: 2 });
+    expect(JSON.parse((await perdure(folder, "runs", "list", "--json")).stdout)).toMatchObject([{ workflowId: "c" }]);
+  });
+
+  test("runs are listed by tag, with tags and progress", async () => {
+    const folder = folderWith({
+      "job.ts": `import { workflow } from ${JSON.stringify(join(import.meta.dirname, "../../dist/index.js"))};
+export const job = workflow("job", async (wf, { n }) => { wf.tag({ region: n > 1 ? "eu" : "us", n }); wf.progress("half"); return wf.step("work", () => n); });
+`,
+    });
+    for (const n of [1, 2, 3]) expect((await perdure(folder, "run", "job.ts", "--id", `j${n}`, `n=${n}`)).code).toBe(0);
+    const where = ["--where", "region=eu", "--where", "n=3"];
+    expect(JSON.parse((await perdure(folder, "runs", "list", ...where, "--json")).stdout)).toMatchObject([
+      { workflowId: "j3", tags: { region: "eu", n: "3" }, progress: "half" },
+    ]);
+    const { stdout } = await perdure(folder, "runs", "list");
+    expect(stdout).toMatch(/TAGS +PROGRESS/);
+    expect(stdout).toMatch(/region=us n=1 +half/);
+    expect((await perdure(folder, "runs", "list", "--where", "region")).code).toBe(2);
+  });
+});
+
+describe("perdure gc", () => {
+  test("shows what runs take, and deletes those that ended long enough ago", async () => {
+    const folder = folderWith({ "echo.yaml": ECHO, "failing.yaml": FAILING, "agents.yaml": AGENTS });
+    await perdure(folder, "run", "echo.yaml", "--id", "e", "x=1");
+    await perdure(folder, "run", "failing.yaml", "--id", "f");
+    const table = await perdure(folder, "gc");
+    expect(table.stdout).toMatch(/echo +completed +1 +3 +\d+ B/);
+    expect(JSON.parse((await perdure(folder, "gc", "--workflow", "failing", "--json")).stdout)).toMatchObject([
+      { workflow: "failing", status: "failed", runs: 1, bytes: expect.any(Number) },
+    ]);
+    expect((await perdure(folder, "gc", "--older-than", "1d", "--yes")).stdout).toContain("nothing is old enough");
+    const some = ["--older-than", "0s", "--status", "completed"];
+    expect((await perdure(folder, "gc", ...some, "--dry-run")).stdout).toContain("1 run would be deleted");
+    expect((await perdure(folder, "gc", ...some)).code).toBe(2);
+    expect(lastJson(await perdure(folder, "gc", ...some, "--yes", "--json"))).toEqual({
+      matched: 1,
+      deleted: 1,
+      failed: 0,
+    });
+    expect(JSON.parse((await perdure(folder, "runs", "list", "--json")).stdout)).toMatchObject([{ workflowId: "f" }]);
+    expect((await perdure(folder, "gc", "--status", "failed")).code).toBe(2);
+    rmSync(join(folder, ".perdure"), { recursive: true });
+    expect((await perdure(folder, "gc")).code).toBe(3);
+  });
+});
