@@ -323,4 +323,121 @@ export const MUTATIONS = [
     name: "a cancellation does not settle what it cuts off",
     edits: [["src/engine/outbox.ts", "      events.push(newEvent.stepCancelled(command, at));\n", ""]],
   },
+  // ---- updates, continue-as-new, children, messages between runs --------------------------------------------------------
+  {
+    name: "updates: an accepted one is not answered when its handler ends",
+    edits: [
+      [
+        "src/engine/answers.ts",
+        "    if (this.#open.delete(number)) this.#waiting.push(this.#row(number, ending));\n",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "updates: nothing is said of open ones when their run ends",
+    edits: [
+      [
+        "src/engine/answers.ts",
+        "    this.#waiting.push(...unanswered([...this.#open, ...left], this.#about.workflowId, status, at));\n",
+        "",
+      ],
+    ],
+  },
+  {
+    name: "updates: what earlier engines accepted is not remembered",
+    edits: [["src/engine/answers.ts", "    for (const number of numbers) this.#open.add(number);\n", ""]],
+  },
+  {
+    name: "updates: they are judged before what came before them is applied",
+    edits: [
+      [
+        "src/engine/outbox.ts",
+        'const alone = message.kind === "update" && this.#machine.messages.validates(message.name);',
+        "const alone = false;",
+      ],
+    ],
+  },
+  {
+    name: "updates: an answer is forgotten when its commit is refused",
+    edits: [["src/engine/answers.ts", "    this.#waiting = [...answers, ...this.#waiting];\n", ""]],
+    survives:
+      "a transition with events has no condition: only park and close are refused, and both come after all answers",
+  },
+  {
+    name: "continuing: what was buffered stays behind",
+    edits: [["src/engine/outbox.ts", "messages: [...kept, ...moved]", "messages: moved"]],
+  },
+  {
+    name: "continuing: what lies in the inbox stays behind",
+    edits: [["src/engine/outbox.ts", "messages: [...kept, ...moved]", "messages: kept"]],
+  },
+  {
+    name: "continuing: message numbers begin anew",
+    edits: [
+      [
+        "src/store/memory/new-run.ts",
+        "Object.assign(fresh.row, { workflowId, chain, parent, tags, progress, inbox });",
+        "Object.assign(fresh.row, { workflowId, chain, parent, tags, progress, inbox: 0 * inbox });",
+      ],
+    ],
+  },
+  {
+    name: "children: a start is not unique",
+    edits: [
+      [
+        "src/store/memory/tables.ts",
+        "const child = start.parent === undefined ? undefined : this.#child(start.parent);",
+        "const child = undefined as MemoryRun | undefined;",
+      ],
+    ],
+  },
+  {
+    name: "children: one that was there already is begun again",
+    edits: [["src/engine/committer.ts", 'const fresh = held && !("existing" in result);', "const fresh = held;"]],
+  },
+  {
+    name: "children: their parent is not told how they ended",
+    edits: [["src/engine/outbox.ts", "if (parent !== null && !goesOn) sends.push", "if (false) sends.push"]],
+  },
+  {
+    name: "children: nobody tells them that their parent has ended",
+    edits: [["src/engine/outbox.ts", "    this.#sends.push(...toChildren(", "    void (toChildren("]],
+  },
+  {
+    name: "children: an outcome is taken whatever the generation it is for",
+    edits: [
+      ["src/engine/outbox.ts", "    if (outcome.g !== undefined && outcome.g !== command.generation) return;\n", ""],
+    ],
+  },
+  {
+    name: "other runs: what is told them has no key",
+    edits: [
+      [
+        "src/engine/run-services.ts",
+        "name, data, at: this.#host.clock.now(), key };",
+        "name, data, at: this.#host.clock.now(), key: null };",
+      ],
+    ],
+  },
+  {
+    name: "other runs: what is told them is sent once more after a crash",
+    edits: [
+      [
+        "src/engine/run-services.ts",
+        "name, data, at: this.#host.clock.now(), key };",
+        "name, data, at: this.#host.clock.now(), key: `${key}${this.#host.lease()?.engine}` };",
+      ],
+    ],
+  },
+  {
+    name: "a pause is taken while steps are running",
+    edits: [
+      [
+        "src/engine/run-actor.ts",
+        'return this.#busy ? undefined : this.giveUp(new CancelledError("the run is paused"));',
+        'return this.giveUp(new CancelledError("the run is paused"));',
+      ],
+    ],
+  },
 ];

@@ -1,7 +1,7 @@
 /** Schedules that are written in flows: made, changed and taken away when their flow comes to an engine. */
 import { isPerdureError } from "../core/errors.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { type ScheduleSpec, scheduleSpec } from "../workflow/schedule-spec.ts";
+import { type ScheduleSpec, scheduleSpec, toldSpec } from "../workflow/schedule-spec.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { ScheduleHandle, Schedules } from "./schedules.ts";
 
@@ -32,7 +32,7 @@ export async function deploySchedules(
           `flow ${name} has a schedule, but one of this name was made by hand; it is left alone`,
         );
     } else if (spec === undefined) void settled(existing, existing.delete(), log);
-    else if (JSON.stringify(sorted(before)) !== JSON.stringify(sorted(spec)))
+    else if (JSON.stringify(sorted(before)) !== JSON.stringify(sorted(toldSpec(spec))))
       void settled(existing, existing.change(spec), log);
   }
 }

@@ -318,7 +318,7 @@ async function describe(host: HandleHost, row: RunRow): Promise<ScheduleDescript
 }
 
 /** What the schedule told last; of one that has not run yet, what it will begin with. */
-async function reportOf({ store, codec }: HandleHost, row: RunRow): Promise<ScheduleReport> {
+async function reportOf({ store, codec }: HandleHost, row: RunRow): Promise<Omit<ScheduleReport, "message">> {
   if (row.progress !== null) return decodePayload(row.progress, codec) as ScheduleReport;
   const [first] = await store.history(row.run, 0, 1);
   if (first === undefined) throw new PerdureError("INTERNAL", `schedule run ${row.run} has no history`);

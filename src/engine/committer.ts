@@ -309,7 +309,9 @@ function settleStart(start: PendingStart, result: StartResult, held = true): voi
     start.doubtful &&
     found.createdAt === start.run.createdAt &&
     found.workflow === start.run.workflow;
-  start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh: held });
+  // A child that was there already may be anybody's.
+  const fresh = held && !("existing" in result);
+  start.done(happened ? { result: { run: found.run }, fresh: false } : { result, fresh });
 }
 
 function singlesOf({ batch: { starts, transitions }, ...flight }: Flight): Flight[] {

@@ -12,11 +12,10 @@
  * - rule 23: after a replay the inbox is applied before any re-issued effect starts.
  */
 import { CancelledError } from "../core/cancelled.ts";
-import { type NewEvent, type Note, newEvent } from "../core/events.ts";
-import { type Failure, toFailure } from "../core/failure.ts";
+import type { NewEvent, Note } from "../core/events.ts";
 import type { Command, Ending, Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
-import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import { encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
 import type {
@@ -40,12 +39,11 @@ import { type ChildSpec, type CommandSpec, isChild, isStep, type StepSpec } from
 import { DueTimes } from "./due-times.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
 import { QuietWatch } from "./quiet-watch.ts";
-import { encodeResult, type RunFacts } from "./run-facts.ts";
+import type { RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
 import type { ScopeOwner } from "./run-scope.ts";
-import { type Prepared, prepareStep } from "./step-context.ts";
-import { type StepHost, StepRun } from "./step-run.ts";
+import { Steps, type StepsHost } from "./steps.ts";
 import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */
@@ -55,11 +53,11 @@ type Phase = "replaying" | "live" | "parked" | "gone";
 const JOURNAL_AFTER_MS = 1000;
 const MAX_WAITS_SHOWN = 100;
 /** From this many crashes on, attempts are written down before they start (rule 18). */
-const CAREFUL_CRASHES = 2;
+const _CAREFUL_CRASHES = 2;
 /** How long a run that was there when an engine crashed keeps waiting in memory. */
 const CAREFUL_PARK_AFTER_MS = 250;
 
-export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
+export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   readonly facts: RunFacts;
   readonly machine: Machine<CommandSpec>;
   readonly #engine: RunHost<RunActor>;
@@ -72,13 +70,11 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #applying = false;
   #queued = false;
   #inFlight: Transition | undefined;
-  readonly #steps = new Map<number, StepRun>();
+  readonly #steps: Steps;
   /** When waiting commands are due: timers, waits with a timeout, steps between two attempts. */
   readonly #due: DueTimes;
   readonly #quiet: QuietWatch;
   #journal: CancelTimer | undefined;
-  /** Steps that start once their row is durable. */
-  #careful: StepRun[] = [];
   #takenOver: TakenOver | undefined;
   /** Commands that wait for the inbox to be applied first (rule 23). */
   #held: readonly Command<CommandSpec>[] = NONE;
@@ -96,6 +92,15 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#tags = { ...facts.tags };
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
+    const { machine } = this;
+    this.#steps = new Steps(this, {
+      facts,
+      machine,
+      engine,
+      outbox: this.#outbox,
+      reporter: this.#reporter,
+      due: this.#due,
+    });
     this.#children = new Children(this, engine.services);
   }
 
@@ -159,20 +164,20 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.phase = "live";
     this.#outbox.deliver(messages, inbox);
     this.#ring();
-    if (this.#outbox.hasNews) this.#ready();
+    if (this.#outbox.hasNews) this.ready();
     else this.turnsDone();
   }
 
   /** New messages from the inbox, in order. */
   deliver(messages: readonly MessageRow[]): void {
     this.#outbox.deliver(messages, 0);
-    if (this.#outbox.hasNews || this.#outbox.pausing) this.#ready();
+    if (this.#outbox.hasNews || this.#outbox.pausing) this.ready();
   }
 
   // ---- the cycle -------------------------------------------------------------------------------------------------------
 
   /** Asks the committer for a place in the next batch. */
-  #ready(): void {
+  ready(): void {
     if (this.#queued || this.#inFlight !== undefined || this.#applying || this.phase !== "live") return;
     this.#queued = true;
     this.#engine.ready(this);
@@ -183,7 +188,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.#inFlight !== undefined || this.#applying || this.phase !== "live") return undefined;
     this.#inFlight = this.#outbox.build(this.#timedOut, !this.#releasing);
     // What it was to be parked for may have come near while the committer was busy; or the news came to nothing.
-    if (this.#inFlight === undefined && this.#held.length === 0) this.#arm();
+    if (this.#inFlight === undefined && this.#held.length === 0) this.arm();
     else if (this.#inFlight === undefined) this.turnsDone();
     return this.#inFlight;
   }
@@ -221,7 +226,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The inbox as it is now, after a refusal. */
   refetched(messages: readonly MessageRow[], inbox: number): void {
     this.#outbox.deliver(messages, inbox);
-    this.#ready();
+    this.ready();
   }
 
   /** The store cannot write what this run wants to write: it stands still, with the reason. */
@@ -233,7 +238,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const message = `the store refused what this run wanted to write: ${String((error as Error)?.message ?? error)}`;
     this.machine.block({ reason: "data_error", message });
     if (blockedBefore) this.abandon("the store refuses to write this run");
-    else this.#ready();
+    else this.ready();
   }
 
   /** The commit happened, but what became of it is not known. */
@@ -277,7 +282,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
       reason: "defect",
       message: `advancing the run threw: ${String((error as Error)?.stack ?? error)}`,
     });
-    this.#ready();
+    this.ready();
   }
 
   turnsDone(): void {
@@ -286,11 +291,11 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.phase === "gone") return;
     if (this.phase === "replaying") this.#replayed();
     if (this.machine.blockage !== undefined || this.machine.ending !== undefined || this.#timedOut) {
-      this.#ready();
+      this.ready();
       return;
     }
     this.#takeCommands();
-    if (this.#outbox.hasNews) this.#ready();
+    if (this.#outbox.hasNews) this.ready();
     else if (this.phase === "live") this.#settleDown();
   }
 
@@ -339,7 +344,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     }
     for (const command of commands) {
       if (!this.machine.open.has(command.id)) continue;
-      if (isStep(command.spec)) this.#startStep(command as Command<StepSpec>);
+      if (isStep(command.spec)) this.#steps.start(command as Command<StepSpec>);
       else if (isChild(command.spec)) this.#children.start(command as Command<ChildSpec>);
       else this.#startWait(command);
     }
@@ -352,42 +357,13 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#reporter.waiting(command, due);
   }
 
-  /** The step of a command, with what an earlier engine left of it. */
-  #step(command: Command<StepSpec>): StepRun {
-    const known = this.#steps.get(command.id);
-    if (known !== undefined) return known;
-    const step = new StepRun(command, this);
-    this.#steps.set(command.id, step);
-    const row = this.#takenOver?.attempts.find((left) => left.command === command.id);
-    if (row !== undefined) step.restore(row, row.details === null ? undefined : decodePayload(row.details, this.codec));
-    return step;
-  }
-
-  #startStep(command: Command<StepSpec>): void {
-    const step = this.#step(command);
-    if (step.done) return;
-    if (step.fresh && (command.spec.config.journalStart || this.crashes >= CAREFUL_CRASHES)) {
-      if (!this.mayStart(step)) return;
-      this.#outbox.rows.keep(step.planned());
-      this.#careful.push(step);
-      this.#ready();
-    } else {
-      step.begin();
-    }
-  }
-
   /** Decides what an active run without news does next: write rows, wait in memory, park, or be called quiet. */
   #settleDown(): void {
     if (this.#outbox.hasRows || (this.#outbox.pausing && !this.#busy)) {
-      this.#ready();
+      this.ready();
       return;
     }
-    if (this.#careful.length > 0) {
-      const steps = this.#careful;
-      this.#careful = [];
-      for (const step of steps) step.begin();
-      if (this.#outbox.hasNews) return;
-    }
+    if (this.#steps.beginCareful() && this.#outbox.hasNews) return;
     if (this.machine.open.size === 0)
       this.#quiet.start(
         this.facts.workflow,
@@ -399,17 +375,16 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   #wait(): void {
     if (this.parkUntil() !== undefined) {
-      this.#ready();
+      this.ready();
       return;
     }
-    this.#arm();
-    this.#journalLater();
+    this.arm();
+    this.journalLater();
   }
 
   /** Whether something is being done outside of the run. */
   get #busy(): boolean {
-    for (const step of this.#steps.values()) if (step.running) return true;
-    return this.#children.starting;
+    return this.#steps.running || this.#children.starting;
   }
 
   standStill(): readonly AttemptRow[] | undefined {
@@ -419,7 +394,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   parkUntil(): number | undefined {
     if (this.#children.starting || this.#children.held) return undefined;
     if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
-    for (const step of this.#steps.values()) if (this.#due.get(step.command.id) === undefined) return undefined;
+    if (!this.#steps.wait) return undefined;
     const nearest = this.#due.nearest();
     // A run that only waits did not crash anything: parked, it does not count the next crash.
     const least = this.crashes > 0 ? CAREFUL_PARK_AFTER_MS : this.#engine.parkAfterMs;
@@ -443,30 +418,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     for (const command of this.machine.open.values()) {
       if (!isStep(command.spec)) this.#outbox.rows.keepWait(command, dueOf(command.spec));
     }
-    this.#journalHeld();
-    if (this.#outbox.hasRows) this.#ready();
-  }
-
-  /** Rows for the first of the steps that have been held back for a while. */
-  #journalHeld(): void {
-    const now = this.clock.now();
-    let shown = 0;
-    for (const step of this.#steps.values()) {
-      if (step.heldAt === 0) continue;
-      if (++shown > MAX_WAITS_SHOWN) return;
-      if (now - step.heldAt >= JOURNAL_AFTER_MS) this.#keepHeldRow(step);
-      else this.#journalLater();
-    }
-  }
-
-  #keepHeldRow(step: StepRun): void {
-    if (step.hasRow && step.fresh) return;
-    step.hasRow = true;
-    this.#outbox.rows.keep(step.row());
+    this.#steps.keepHeldRows();
+    if (this.#outbox.hasRows) this.ready();
   }
 
   /** Rows for what lasts, after a while. */
-  #journalLater(): void {
+  journalLater(): void {
     this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
   }
 
@@ -484,21 +441,20 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const now = this.clock.now();
     if (this.#due.expired(now)) {
       this.#timedOut = true;
-      this.#ready();
+      this.ready();
       return;
     }
     for (const [id, due] of this.#due.take(now)) {
-      const step = this.#steps.get(id);
       const command = this.machine.open.get(id);
-      if (step !== undefined) step.begin();
-      else if (command !== undefined) this.#outbox.arrive({ at: due, command, event: undefined });
+      if (this.#steps.due(id)) continue;
+      if (command !== undefined) this.#outbox.arrive({ at: due, command, event: undefined });
     }
-    if (this.#outbox.hasNews) this.#ready();
+    if (this.#outbox.hasNews) this.ready();
     else if (this.#inFlight === undefined && !this.#applying) this.#settleDown();
-    this.#arm();
+    this.arm();
   }
 
-  #arm(): void {
+  arm(): void {
     this.#due.arm(() => this.#ring());
   }
 
@@ -509,21 +465,14 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     this.#journal = undefined;
   }
 
-  // ---- StepHost --------------------------------------------------------------------------------------------------------
+  // ---- StepsHost -------------------------------------------------------------------------------------------------------
 
-  mayStart(step: StepRun): boolean {
-    if (this.phase !== "live" || this.#outbox.pausing) return false;
-    if (this.#engine.mayStart(step, this.facts)) return true;
-    this.#journalLater();
-    return false;
+  get live(): boolean {
+    return this.phase === "live";
   }
 
-  admitted(step: StepRun): void {
-    // What is over or about to be given up is not begun; a step whose row is being written begins with it.
-    if (this.machine.ending !== undefined || this.machine.blockage !== undefined || this.#careful.includes(step))
-      return;
-    if (this.#steps.get(step.command.id) === step) this.#startStep(step.command);
-    if (this.#outbox.hasNews) this.#ready();
+  takenRow(command: number): AttemptRow | undefined {
+    return this.#takenOver?.attempts.find((left) => left.command === command);
   }
 
   mayStartChild(command: Command<ChildSpec>): boolean {
@@ -532,81 +481,10 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     });
   }
 
-  jitterSeed(step: StepRun): string {
-    return `${this.facts.runId}:${step.command.id}`;
-  }
-
-  prepare(step: StepRun): Prepared {
-    this.#reporter.started(step.command, step.attempt);
-    return prepareStep(step, this.facts, this.#engine, (level, message) =>
-      this.#reporter.line(step.command, level, message),
-    );
-  }
-
-  watch(step: StepRun): void {
-    this.#engine.watch(step);
-  }
-
-  transact(step: StepRun): Promise<unknown> {
-    return this.#engine.services.transact(this, step);
-  }
-
-  completionToken({ command, attempt }: StepRun): string {
-    return this.#engine.services.completionToken(this.facts.runId, {
-      c: command.id,
-      g: command.generation,
-      a: attempt,
-    });
-  }
-
-  onCompleted(step: StepRun, value: unknown): void {
-    const ran = { at: this.clock.now(), startedAt: step.startedAt, attempts: step.attempt };
-    const { command } = step;
-    let event: NewEvent;
-    try {
-      const result = encodeResult(this, this.facts, value, `the result of ${command.label ?? command.name}`);
-      event = newEvent.stepCompleted(command, ran, result);
-    } catch (error) {
-      event = newEvent.stepFailed(command, ran, toFailure(error));
-    }
-    this.#settle(step, event);
-  }
-
-  onFailed(step: StepRun, thrown: Failure): void {
-    const failure = this.#reporter.clean(thrown);
-    const ran = { at: this.clock.now(), startedAt: step.startedAt, attempts: step.attempt };
-    this.#reporter.gaveUp(step.command, step.attempt, failure);
-    this.#settle(step, newEvent.stepFailed(step.command, ran, failure));
-  }
-
-  #settle({ command }: StepRun, event: NewEvent): void {
-    this.#steps.delete(command.id);
-    this.#due.delete(command.id);
-    this.#outbox.rows.settle(command.id);
-    this.#outbox.arrive({ at: event.at, command, event });
-    this.#ready();
-  }
-
-  onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void {
-    if (step.lastFailure !== undefined) step.lastFailure = this.#reporter.clean(step.lastFailure);
-    step.hasRow = true;
-    this.#outbox.rows.keep(step.row());
-    if (why === "retry") this.#reporter.retrying(step.command, step.attempt - 1, step.lastFailure!, step.nextAt!);
-    this.#ready();
-  }
-
-  onWaiting(step: StepRun, due: number): void {
-    this.#due.set(step.command.id, due);
-    this.#arm();
-  }
-
   // ---- OutboxHost ------------------------------------------------------------------------------------------------------
 
   drop(command: number, reason: Error): void {
-    this.#steps.get(command)?.stop(reason);
-    this.#steps.delete(command);
-    this.#due.delete(command);
-    this.#outbox.rows.settle(command);
+    this.#steps.drop(command, reason);
     this.#children.cancel(command, reason.message);
   }
 
@@ -615,33 +493,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
       this.#outbox.rows.settle(command.id);
       return this.#children.ended(command as Command<ChildSpec>, outcome, at);
     }
-    if (outcome.a === undefined) return this.#forced(command, outcome, at);
-    const mine = isStep(command.spec) && this.#step(command as Command<StepSpec>).settledElsewhere(outcome);
-    return mine ? this.#forced(command, outcome, at) : [];
-  }
-
-  /** The event by which somebody else settles a command. */
-  #forced(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
-    const step = this.#steps.get(command.id);
-    const ran = { at, startedAt: step?.firstAt || at, attempts: step?.attempt ?? 1 };
-    step?.stop(new CancelledError(outcome.r ?? "settled from outside"));
-    this.#steps.delete(command.id);
-    this.#due.delete(command.id);
-    this.#outbox.rows.settle(command.id);
-    if (outcome.r !== undefined)
-      this.machine.note("step.forced", { step: command.label ?? command.name, command: command.id, reason: outcome.r });
-    return [
-      outcome.e === undefined
-        ? newEvent.stepCompleted(command, ran, JSON.stringify(outcome.p ?? null))
-        : newEvent.stepFailed(command, ran, outcome.e),
-    ];
+    return this.#steps.settledElsewhere(command, outcome, at);
   }
 
   retryNow(command: number): void {
     const open = this.machine.open.get(command);
-    if (open === undefined || !isStep(open.spec)) return;
-    this.#due.delete(command);
-    this.#step(open as Command<StepSpec>).hurry();
+    if (open !== undefined && isStep(open.spec)) this.#steps.hurry(open as Command<StepSpec>);
   }
 
   children(): Iterable<ChildRow> {
@@ -662,13 +519,13 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   arrive(command: Command<CommandSpec>, event: NewEvent): void {
     if (this.phase !== "live") return;
     this.#outbox.arrive({ at: event.at, command, event });
-    this.#ready();
+    this.ready();
   }
 
   /** Puts a message to another run on its way. */
   tell(message: NewMessage): void {
     this.#outbox.send(message);
-    if (this.phase === "live") this.#ready();
+    if (this.phase === "live") this.ready();
   }
 
   /** Something that kept the run from parking is over. */
@@ -677,11 +534,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   }
 
   dropAll(reason: () => Error): void {
-    if (this.#steps.size > 0) {
-      const error = reason();
-      for (const step of this.#steps.values()) step.stop(error);
-      this.#steps.clear();
-    }
+    if (this.#steps.size > 0) this.#steps.stop(reason());
     this.#due.clear();
   }
 
@@ -689,19 +542,8 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     const left = (this.#takenOver?.attempts ?? NONE).map((row) =>
       row.external === true ? row : { ...row, startedAt: null },
     );
-    const rows = [...left, ...this.#stopSteps(reason)];
+    const rows = [...left, ...this.#steps.stop(reason)];
     this.dropAll(() => reason);
-    return rows;
-  }
-
-  #stopSteps(reason: Error): AttemptRow[] {
-    const rows: AttemptRow[] = [];
-    for (const step of this.#steps.values()) {
-      const row = step.row();
-      if (step.hasRow) rows.push(row.external === true ? row : { ...row, startedAt: null });
-      step.stop(reason);
-    }
-    this.#steps.clear();
     return rows;
   }
 
@@ -714,9 +556,9 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   /** The engine shuts down: stops effects, and rewrites rows of attempts given up, so that they do not count as lost. */
   release(): void {
     this.#releasing = true;
-    for (const row of this.#stopSteps(new DOMException("the engine shuts down", "AbortError")))
+    for (const row of this.#steps.stop(new DOMException("the engine shuts down", "AbortError")))
       this.#outbox.rows.keep(row);
-    if (this.#outbox.hasRows) this.#ready();
+    if (this.#outbox.hasRows) this.ready();
   }
 
   /** Forgets the run without a trace: it belongs to somebody else, or is parked and not worth keeping warm. */
@@ -728,7 +570,6 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
   #end(): void {
     this.phase = "gone";
     this.machine.kill();
-    this.#steps.clear();
     this.#due.clear();
     this.#stopClocks();
   }
@@ -737,7 +578,7 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
 
   /** Something out of turn blocked the machine. */
   onBlocked(): void {
-    if (this.phase === "live") this.#ready();
+    if (this.phase === "live") this.ready();
   }
 
   /** The workflow code left a rejected promise alone: that fails the run, not the process. Work that was cancelled may be left. */
@@ -745,13 +586,12 @@ export class RunActor implements TurnTaker, StepHost, OutboxHost, ScopeOwner {
     if (this.phase === "gone" || error instanceof CancelledError) return;
     this.#reporter.rejection(error);
     this.machine.fail(error);
-    this.#ready();
+    this.ready();
   }
 
   /** A command ended without an event of its own: settled by a signal, or given up by its scope. */
   onSettled(command: number): void {
-    const step = this.#steps.get(command);
-    if (step !== undefined) this.drop(command, new CancelledError("its scope was left"));
+    if (this.#steps.has(command)) this.drop(command, new CancelledError("its scope was left"));
     else this.#children.cancel(command, "the scope it was started in was left");
     this.#due.delete(command);
     this.#outbox.rows.settle(command);

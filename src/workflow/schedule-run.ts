@@ -6,8 +6,18 @@
  * policy than `allow-all` is in `running` until it has ended.
  */
 import { CancelledError } from "../core/cancelled.ts";
+import { encodePayload } from "../core/payload.ts";
 import type { ChildHandle, WorkflowContext } from "./context.ts";
-import { dueTime, nextTick, type Overlap, type ScheduleSpec, ticksAfter, ticksWithin } from "./schedule-spec.ts";
+import {
+  dueTime,
+  nextTick,
+  type Overlap,
+  type ScheduleSpec,
+  ticksAfter,
+  ticksWithin,
+  timingText,
+  toldSpec,
+} from "./schedule-spec.ts";
 import {
   type BackfillRequest,
   freshState,
@@ -37,6 +47,7 @@ export class ScheduleRun {
   #state: ScheduleState;
   readonly #running = new Map<string, Running>();
   #waiting: WaitingStart[] = [];
+  #told = "";
   /** Something happened beside the passing of time. */
   news = false;
 
@@ -74,7 +85,26 @@ export class ScheduleRun {
 
   report(): ScheduleReport {
     const next = this.#next();
-    return { ...this.#state, running: [...this.#running.keys()], waiting: [...this.#waiting], next };
+    const { spec, paused } = this.#state;
+    const then = next === undefined ? "no tick any more" : `next ${new Date(next).toISOString()}`;
+    const message = `${timingText(spec)}, ${paused === undefined ? then : "paused"}`;
+    return {
+      ...this.#state,
+      spec: toldSpec(spec),
+      running: [...this.#running.keys()],
+      waiting: [...this.#waiting],
+      next,
+      message,
+    };
+  }
+
+  /** Says how the schedule stands, when that is something new. */
+  tell(): void {
+    const report = this.report();
+    const text = encodePayload(report);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#wf.progress(report);
   }
 
   #set(change: Partial<ScheduleState>): void {

@@ -1,7 +1,9 @@
 /** When a schedule starts its workflow: what people write, checked and brought into one form, and the ticks that follow from it. */
 import { cronProblem, nextCron } from "../core/cron.ts";
+import { digest } from "../core/digest.ts";
 import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
+import { encodePayload } from "../core/payload.ts";
 import { unitInterval } from "../core/random.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 
@@ -76,6 +78,8 @@ export interface ScheduleSpec {
   readonly tags?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly note?: string;
+  /** Where it is told: stands for an input that is too large for that. */
+  readonly inputDigest?: string;
   /** Written in a flow, which takes it away again when it is no longer there. */
   readonly fromFlow?: true;
 }
@@ -112,6 +116,16 @@ export function scheduleSpec(name: string, options: ScheduleOptions): ScheduleSp
   const problem = specProblem(spec);
   if (problem !== undefined) throw new PerdureError("INVALID_ARGUMENT", `schedule ${name}: ${problem}`);
   return spec;
+}
+
+/** Longest text of an input that is told. */
+const TOLD_INPUT = 2000;
+
+/** The form in which a schedule is told with every change: without a large input. */
+export function toldSpec(spec: ScheduleSpec): ScheduleSpec {
+  const { input, ...rest } = spec;
+  const text = input === undefined ? "" : encodePayload(input);
+  return text.length <= TOLD_INPUT ? spec : { ...rest, inputDigest: digest(text) };
 }
 
 /** What is wrong with a schedule, or undefined. */

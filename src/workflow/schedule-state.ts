@@ -72,6 +72,8 @@ export interface ScheduleReport extends ScheduleState {
   readonly waiting: readonly WaitingStart[];
   /** The next tick, epoch milliseconds; undefined while it is paused and after the last one. */
   readonly next: number | undefined;
+  /** For people who see the run of the schedule among others. */
+  readonly message: string;
 }
 
 /** What a schedule is asked to start now. */
@@ -87,7 +89,7 @@ export interface BackfillRequest {
 }
 
 /** How many decisions a schedule remembers. */
-const REMEMBERED = 20;
+const REMEMBERED = 10;
 
 /** Adds a decision; one that is like the last is counted with it. */
 export function remember(recent: readonly ScheduleEntry[], entry: ScheduleEntry): readonly ScheduleEntry[] {

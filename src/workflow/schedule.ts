@@ -64,7 +64,7 @@ async function live(wf: WorkflowContext, input: ScheduleInput): Promise<void> {
   answer(wf, schedule);
   for (;;) {
     await schedule.settle();
-    wf.progress(schedule.report());
+    schedule.tell();
     if (wf.info.historyLength >= CONTINUE_AFTER && !schedule.busy) {
       await wf.handlersFinished();
       if (!schedule.busy) return wf.continueAsNew(schedule.carried());
@@ -90,7 +90,7 @@ function answer(wf: WorkflowContext, schedule: ScheduleRun): void {
     <I, O>(handle: (input: I) => O | Promise<O>) =>
     async (input: I): Promise<O> => {
       const result = await handle(input);
-      wf.progress(schedule.report());
+      schedule.tell();
       return result;
     };
   wf.on(

@@ -14,6 +14,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const go = signal("go");
 const quick = workflow("quick", async (_wf, input: unknown) => input);
+const size = workflow("size", async (_wf, { text }: { text: string }) => text.length);
 const slow = workflow("slow", async (wf) => wf.waitFor(go));
 
 /** Names of the runs a schedule started, oldest first, and how they stand. */
@@ -478,5 +479,20 @@ describe("a flow with a schedule", () => {
     await all.schedules.create("nightly", { workflow: "nightly", every: "2h" });
     await using other = await b.engine({ workflows: [yaml('schedule: "0 3 * * *"')] });
     expect((await other.schedules.list()).map(({ spec }) => spec.everyMs)).toEqual([2 * HOUR]);
+  });
+});
+
+describe("a large input", () => {
+  test("reaches the runs, but is not told with every tick", async () => {
+    const b = await benchAt(START);
+    await using engine = await b.engine({ workflows: [size] });
+    const input = { text: "x".repeat(100_000) };
+    const handle = await engine.schedules.create("s", { workflow: size, every: "1m", input });
+    await pass(b, 2 * MINUTE);
+    expect(await (await engine.handle("s@2027-03-01T00:02:00.000Z")).result()).toEqual(100_000);
+    const { spec } = await handle.describe();
+    expect([spec.input, spec.inputDigest]).toEqual([undefined, expect.any(String)]);
+    const [, ...history] = await (await engine.handle("schedule:s")).history();
+    expect(JSON.stringify(history).length).toBeLessThan(20_000);
   });
 });

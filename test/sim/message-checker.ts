@@ -1,4 +1,5 @@
 /** What must hold of updates, of messages that runs send each other, of runs that go on as new, and of children. */
+import type { Ending } from "../../src/core/machine.ts";
 import { encodePayload } from "../../src/core/payload.ts";
 import type { AnswerRow, EventRow, LoadedRun, RunRow, Store } from "../../src/store/store.ts";
 import type { RunClient } from "./client.ts";
@@ -45,18 +46,21 @@ async function checkUpdates(
 ): Promise<void> {
   const where = `run ${row.run} (${row.workflowId})`;
   const moved = new Set(machine.messages.keptUpdates.map(({ message }) => message));
-  for (const event of history) {
+  const resumed = history.findLastIndex(({ type }) => type === "Resumed");
+  for (const [index, event] of history.entries()) {
     if (event.type !== "UpdateAccepted") continue;
     const number = keysOf(event).m!;
     if (row.status === "continued_as_new" && moved.has(number)) continue;
     const answer = await base.answer(row.run, number);
-    const wrong = answer === undefined ? "it has no answer" : wrongAnswer(answer, endings.get(number));
+    const wrong = answer === undefined ? "it has no answer" : wrongAnswer(answer, endings.get(number), index < resumed);
     if (wrong !== undefined) fail("I4 answer", `${where}: update ${number} was accepted, and ${wrong}`);
   }
 }
 
-function wrongAnswer({ status, data }: AnswerRow, ending: ReturnType<Replayed["endings"]["get"]>): string | undefined {
+/** @param changed a resume has set things aside that the handler may have come to its end by. */
+function wrongAnswer({ status, data }: AnswerRow, ending: Ending | undefined, changed: boolean): string | undefined {
   if (status === "accepted") return "it was never answered";
+  if (changed) return undefined;
   if (status === "rejected" && data.includes('"RUN_CLOSED"')) return undefined;
   if (ending === undefined) return `it was answered (${data}), although its handler never ended`;
   if (ending.ok !== (status === "completed")) return `its answer is ${status}: ${data}`;
@@ -65,20 +69,15 @@ function wrongAnswer({ status, data }: AnswerRow, ending: ReturnType<Replayed["e
   return undefined;
 }
 
-/** What nobody had taken goes on: it is in the history of the run after that, too. */
+/** What nobody had taken goes on: it is in the history of a later run, too. */
 function checkContinued({ row, machine }: Replayed<RunRow>, loaded: readonly LoadedRun[], fail: Fail): void {
   const where = `run ${row.run} (${row.workflowId})`;
-  const next = loaded
-    .filter((one) => one.row.chain === row.chain && one.row.run > row.run)
-    .sort((a, b) => a.row.run - b.row.run)[0];
-  if (next === undefined) {
-    fail("I4 continued", `${where} continued as new, and there is no such run`);
-    return;
-  }
-  const received = next.events.filter(({ type }) => type === "SignalReceived").map((event) => keysOf(event).m);
-  const kept = machine.messages.kept.map(({ message }) => message);
-  const lost = kept.filter((number) => !received.includes(number));
-  if (lost.length > 0) fail("I4 continued", `${where}: signals ${lost.join(", ")} are not in run ${next.row.run}`);
+  const later = loaded.filter((one) => one.row.chain === row.chain && one.row.run > row.run);
+  if (later.length === 0) fail("I4 continued", `${where} continued as new, and there is no such run`);
+  const received = later.flatMap(({ events }) => events.filter(({ type }) => type === "SignalReceived"));
+  const numbers = new Set(received.map((event) => keysOf(event).m));
+  const lost = machine.messages.kept.map(({ message }) => message).filter((number) => !numbers.has(number));
+  if (lost.length > 0) fail("I4 continued", `${where}: signals ${lost.join(", ")} are in no later run`);
 }
 
 interface Told {
@@ -111,12 +110,24 @@ function checkTells(loaded: readonly LoadedRun[], fail: Fail): void {
 
 /** The outcome of a child reaches its parent, unless that does not wait for it any more. */
 function checkOutcomes(loaded: readonly LoadedRun[], fail: Fail): void {
-  for (const { row } of loaded) {
+  for (const { row, events } of loaded) {
     const { parent } = row;
     const of = parent === null ? undefined : loaded.find((one) => one.row.run === parent.run);
     if (parent === null || of === undefined || row.status === "continued_as_new") continue;
     const settled = of.events.some((event) => event.type !== "ChildStarted" && keysOf(event).c === parent.command);
+    if (outlived(row, events, of.row))
+      fail("I9 close policy", `run ${row.run} was to end with its parent ${parent.run} and did not`);
     if (!settled && of.row.closedAt === null)
       fail("I4 outcome", `run ${row.run} has ended, and its parent ${parent.run} does not know it`);
   }
+}
+
+/** A message is there long before that. */
+const LONG_MS = 120_000;
+
+/** Whether a child went on long after its parent without having been told to stop. */
+function outlived(row: RunRow, events: readonly EventRow[], of: RunRow): boolean {
+  if (of.closedAt === null || of.status === "continued_as_new" || row.parent?.onClose === "abandon") return false;
+  const told = events.some(({ type }) => type === "CancelRequested" || type === "RunTerminated");
+  return !told && row.createdAt < of.closedAt && events.at(-1)!.at > of.closedAt + LONG_MS;
 }

@@ -102,7 +102,7 @@ function replayOne<Row extends ReplayedRun>(
         const event = plan.rows[next++];
         if (event === undefined) return;
         early ??= tooEarly(event, machine);
-        if (event.type === "UpdateAccepted") checkAccepted(event, machine, unacceptable);
+        if (event.type === "UpdateAccepted" && event.verify) checkAccepted(event, machine, unacceptable);
         machine.openTurn();
         machine.apply(event, event.verify);
       },

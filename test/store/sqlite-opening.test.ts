@@ -90,7 +90,7 @@ describe("store addresses", () => {
   });
 
   it("are refused when there is no such store", async () => {
-    for (const address of ["postgres://db/x", "mysql:x", "sqlite:", ""]) {
+    for (const address of ["mysql:x", "sqlite:", ""]) {
       await expect(openStore(address)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     }
   });

@@ -92,5 +92,7 @@ function columnsFor(runs: readonly RunDescription[]): Column[] {
 }
 
 function progressText(progress: unknown): string {
+  const { message } = (typeof progress === "object" && progress !== null ? progress : {}) as { message?: unknown };
+  if (typeof message === "string") return message;
   return typeof progress === "string" ? progress : JSON.stringify(jsonValue(progress));
 }

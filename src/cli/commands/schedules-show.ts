@@ -14,7 +14,7 @@ export const schedulesShow: Command = {
   summary: "one schedule: what it did, what it skipped and why",
   usage: "NAME",
   options: {},
-  examples: [["perdure schedules show nightly", "with its last twenty decisions"]],
+  examples: [["perdure schedules show nightly", "with its last decisions"]],
   run: (invocation) => withConnection(invocation, (connection) => show(invocation, connection)),
 };
 

@@ -152,7 +152,7 @@ describe("the progress of a run", () => {
       tags: {},
       progress: undefined,
       parent: undefined,
-    waitingFor: undefined,
+      waitingFor: undefined,
       open,
       error: undefined,
       crashes: 0,

@@ -4,7 +4,7 @@ import type { StyledLine } from "../text/styled-line.ts";
 
 const WIDTH = 20;
 
-/** A bar for `{ done, total }`, with its `message` if it has one; any other value as it is. */
+/** A bar for `{ done, total }`, with its `message` if it has one; of anything else its `message`, or it as it is. */
 export function toldLine(value: unknown): StyledLine {
   const { done, total, message } = (typeof value === "object" && value !== null ? value : {}) as Record<
     string,
@@ -17,5 +17,6 @@ export function toldLine(value: unknown): StyledLine {
     const bar = `${"█".repeat(full)}${"░".repeat(WIDTH - full)}`;
     return ["  ", ["green", bar], ` ${done}/${total}`, ["dim", ` ${Math.floor(share * 100)}%`], words];
   }
+  if (typeof message === "string") return [words];
   return ["  ", plainLine(typeof value === "string" ? value : (JSON.stringify(value) ?? ""))];
 }

@@ -1,0 +1,313 @@
+/**
+ * The steps one run has in flight: starting them, what they come to, giving them up.
+ *
+ * Owner: the run's actor. A step is here from the moment its effect may start until its outcome is on its way into the history.
+ */
+import { CancelledError } from "../core/cancelled.ts";
+import { type NewEvent, newEvent } from "../core/events.ts";
+import { type Failure, toFailure } from "../core/failure.ts";
+import type { Command, Machine } from "../core/machine.ts";
+import { decodePayload, type PayloadCodec } from "../core/payload.ts";
+import type { AttemptRow } from "../store/store.ts";
+import type { Around } from "./around.ts";
+import type { Clock } from "./clock.ts";
+import type { ForeignOutcome } from "./closing.ts";
+import { type CommandSpec, isStep, type StepSpec } from "./command-spec.ts";
+import type { DueTimes } from "./due-times.ts";
+import type { Outbox } from "./outbox.ts";
+import { encodeResult, type RunFacts } from "./run-facts.ts";
+import type { RunHost } from "./run-host.ts";
+import type { RunReporter } from "./run-reporter.ts";
+import { type Prepared, prepareStep } from "./step-context.ts";
+import { type StepHost, StepRun } from "./step-run.ts";
+
+/** What the steps need from their run. */
+export interface StepsHost {
+  /** Whether the run is being advanced. */
+  readonly live: boolean;
+  /** Asks for a place in the next batch. */
+  ready(): void;
+  /** Sets the run's alarm by what is due. */
+  arm(): void;
+  /** Writes rows of what lasts, after a while. */
+  journalLater(): void;
+  /** What an earlier engine left of a command. */
+  takenRow(command: number): AttemptRow | undefined;
+}
+
+/** Parts of the run that its steps work with. */
+export interface StepsParts {
+  readonly facts: RunFacts;
+  readonly machine: Machine<CommandSpec>;
+  readonly engine: Pick<
+    RunHost<never>,
+    "clock" | "log" | "codec" | "deps" | "around" | "mayStart" | "watch" | "services"
+  >;
+  readonly outbox: Outbox;
+  readonly reporter: RunReporter;
+  readonly due: DueTimes;
+}
+
+/** From this many crashes on, attempts are written down before they start (rule 18). */
+const CAREFUL_CRASHES = 2;
+/** Steps held back that people are shown, and after how long. */
+const MAX_HELD_SHOWN = 100;
+const HELD_SHOWN_AFTER_MS = 1000;
+
+export class Steps implements StepHost {
+  readonly #host: StepsHost;
+  readonly #facts: RunFacts;
+  readonly #machine: Machine<CommandSpec>;
+  readonly #engine: StepsParts["engine"];
+  readonly #outbox: Outbox;
+  readonly #reporter: RunReporter;
+  readonly #due: DueTimes;
+  readonly #steps = new Map<number, StepRun>();
+  /** Steps that start once their row is durable. */
+  #careful: StepRun[] = [];
+
+  constructor(host: StepsHost, { facts, machine, engine, outbox, reporter, due }: StepsParts) {
+    this.#host = host;
+    this.#facts = facts;
+    this.#machine = machine;
+    this.#engine = engine;
+    this.#outbox = outbox;
+    this.#reporter = reporter;
+    this.#due = due;
+  }
+
+  get clock(): Clock {
+    return this.#engine.clock;
+  }
+
+  get around(): Around | undefined {
+    return this.#engine.around;
+  }
+
+  get codec(): PayloadCodec | undefined {
+    return this.#engine.codec;
+  }
+
+  get size(): number {
+    return this.#steps.size;
+  }
+
+  has(command: number): boolean {
+    return this.#steps.has(command);
+  }
+
+  /** Whether an attempt of any of them is running. */
+  get running(): boolean {
+    for (const step of this.#steps.values()) if (step.running) return true;
+    return false;
+  }
+
+  /** Whether all of them wait for a time that is known. */
+  get wait(): boolean {
+    for (const id of this.#steps.keys()) if (this.#due.get(id) === undefined) return false;
+    return true;
+  }
+
+  /** The step of a command, with what an earlier engine left of it. */
+  of(command: Command<StepSpec>): StepRun {
+    const known = this.#steps.get(command.id);
+    if (known !== undefined) return known;
+    const step = new StepRun(command, this);
+    this.#steps.set(command.id, step);
+    const row = this.#host.takenRow(command.id);
+    if (row !== undefined) step.restore(row, row.details === null ? undefined : decodePayload(row.details, this.codec));
+    return step;
+  }
+
+  /** Starts a step; when its run has crashed engines before, once its row is durable. */
+  start(command: Command<StepSpec>): void {
+    const step = this.of(command);
+    if (step.done) return;
+    if (step.fresh && (command.spec.config.journalStart || this.#outbox.crashes >= CAREFUL_CRASHES)) {
+      if (!this.mayStart(step)) return;
+      this.#outbox.rows.keep(step.planned());
+      this.#careful.push(step);
+      this.#host.ready();
+    } else {
+      step.begin();
+    }
+  }
+
+  /** Begins the steps whose rows are durable now. False: there were none. */
+  beginCareful(): boolean {
+    if (this.#careful.length === 0) return false;
+    const steps = this.#careful;
+    this.#careful = [];
+    for (const step of steps) step.begin();
+    return true;
+  }
+
+  /** A step that waits for its next attempt is due. False: there is no such step. */
+  due(command: number): boolean {
+    const step = this.#steps.get(command);
+    step?.begin();
+    return step !== undefined;
+  }
+
+  /** Starts the next attempt now, whatever the back-off says. */
+  hurry(command: Command<StepSpec>): void {
+    this.#due.delete(command.id);
+    this.of(command).hurry();
+  }
+
+  // ---- giving up -------------------------------------------------------------------------------------------------------
+
+  /** Stops a step that must not go on. */
+  drop(command: number, reason: Error): void {
+    this.#steps.get(command)?.stop(reason);
+    this.#forget(command);
+  }
+
+  #forget(command: number): void {
+    this.#steps.delete(command);
+    this.#due.delete(command);
+    this.#outbox.rows.settle(command);
+  }
+
+  /** Stops all of them; answers with rows by which the attempts given up do not count as lost. */
+  stop(reason: Error): AttemptRow[] {
+    const rows: AttemptRow[] = [];
+    for (const step of this.#steps.values()) {
+      const row = step.row();
+      if (step.hasRow) rows.push(row.external === true ? row : { ...row, startedAt: null });
+      step.stop(reason);
+    }
+    this.#steps.clear();
+    return rows;
+  }
+
+  // ---- settled from outside --------------------------------------------------------------------------------------------
+
+  /** The event by which somebody else settles a command; none when what it says is out of date, or not the end of the step. */
+  settledElsewhere(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
+    if (outcome.a === undefined) return this.#forced(command, outcome, at);
+    const mine = isStep(command.spec) && this.of(command as Command<StepSpec>).settledElsewhere(outcome);
+    return mine ? this.#forced(command, outcome, at) : [];
+  }
+
+  #forced(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
+    const step = this.#steps.get(command.id);
+    const ran = { at, startedAt: step?.firstAt || at, attempts: step?.attempt ?? 1 };
+    step?.stop(new CancelledError(outcome.r ?? "settled from outside"));
+    this.#forget(command.id);
+    if (outcome.r !== undefined)
+      this.#machine.note("step.forced", {
+        step: command.label ?? command.name,
+        command: command.id,
+        reason: outcome.r,
+      });
+    return [
+      outcome.e === undefined
+        ? newEvent.stepCompleted(command, ran, JSON.stringify(outcome.p ?? null))
+        : newEvent.stepFailed(command, ran, outcome.e),
+    ];
+  }
+
+  // ---- held back -------------------------------------------------------------------------------------------------------
+
+  /** Rows for the first of the steps that have been held back for a while. */
+  keepHeldRows(): void {
+    const now = this.clock.now();
+    let shown = 0;
+    for (const step of this.#steps.values()) {
+      if (step.heldAt === 0) continue;
+      if (++shown > MAX_HELD_SHOWN) return;
+      if (now - step.heldAt >= HELD_SHOWN_AFTER_MS) this.#keepHeldRow(step);
+      else this.#host.journalLater();
+    }
+  }
+
+  #keepHeldRow(step: StepRun): void {
+    if (step.hasRow && step.fresh) return;
+    step.hasRow = true;
+    this.#outbox.rows.keep(step.row());
+  }
+
+  // ---- StepHost --------------------------------------------------------------------------------------------------------
+
+  mayStart(step: StepRun): boolean {
+    if (!this.#host.live || this.#outbox.pausing) return false;
+    if (this.#engine.mayStart(step, this.#facts)) return true;
+    this.#host.journalLater();
+    return false;
+  }
+
+  admitted(step: StepRun): void {
+    // What is over or about to be given up is not begun; a step whose row is being written begins with it.
+    if (this.#machine.ending !== undefined || this.#machine.blockage !== undefined || this.#careful.includes(step))
+      return;
+    if (this.#steps.get(step.command.id) === step) this.start(step.command);
+    if (this.#outbox.hasNews) this.#host.ready();
+  }
+
+  jitterSeed(step: StepRun): string {
+    return `${this.#facts.runId}:${step.command.id}`;
+  }
+
+  prepare(step: StepRun): Prepared {
+    this.#reporter.started(step.command, step.attempt);
+    return prepareStep(step, this.#facts, this.#engine, (level, message) =>
+      this.#reporter.line(step.command, level, message),
+    );
+  }
+
+  watch(step: StepRun): void {
+    this.#engine.watch(step);
+  }
+
+  transact(step: StepRun): Promise<unknown> {
+    return this.#engine.services.transact({ facts: this.#facts }, step);
+  }
+
+  completionToken({ command, attempt }: StepRun): string {
+    return this.#engine.services.completionToken(this.#facts.runId, {
+      c: command.id,
+      g: command.generation,
+      a: attempt,
+    });
+  }
+
+  onCompleted(step: StepRun, value: unknown): void {
+    const ran = { at: this.clock.now(), startedAt: step.startedAt, attempts: step.attempt };
+    const { command } = step;
+    let event: NewEvent;
+    try {
+      const result = encodeResult(this.#engine, this.#facts, value, `the result of ${command.label ?? command.name}`);
+      event = newEvent.stepCompleted(command, ran, result);
+    } catch (error) {
+      event = newEvent.stepFailed(command, ran, toFailure(error));
+    }
+    this.#settle(step, event);
+  }
+
+  onFailed(step: StepRun, thrown: Failure): void {
+    const failure = this.#reporter.clean(thrown);
+    const ran = { at: this.clock.now(), startedAt: step.startedAt, attempts: step.attempt };
+    this.#reporter.gaveUp(step.command, step.attempt, failure);
+    this.#settle(step, newEvent.stepFailed(step.command, ran, failure));
+  }
+
+  #settle({ command }: StepRun, event: NewEvent): void {
+    this.#forget(command.id);
+    this.#outbox.arrive({ at: event.at, command, event });
+    this.#host.ready();
+  }
+
+  onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void {
+    if (step.lastFailure !== undefined) step.lastFailure = this.#reporter.clean(step.lastFailure);
+    step.hasRow = true;
+    this.#outbox.rows.keep(step.row());
+    if (why === "retry") this.#reporter.retrying(step.command, step.attempt - 1, step.lastFailure!, step.nextAt!);
+    this.#host.ready();
+  }
+
+  onWaiting(step: StepRun, due: number): void {
+    this.#due.set(step.command.id, due);
+    this.#host.arm();
+  }
+}
