@@ -440,4 +440,22 @@ export const MUTATIONS = [
       ],
     ],
   },
+  {
+    name: "conditions: one times out in the transition that makes it true",
+    edits: [
+      ["src/engine/outbox.ts", 'if (kind !== "wait") return events.length > 0;', 'if (kind !== "wait") return false;'],
+    ],
+  },
+  {
+    name: "children: those of what was set aside are taken for present ones",
+    edits: [["src/engine/takeover.ts", "generation === plan.generation(command)", "generation >= 0"]],
+  },
+  {
+    name: "children: those that come while their parent ends are not told",
+    edits: [["src/engine/children.ts", "if (this.#parent.leaving) this.#late.push(child);", ""]],
+  },
+  {
+    name: "a pause writes rows of what is settled",
+    edits: [["src/engine/run-actor.ts", "      .filter(({ command }) => this.#outbox.rows.has(command))\n", ""]],
+  },
 ];

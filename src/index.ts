@@ -16,6 +16,14 @@ export type {
   UpdateHandle,
   UpdateOptions,
 } from "./client/run-handle.ts";
+export type {
+  BackfillOptions,
+  ScheduleCall,
+  ScheduleDescription,
+  ScheduleHandle,
+  Schedules,
+  TriggerOptions,
+} from "./client/schedules.ts";
 export type { WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
 export { CancelledError } from "./core/cancelled.ts";
 export type { Point } from "./core/cut.ts";
@@ -65,5 +73,7 @@ export {
 export type { Logger } from "./workflow/logger.ts";
 export type { MapOptions, Settled } from "./workflow/map.ts";
 export type { Compensation, Saga, Undo } from "./workflow/saga.ts";
+export type { Overlap, ScheduleOptions, ScheduleSpec, ScheduleTiming, Time } from "./workflow/schedule-spec.ts";
+export type { ScheduleCause, ScheduleEntry, SchedulePause, WaitingStart } from "./workflow/schedule-state.ts";
 export { type Query, query, type Signal, signal, type Update, update } from "./workflow/signal.ts";
 export { type AnyWorkflow, type Workflow, workflow } from "./workflow/workflow.ts";

@@ -6,7 +6,11 @@ import type { Workload } from "./workload.ts";
 
 const counter = entity("counter", {
   state: { count: 0 },
-  on: { add: (state, n: number) => (state.count += n) },
+  on: {
+    add: (state, n: number) => {
+      state.count += n;
+    },
+  },
 });
 
 /** Long-lived runs that wait for messages: what so many of them leave on the heap, and how long one takes to answer. */
@@ -29,7 +33,10 @@ export const entities: Workload = {
     await span.begin();
     // Every 97th: none of them is warm.
     let key = 0;
-    const { p50Ms, p99Ms } = await drive(setting.quick ? 50 : 500, 1, () => add((key += 97)));
+    const { p50Ms, p99Ms } = await drive(setting.quick ? 50 : 500, 1, () => {
+      key += 97;
+      return add(key);
+    });
     await span.end();
     const seen = { n, concurrency: 1, better: "lower", rssMb: rssMb() } as const;
     return [

@@ -6,6 +6,7 @@ import type { FlowDefinition, Problem } from "../flow/model.ts";
 import { hasErrors } from "../flow/problem.ts";
 import { flowFromJSON, readFlow } from "../flow/reader.ts";
 import type { Store } from "../store/store.ts";
+import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { type Activities, activitiesFor, knownNames } from "./activity-sources.ts";
 import { isFlowFile, locate, named, namedFlows } from "./flow-files.ts";
@@ -114,6 +115,11 @@ export async function loadOrigin(
   run: { readonly workflow: string; readonly version: string | null; readonly meta: string | null },
   agents: readonly string[],
 ): Promise<Runnable> {
+  if (run.workflow === SCHEDULE_WORKFLOW)
+    throw usageError(
+      `this run is a schedule: it goes on where an engine has the workflow ${run.version ?? ""}`,
+      "perdure schedules list shows the schedules; perdure schedules resume NAME lifts a pause",
+    );
   const origin = originOf(run.meta);
   const agentFiles = agents.length > 0 ? agents : presentFiles(origin.agents ?? []);
   const stored = run.version === null ? undefined : await store.definition(run.version);

@@ -1,6 +1,7 @@
 /** Runs that are due and that nobody takes, by the code they wait for. */
 import type { Connection } from "../client/connect.ts";
 import type { RunStatus } from "../core/status.ts";
+import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 import { CodeAtHand, codeName } from "./code-at-hand.ts";
 import type { Project } from "./project.ts";
 
@@ -28,6 +29,7 @@ export async function waitingCode({ store }: Connection, project: Project): Prom
       const meta = rows.find((row) => row.version === version && row.owner === null)?.meta ?? null;
       const here = (await code.find({ workflow, version, meta }, store)) !== undefined;
       const name = version === null ? `${workflow} (without a version)` : codeName({ workflow, version });
+      if (workflow === SCHEDULE_WORKFLOW) return waitingSchedules(version ?? "", runs, here);
       const why = here ? "no engine with it is running" : "no engine has it";
       return {
         here,
@@ -38,4 +40,9 @@ export async function waitingCode({ store }: Connection, project: Project): Prom
       };
     }),
   );
+}
+
+function waitingSchedules(target: string, count: number, here: boolean): WaitingCode {
+  const message = `${count} ${count === 1 ? "schedule waits" : "schedules wait"} for an engine that has ${target}`;
+  return { here, message, hint: `open one with it: open({ workflows: [${target}, …] })` };
 }

@@ -1,5 +1,6 @@
 /** Runs that could go on but do not, because no engine has their code. */
 import type { RunRow } from "../store/store.ts";
+import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 
 /** Code that a run waits for. */
 export interface AwaitedCode {
@@ -25,6 +26,8 @@ export function awaitedCode(
 
 /** Why a run that waits for code does not go on. */
 export function awaitedText({ workflow, version }: AwaitedCode): string {
+  if (workflow === SCHEDULE_WORKFLOW)
+    return `it is a schedule and waits for an engine that has ${version ?? "its workflow"}`;
   const code = version === undefined ? `${workflow} (without a version)` : `${workflow}@${version}`;
   return `it waits for an engine that has ${code}; deploy that version beside the others`;
 }

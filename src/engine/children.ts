@@ -21,6 +21,10 @@ export interface Parent {
   arrive(command: Command<CommandSpec>, event: NewEvent): void;
   tell(message: NewMessage): void;
   eased(): void;
+  /** Whether the run is no longer advanced here: it has ended, or somebody else goes on with it. */
+  readonly gone: boolean;
+  /** Whether what lets the run go is on its way to the store: it names the children there were. */
+  readonly leaving: boolean;
   /** False when people stopped the workflow; {@link Children.admitted} is called once the child may be started. */
   mayStartChild(command: Command<ChildSpec>): boolean;
 }
@@ -37,6 +41,8 @@ export interface StartedRow {
 export interface ChildStarter<A> {
   /** Starts the child of a command, or finds it. Rejects when its workflow id belongs to another run. */
   startChild(parent: A, command: Command<ChildSpec>): Promise<StartedRow>;
+  /** A child came into being when its parent was gone: tells it to stop if the parent has ended. */
+  outlived(parent: A, child: ChildRow): void;
   runId(run: number): string;
 }
 
@@ -47,6 +53,8 @@ export class Children<A extends Parent = Parent> {
   readonly #starting = new Set<number>();
   /** To be started once people let the run go on. */
   readonly #held = new Set<number>();
+  /** Came into being while the run was being let go. */
+  readonly #late: ChildRow[] = [];
   /** Told to the code already. */
   readonly #told = new Set<number>();
 
@@ -100,6 +108,11 @@ export class Children<A extends Parent = Parent> {
     );
   }
 
+  /** The run has ended, which its late children have not been told. */
+  close(): void {
+    for (const child of this.#late) this.#starter.outlived(this.#parent, child);
+  }
+
   /** What held a start back does not any more. */
   admitted(command: Command<ChildSpec>): void {
     if (!this.#held.delete(command.id)) return;
@@ -112,7 +125,13 @@ export class Children<A extends Parent = Parent> {
     const { machine, clock } = this.#parent;
     if (outcome === undefined) {
       const { onParentClose: onClose = "cancel" } = command.spec.options;
-      this.#open.set(command.id, { run, workflowId, command: command.id, generation: command.generation, onClose });
+      const child = { run, workflowId, command: command.id, generation: command.generation, onClose };
+      if (this.#parent.gone) {
+        this.#starter.outlived(this.#parent, child);
+        return;
+      }
+      if (this.#parent.leaving) this.#late.push(child);
+      this.#open.set(command.id, child);
     }
     if (!machine.open.has(command.id)) this.cancel(command.id, "it was given up while it was being started");
     else if (outcome === undefined) this.#tell(command, workflowId, runId);

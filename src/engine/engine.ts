@@ -221,7 +221,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     const about = { run, workflowId: spec.workflowId, workflow: spec.workflow.name };
     const { version, createdAt, meta, request, tags = null, parent = null } = row;
     const facts = this.facts(
-      { ...about, version, createdAt, meta, request, tags, parent },
+      { ...about, version, createdAt, meta, request, tags, parent, progress: null },
       spec.secrets,
       deadlineOf(spec, row.createdAt),
     );

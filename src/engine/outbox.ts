@@ -259,12 +259,17 @@ export class Outbox {
     } else if (command.kind === "timer") {
       events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.rows.settle(command.id);
-    } else if (messages.some(({ kind, name }) => kind === "signal" && name === command.name))
-      this.#arrivals.push(arrival);
+    } else if (this.#mayBeSettled(command, messages, events)) this.#arrivals.push(arrival);
     else {
       events.push(newEvent.waitTimedOut(command, this.#stamp(Math.max(arrival.at, this.#now()))));
       this.rows.settle(command.id);
     }
+  }
+
+  /** Whether what comes before a timeout may make it void: a signal answers its wait, anything makes a predicate true. */
+  #mayBeSettled({ kind, name }: Command, messages: readonly MessageRow[], events: readonly NewEvent[]): boolean {
+    if (kind !== "wait") return events.length > 0;
+    return messages.some((message) => message.kind === "signal" && message.name === name);
   }
 
   /** The row of the wait that takes this signal goes with it: a wait that gets its signal has no outcome of its own. */

@@ -85,6 +85,7 @@ function recordingOf(recorded: RecordedHistory): Recording {
     meta: null,
     request: null,
     tags,
+    progress: null,
   };
   return { facts, events, inFlight, check: check ?? undefined };
 }

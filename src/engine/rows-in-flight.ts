@@ -17,6 +17,11 @@ export class RowsInFlight {
     for (const row of rows) this.#kept.add(row.command);
   }
 
+  /** Whether a command has a row from before that is not settled. */
+  has(command: number): boolean {
+    return this.#kept.has(command);
+  }
+
   /** Keeps the row of a command in flight. */
   keep(row: AttemptRow): void {
     this.#changed.set(row.command, row);

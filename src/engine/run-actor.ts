@@ -82,6 +82,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   #releasing = false;
   readonly #children: Children;
   #tags: Record<string, string>;
+  /** What was told last while the history was replayed: a crash may have kept it from the row. */
+  #progress: Payload | undefined;
 
   constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
     this.#engine = engine;
@@ -309,6 +311,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     if (check !== undefined) this.machine.verifyCheck(check);
     this.machine.trace(undefined);
     if (!sameTags(this.#tags, this.facts.tags)) this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
+    const progress = this.#progress;
+    if (progress !== undefined && progress !== this.facts.progress) this.#outbox.tell({ progress });
     this.#reporter.recovered(this.seq, this.crashes);
   }
 
@@ -321,6 +325,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
       this.#engine.parked(this, image.wakeAt);
       return;
     }
+    if (isClosed(image.status)) this.#children.close();
     if (isClosed(image.status)) this.#reporter.closed(image.status, this.machine.ending);
     else if (image.status === "paused") this.#reporter.paused();
     else this.#reporter.blocked(this.machine.blockage!);
@@ -528,6 +533,14 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     if (this.phase === "live") this.ready();
   }
 
+  get gone(): boolean {
+    return this.phase === "gone";
+  }
+
+  get leaving(): boolean {
+    return this.#inFlight?.image?.owned === false;
+  }
+
   /** Something that kept the run from parking is over. */
   eased(): void {
     if (this.phase === "live" && !this.#applying && this.#inFlight === undefined) this.#settleDown();
@@ -539,9 +552,9 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   }
 
   giveUp(reason: Error): readonly AttemptRow[] {
-    const left = (this.#takenOver?.attempts ?? NONE).map((row) =>
-      row.external === true ? row : { ...row, startedAt: null },
-    );
+    const left = (this.#takenOver?.attempts ?? NONE)
+      .filter(({ command }) => this.#outbox.rows.has(command))
+      .map((row) => (row.external === true ? row : { ...row, startedAt: null }));
     const rows = [...left, ...this.#steps.stop(reason)];
     this.dropAll(() => reason);
     return rows;
@@ -605,8 +618,12 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   /** A note was made. */
   onNote({ kind, data }: Note): void {
     if (kind === "tag") this.#tag(data.tags as Readonly<Record<string, unknown>>);
-    if (this.phase !== "live") return;
-    if (kind === "progress") this.#outbox.tell({ progress: encodePayload(data.value, this.codec) });
+    const progress = kind === "progress" ? encodePayload(data.value, this.codec) : undefined;
+    if (this.phase !== "live") {
+      this.#progress = progress ?? this.#progress;
+      return;
+    }
+    if (progress !== undefined) this.#outbox.tell({ progress });
     this.#reporter.note(kind, data);
   }
 

@@ -22,17 +22,19 @@ export interface RunFacts {
   readonly request: string | null;
   /** Tags the row has: those of the start, and what `tag` said until the run was taken over. */
   readonly tags: Readonly<Record<string, string>>;
+  /** The progress the row has. */
+  readonly progress: Payload | null;
 }
 
 /** Columns of a run's row that its facts are made of. */
 export type FactsRow = Pick<
   RunRow,
-  "run" | "workflowId" | "workflow" | "version" | "createdAt" | "meta" | "request" | "tags" | "parent"
+  "run" | "workflowId" | "workflow" | "version" | "createdAt" | "meta" | "request" | "tags" | "progress" | "parent"
 >;
 
 /** The facts of a run, from its row. */
 export function factsOf(row: FactsRow, storeId: string, secrets: Secrets, deadline: number | undefined): RunFacts {
-  const { run, workflowId, workflow, version, createdAt, meta, request, tags, parent } = row;
+  const { run, workflowId, workflow, version, createdAt, meta, request, tags, progress, parent } = row;
   return {
     run,
     runId: formatRunId(storeId, run),
@@ -45,6 +47,7 @@ export function factsOf(row: FactsRow, storeId: string, secrets: Secrets, deadli
     parent,
     meta,
     request,
+    progress,
     tags: tags === null ? {} : (JSON.parse(tags) as Record<string, string>),
   };
 }

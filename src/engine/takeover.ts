@@ -129,7 +129,9 @@ export class Takeover {
     host.activate(actor);
     if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
     if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
-    const { attempts, messages, children, unanswered } = left;
+    const { attempts, messages, unanswered } = left;
+    // What was set aside has left its children to themselves: they were told to stop, and are no command's any more.
+    const children = left.children.filter(({ command, generation }) => generation === plan.generation(command));
     const { inbox, crashes } = left.row;
     const { check, open } = parkedAt(left.row, history.length);
     const length = history.length;

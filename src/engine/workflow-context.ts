@@ -46,7 +46,13 @@ export interface ContextHost {
   /** The workflow that a start of this one, or of one of this name, gets; undefined when the engine does not have it. */
   workflow(of: string | AnyWorkflow): AnyWorkflow | undefined;
   /** Puts a message into the inbox of the current run of a workflow id; once for each key. */
-  send(workflowId: string, kind: "signal" | "cancel" | "terminate", name: string, value: unknown, key: string): Promise<void>;
+  send(
+    workflowId: string,
+    kind: "signal" | "cancel" | "terminate",
+    name: string,
+    value: unknown,
+    key: string,
+  ): Promise<void>;
   /** A token that nobody else can make, and where to post to with it. */
   callbackToken(runId: string, nonce: string): string;
   callbackUrl(token: string): string | undefined;

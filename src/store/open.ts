@@ -1,5 +1,5 @@
 import { PerdureError } from "../core/errors.ts";
-import { schemeOf, sqlitePath } from "./address.ts";
+import { isPostgres, schemeOf, sqlitePath } from "./address.ts";
 import { createMemoryStore } from "./memory/memory-store.ts";
 import type { Durability } from "./sqlite/protocol.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
@@ -17,7 +17,7 @@ export const DEFAULT_STORE = "sqlite:.perdure/store.db";
 export async function openStore(address: string, options: { readonly durability?: Durability } = {}): Promise<Store> {
   const scheme = schemeOf(address);
   if (scheme === "memory") return createMemoryStore();
-  if (scheme === "postgres" || scheme === "postgresql") {
+  if (isPostgres(address)) {
     const { openPostgresStore } = await import("./postgres/postgres-store.ts");
     return openPostgresStore(address);
   }

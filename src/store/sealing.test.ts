@@ -37,6 +37,14 @@ describe("sealing", () => {
     expect(createSealer({ kind: "sqlite", path: join(folder, "deep", "app.db") }, {}).unseal(sealed)).toBe("x");
   });
 
+  it("needs a key from outside for a database on a server, as every process must have the same", () => {
+    for (const store of ["postgres://db/app", { kind: "postgres", id: "abc123" }]) {
+      expect(() => createSealer(store, {}).seal("x")).toThrow("set PERDURE_KEY");
+      const sealed = createSealer(store, { PERDURE_KEY: "k" }).seal("x");
+      expect(createSealer(store, { PERDURE_KEY: "k" }).unseal(sealed)).toBe("x");
+    }
+  });
+
   it("says what is wrong when the text was changed or the key file is missing or damaged", () => {
     const address = join(folder, "app.db");
     const sealed = createSealer(address, {}).seal("x");

@@ -6,7 +6,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { PerdureError } from "../core/errors.ts";
-import { sqlitePath } from "./address.ts";
+import { isPostgres, sqlitePath } from "./address.ts";
 
 /** Turns text into text that only the holder of the key can read, and back. */
 export interface Sealer {
@@ -25,7 +25,8 @@ const TAG_BYTES = 16;
 
 /**
  * The sealer of a store. The key is looked for at the first use: `PERDURE_KEY` (any text), else the file `<database>.key`, else,
- * for stores without a file, a random one that lives as long as this process.
+ * for stores in memory, a random one that lives as long as this process. Stores on a server have no other than `PERDURE_KEY`, as
+ * every process must have the same.
  */
 export function createSealer(
   store?: SealedStore,
@@ -60,6 +61,12 @@ function unseal(key: Buffer, text: string): string {
 
 function findKey(store: SealedStore | undefined, given: string | undefined, creating: boolean): Buffer {
   if (given !== undefined && given !== "") return scryptSync(given.normalize("NFC"), "perdure.secrets", KEY_BYTES);
+  if (store !== undefined && (typeof store === "string" ? isPostgres(store) : store.kind === "postgres")) {
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      "secrets and callback tokens on PostgreSQL need a key: set PERDURE_KEY to the same long random text for every process, for example what `openssl rand -base64 32` prints",
+    );
+  }
   const database = databaseFile(store);
   return database === undefined ? passingKey(store) : keyFromFile(`${database}.key`, creating);
 }

@@ -5,6 +5,7 @@ import { connect } from "../../src/client/connect.ts";
 import type { Perdure } from "../../src/client/open.ts";
 import type { ScheduleDescription } from "../../src/client/schedules.ts";
 import { type Flow, parseFlow } from "../../src/flow/index.ts";
+import { crashEverywhere } from "../../src/testing/crash-everywhere.ts";
 import type { Overlap } from "../../src/workflow/schedule-spec.ts";
 import { signal } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
@@ -494,5 +495,27 @@ describe("a large input", () => {
     expect([spec.input, spec.inputDigest]).toEqual([undefined, expect.any(String)]);
     const [, ...history] = await (await engine.handle("schedule:s")).history();
     expect(JSON.stringify(history).length).toBeLessThan(20_000);
+  });
+});
+
+describe("a crash at any commit", () => {
+  const rest = workflow("rest", async (wf) => wf.sleep("90s"));
+  test("changes nothing about what is started and told", async () => {
+    const { result, crashes } = await crashEverywhere({ workflows: [rest] }, async (env) => {
+      const handle = await env.schedules.create("s", { workflow: rest, every: "1m", overlap: "buffer-one" });
+      await env.clock.advance("3m");
+      await handle.pause("a while");
+      await env.clock.advance("2m");
+      await handle.trigger({ overlap: "allow-all" });
+      await handle.resume();
+      await env.clock.advance("2m");
+      const { recent, started: count, skipped } = await handle.describe();
+      const runs = await started(env, "s");
+      // Its history is replayed when the environment is closed.
+      await (await env.handle("schedule:s")).terminate();
+      return { runs: runs.length, count, skipped, recent: recent.map(({ tick, outcome }) => [tick, outcome]) };
+    });
+    expect(result.runs).toBe(result.count);
+    expect(crashes).toBeGreaterThan(20);
   });
 });

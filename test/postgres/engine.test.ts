@@ -192,7 +192,7 @@ async function underLoad(address: string, engines: readonly Perdure[], happen: (
   await client.start(ledger, 60, { id: "ledger" });
   const sending = (async () => {
     for (let n = 1; n <= 60; n++) {
-      await insist(async () => (await client.handle("ledger")).signal("item", n, { id: `item-${n}` }));
+      await insist(async () => (await client.handle("ledger")).signal("item", n, { key: `item-${n}` }));
       await pass(10);
     }
   })();

@@ -126,6 +126,16 @@ describe("a batch that the store cannot keep", () => {
   });
 });
 
+describe("the start of a child", () => {
+  it("that was there already begins nothing: whoever holds it goes on with it (invariants 2, 5)", async () => {
+    const commit = async (): Promise<BatchResult> => ({ starts: [{ run: 7, existing: true }], refused: new Map() });
+    const committer = new Committer(committerHost(intercept(createMemoryStore(), { commit })));
+    committer.open({ engine: 1 });
+    const started = await committer.start(newRun(event("RunStarted", 1), true));
+    expect(started).toEqual({ result: { run: 7, existing: true }, fresh: false });
+  });
+});
+
 function member(run: number, told: string[]): Committing {
   let asked = false;
   return {

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openSqliteStore } from "../../src/store/index.ts";
@@ -24,6 +24,18 @@ async function message<T>(child: ChildProcess): Promise<T> {
 }
 
 describe("several processes on one SQLite file", () => {
+  it("leave no sidecar file behind, even when whoever swept a dead one died before it came to the file", async () => {
+    const path = scratchFile();
+    await (await openSqliteStore({ path })).close();
+    writeFileSync(`${path}-engine-7`, "");
+    const store = await openSqliteStore({ path });
+    const { engine } = await store.register({ label: "x", at: 1 });
+    expect(readdirSync(dirname(path)).filter((name) => name.includes("-engine-"))).toEqual([
+      `store.db-engine-${engine}`,
+    ]);
+    await store.close();
+  });
+
   it("all get their turn while others commit without a pause (rule 22)", async () => {
     const path = scratchFile();
     const store = await openSqliteStore({ path });

@@ -4,7 +4,9 @@ import { hostname } from "node:os";
 import { type Connection, connect } from "../../client/connect.ts";
 import type { RunDescription } from "../../client/run-handle.ts";
 import { isPerdureError } from "../../core/errors.ts";
-import { migrationStatus } from "../../store/sqlite/migration-status.ts";
+import { shownAddress } from "../../store/address.ts";
+import { migrationStatusOf } from "../../store/migration-status.ts";
+import type { MigrationState } from "../../store/sqlite/migrate.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { namedFlows } from "../flow-files.ts";
 import { pauseText, unpauseCommand } from "../pause-words.ts";
@@ -111,19 +113,21 @@ async function flowsCheck(project: Project): Promise<Check> {
 
 async function storeChecks(project: Project): Promise<Check[]> {
   const { store, storeFrom } = project;
+  const shown = shownAddress(store);
   const from = storeFrom === "default" ? "" : ` (${storeFrom})`;
   const path = storePath(store);
   if (path !== undefined && !existsSync(path))
     return [
-      { name: "store", ok: undefined, message: `${store}${from} does not exist yet`, hint: "the first run makes it" },
+      { name: "store", ok: undefined, message: `${shown}${from} does not exist yet`, hint: "the first run makes it" },
     ];
   const checks: Check[] = [];
-  if (path !== undefined && (await tried("schema", checks, () => checks.push(schemaCheck(path)))) === undefined)
-    return checks;
+  const schema = await tried("schema", checks, async () => ({ state: await migrationStatusOf(store) }));
+  if (schema === undefined) return checks;
+  if (schema.state !== undefined) checks.push(schemaCheck(schema.state));
   const connection = await tried("store", checks, () => connect({ store }));
   if (connection === undefined) return checks;
   try {
-    checks.unshift({ name: "store", ok: true, message: `${store}${from}, id ${connection.store.id}` });
+    checks.unshift({ name: "store", ok: true, message: `${shown}${from}, id ${connection.store.id}` });
     checks.push({
       name: "durability",
       ok: true,
@@ -138,8 +142,7 @@ async function storeChecks(project: Project): Promise<Check[]> {
   }
 }
 
-function schemaCheck(path: string): Check {
-  const { applied, pending } = migrationStatus(path);
+function schemaCheck({ applied, pending }: MigrationState): Check {
   const newest = applied.at(-1);
   const message = newest === undefined ? "empty" : `version ${newest.number} (${newest.name})`;
   return pending.length === 0

@@ -1,8 +1,9 @@
 /** `perdure migrate`: the schema of the store. */
+import { shownAddress } from "../../store/address.ts";
+import { migrationStatusOf } from "../../store/migration-status.ts";
 import { openStore } from "../../store/open.ts";
-import { migrationStatus } from "../../store/sqlite/migration-status.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
-import { loadProject, storePath } from "../project.ts";
+import { loadProject } from "../project.ts";
 import { isoTime } from "../text/time-text.ts";
 
 export const migrate: Command = {
@@ -15,6 +16,7 @@ export const migrate: Command = {
   examples: [
     ["perdure migrate --status", "look"],
     ["perdure migrate --store sqlite:/var/lib/app/runs.db", "apply"],
+    ["perdure migrate --store postgres://owner@db/app", "apply as the role that owns the schema"],
   ],
   run: runMigrate,
 };
@@ -22,15 +24,15 @@ export const migrate: Command = {
 async function runMigrate(invocation: Invocation): Promise<number> {
   const { args, terminal, json } = invocation;
   args.atMost(0);
-  const { store } = await loadProject(invocation);
-  const path = storePath(store);
-  if (path === undefined) {
+  const { store: address } = await loadProject(invocation);
+  const store = shownAddress(address);
+  const before = await migrationStatusOf(address);
+  if (before === undefined) {
     terminal.line(json ? JSON.stringify({ store, applied: [], pending: [] }) : `${store} needs no migrations`);
     return EXIT.ok;
   }
-  const before = migrationStatus(path);
-  if (!args.flag("status") && before.pending.length > 0) await (await openStore(store)).close();
-  const state = migrationStatus(path);
+  if (!args.flag("status") && before.pending.length > 0) await (await openStore(address)).close();
+  const state = (await migrationStatusOf(address)) ?? before;
   if (json) {
     const applied = state.applied.map(({ appliedAt, ...rest }) => ({ ...rest, appliedAt: isoTime(appliedAt) }));
     terminal.line(JSON.stringify({ store, applied, pending: state.pending }));

@@ -4,6 +4,7 @@ import type { Pause } from "../../client/pause-control.ts";
 import type { HistoryEvent, RunDescription, RunHandle } from "../../client/run-handle.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import type { RunRow } from "../../store/store.ts";
+import { SCHEDULE_WORKFLOW, scheduleId } from "../../workflow/schedule.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { pausesOf, pauseText, unpauseCommand } from "../pause-words.ts";
@@ -164,6 +165,8 @@ function adviceLines(
     `perdure runs signal ${id} ${shellWord(signal)} [key=value ...]`,
   ]);
   if (RESUMABLE.has(status) && !row.superseded) lines.push([["dim", "go on   "], `perdure runs resume ${id}`]);
+  else if (!isClosed(status) && row.workflow === SCHEDULE_WORKFLOW)
+    lines.push([["dim", "schedule  "], `perdure schedules show ${id.replace(scheduleId(""), "")}`]);
   else if (!isClosed(status) && row.owner === null && engines === 0)
     lines.push([["dim", "nobody advances it now; go on with  "], `perdure runs resume ${id}`]);
   return lines.length === 0 ? [] : [[], ...lines];

@@ -131,6 +131,9 @@ class LineDisplay implements RunDisplay {
     const before = this.progress.steps.filter(({ state }) => state === "completed").length;
     if (before > 0) this.say(`${before} ${before === 1 ? "step has" : "steps have"} finished before`);
     this.#opened = true;
+    // What began before the header was printed.
+    for (const step of this.progress.steps)
+      if (step.state === "waiting" || step.state === "running") this.#print({ kind: "step", step });
   }
 
   #changed(change: Change): void {

@@ -9,7 +9,7 @@ import { PerdureError } from "../../core/errors.ts";
 import type { Batch, BatchResult, Refusal, StartResult, Transition } from "../store.ts";
 import { readRun } from "../sqlite/rows.ts";
 import { type Lengths, type Part, partFrom } from "./batch-part.ts";
-import type { Database } from "./database.ts";
+import { BOUNDED, type Database } from "./database.ts";
 import { kindOf } from "./failures.ts";
 import type { Columns, Session } from "./session.ts";
 
@@ -74,6 +74,7 @@ export class Lane {
     await this.#session.exclusively(async (run) => {
       await run("begin");
       try {
+        await run(BOUNDED);
         await this.#commitParts(batch, part, async (next) => result.take(next, (await run(this.#sql, next.arguments))[0]!));
       } catch (error) {
         await run("rollback").catch(() => this.#session.drop());

@@ -1,5 +1,6 @@
 /** Where and how to open a PostgreSQL store: an address with parameters, or options. */
 import { PerdureError } from "../../core/errors.ts";
+import { isPostgres, isServerAddress, shownAddress } from "../address.ts";
 
 /** Options of a PostgreSQL store. Each but `url` is also a parameter of the address: `postgres://host/db?schema=orders&pool=8`. */
 export interface PostgresOptions {
@@ -54,22 +55,11 @@ export function postgresSettings(target: string | PostgresOptions): PostgresSett
   };
 }
 
-/** An address as it may be shown to people and put into logs: without its password, and with no parameter but the schema. */
-export function shownAddress(address: string): string {
-  if (!URL.canParse(address)) return address.replace(/\/\/.*@/s, "//").replace(/\?.*/s, "");
-  const url = new URL(address);
-  if (url.password !== "") url.password = "***";
-  const schema = url.searchParams.get("schema");
-  url.search = schema === null ? "" : `?schema=${schema}`;
-  return url.href;
-}
-
 function parsed(address: string): URL {
+  if (!isPostgres(address)) throw invalid(`"${address}" is no address of PostgreSQL; write postgres://…`);
   const wrong = `the store address ${shownAddress(address)} is no address of PostgreSQL; write postgres://user:password@host:5432/database, signs like @ or / in a password as %40 or %2F`;
-  if (!URL.canParse(address)) throw invalid(wrong);
-  const url = new URL(address);
-  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") throw invalid(wrong);
-  return url;
+  if (!isServerAddress(address)) throw invalid(wrong);
+  return new URL(address);
 }
 
 /** `sslmode=require` and the like mean what they mean everywhere else; node-postgres alone takes them all for verify-full. */

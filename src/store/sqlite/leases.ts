@@ -46,6 +46,7 @@ export class Leases {
       this.#lock.hold(() => {
         engine = this.#sql.insert.all([args[2]!, args[3]!, this.#process])[0]![0] as number;
         this.#sidecars.hold(engine);
+        this.#sidecars.removeOrphans(new Set(this.#rows().map((row) => row.engine)));
       });
     } catch (error) {
       if (engine !== undefined) this.#sidecars.discard(engine);

@@ -5,7 +5,8 @@
  * POSIX locks belong to processes and fall when any descriptor of the file is closed, so the file of an engine of one's own
  * process is never tested.
  */
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { isBusy } from "./busy.ts";
 import { createFile, IN_MEMORY } from "./database.ts";
 import { type Connection, openConnection } from "./driver.ts";
@@ -54,6 +55,16 @@ export class Sidecars {
       throw error;
     } finally {
       db.close();
+    }
+  }
+
+  /** Removes files of engines that are not registered: whoever removed their rows died before it came to the files. */
+  removeOrphans(registered: ReadonlySet<number>): void {
+    if (this.#path === IN_MEMORY) return;
+    const prefix = `${basename(this.#path)}-engine-`;
+    for (const name of readdirSync(dirname(this.#path))) {
+      const number = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
+      if (Number.isInteger(number) && !registered.has(number)) rmSync(join(dirname(this.#path), name), { force: true });
     }
   }
 
