@@ -47,8 +47,8 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/engine.ts",
-        "if (this.#keeper.valid && !this.#closed) return true;",
-        "if (!this.#closed) return true;",
+        "if (this.#keeper.valid && !this.#closed) return",
+        "if (!this.#closed) return",
       ],
     ],
   },
@@ -106,8 +106,8 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/run-actor.ts",
-        "if (this.#takenOver !== undefined && this.#outbox.hasNews) {",
-        "if (this.#takenOver !== undefined && this.#outbox.hasNews && this.#releasing) {",
+        "if ((this.#takenOver !== undefined && this.#outbox.hasNews) ||",
+        "if ((this.#takenOver !== undefined && this.#outbox.hasNews && this.#releasing) ||",
       ],
     ],
   },
@@ -196,7 +196,7 @@ export const MUTATIONS = [
   },
   {
     name: "signals that nobody waits for yet are forgotten",
-    edits: [["src/core/machine.ts", "    else buffered.push(value);", ""]],
+    edits: [["src/core/handlers.ts", "    else this.keep(signal);\n", ""]],
   },
   {
     name: "leftover signals are dropped when a run ends",
@@ -214,9 +214,9 @@ export const MUTATIONS = [
     name: "a message does not make a parked run due",
     edits: [
       [
-        "src/store/memory/memory-store.ts",
-        "if (row.owner === null && isAdvancing(row)) {",
-        "if (row.owner === -1 && isAdvancing(row)) {",
+        "src/store/memory/tables.ts",
+        "if (row.owner === null && isAdvancing(row)) this",
+        "if (row.owner === -1 && isAdvancing(row)) this",
       ],
     ],
   },
@@ -240,7 +240,7 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/outbox.ts",
-        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n      this.settleRow(command.id);\n",
+        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n      this.rows.settle(command.id);\n",
         "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n",
       ],
     ],
@@ -361,8 +361,6 @@ export const MUTATIONS = [
   {
     name: "updates: an answer is forgotten when its commit is refused",
     edits: [["src/engine/answers.ts", "    this.#waiting = [...answers, ...this.#waiting];\n", ""]],
-    survives:
-      "a transition with events has no condition: only park and close are refused, and both come after all answers",
   },
   {
     name: "continuing: what was buffered stays behind",

@@ -59,6 +59,7 @@ function messagesOf(error: Error): string {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
+  "08P01": "; behind PgBouncer in transaction mode add prepare=false&listen=false to the address",
   "3D000": "; create the database first: perdure makes a schema in it, not the database",
   "28P01": "; look at the user and the password in the address",
   "42501": "; the role lacks a right, see the page on PostgreSQL for the rights it needs",

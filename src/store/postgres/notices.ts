@@ -13,6 +13,8 @@ const TELL_TIMEOUT_MS = 5000;
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2000;
 
+const NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
 export class Notices {
   readonly #database: Database;
   readonly #channel: string;
@@ -36,7 +38,7 @@ export class Notices {
 
   /** Tells the others that something has changed. */
   tell(): void {
-    if (!this.#database.settings.listen || this.#pending !== undefined || this.#closed) return;
+    if (this.#pending !== undefined || this.#closed) return;
     const waitMs = this.#toldAt + MOST_OFTEN_MS - performance.now();
     if (waitMs <= 0) {
       this.#notify();
@@ -71,11 +73,7 @@ export class Notices {
   #notify(): void {
     this.#toldAt = performance.now();
     // A hint need not survive a power cut, so nobody waits for the disk. If it is lost, looking finds what it was about.
-    this.#telling
-      .exclusively(async (run) => {
-        await run("select set_config('synchronous_commit', 'off', false), pg_notify($1, $2)", [this.#channel, this.#self]);
-      })
-      .catch(() => undefined);
+    this.#telling.query(NOTIFY, [this.#channel, this.#self]).catch(() => undefined);
   }
 
   async #listen(): Promise<void> {
