@@ -8,7 +8,6 @@ import { statusPart } from "./progress/progress-lines.ts";
 import { shellWord } from "./progress/run-display.ts";
 import type { Terminal } from "./terminal.ts";
 import { plainText } from "./text/cell-width.ts";
-import { errorText } from "./text/error-text.ts";
 import { renderLine } from "./text/styled-line.ts";
 import { spanText } from "./text/time-text.ts";
 import { jsonValue, prettyValue } from "./text/value-text.ts";
@@ -90,7 +89,6 @@ export function endingJson(ending: RunEnding): string {
 }
 
 const OUTPUT_LINES = 40;
-const ERROR_LINES = 12;
 
 /** Prints an ending. */
 export function printEnding(ending: RunEnding, terminal: Terminal, json: boolean): void {
@@ -115,14 +113,6 @@ function endingLines({ status, workflowId, output, error, durationMs }: RunEndin
   lines.push("", ...(next === undefined ? [] : [`${styles.dim(next.padEnd(7))} perdure runs resume ${id}`]));
   lines.push(`${styles.dim("details")} perdure runs show ${id}`);
   return lines;
-}
-
-function _errorLines({ name, message }: EndingError, { styles }: Terminal): string[] {
-  const text = errorText({ name, message: message.trimEnd() });
-  const [first = "", ...rest] = plainText(text).split("\n");
-  const more = rest.length > ERROR_LINES ? [`… ${rest.length - ERROR_LINES} more lines`] : [];
-  const shown = [...rest.slice(0, ERROR_LINES), ...more].map((line) => (line === "" ? "" : `        ${line}`));
-  return [`${styles.red("error")}   ${first}`, ...shown];
 }
 
 /** What can be done after an ending that is not the good one. */

@@ -15,7 +15,7 @@ import { CancelledError } from "../core/cancelled.ts";
 import type { NewEvent, Note } from "../core/events.ts";
 import type { Command, Ending, Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
-import { encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
 import type {
@@ -44,6 +44,7 @@ import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
 import type { ScopeOwner } from "./run-scope.ts";
 import { Steps, type StepsHost } from "./steps.ts";
+import { Told } from "./told.ts";
 import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */
@@ -81,9 +82,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   #timedOut = false;
   #releasing = false;
   readonly #children: Children;
-  #tags: Record<string, string>;
-  /** What was told last while the history was replayed: a crash may have kept it from the row. */
-  #progress: Payload | undefined;
+  readonly #told: Told;
 
   constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
     this.#engine = engine;
@@ -91,7 +90,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     this.#reporter = new RunReporter(engine, facts);
     this.#quiet = new QuietWatch(engine.clock);
     this.#due = new DueTimes(engine.alarm, facts.deadline);
-    this.#tags = { ...facts.tags };
+    this.#told = new Told(facts, engine.codec);
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
     const { machine } = this;
@@ -310,9 +309,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     for (const left of open) this.machine.verifyInFlight(left);
     if (check !== undefined) this.machine.verifyCheck(check);
     this.machine.trace(undefined);
-    if (!sameTags(this.#tags, this.facts.tags)) this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
-    const progress = this.#progress;
-    if (progress !== undefined && progress !== this.facts.progress) this.#outbox.tell({ progress });
+    const untold = this.#told.missing();
+    if (untold !== undefined) this.#outbox.tell(untold);
     this.#reporter.recovered(this.seq, this.crashes);
   }
 
@@ -511,7 +509,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   }
 
   successor(input: Payload, at: number): NewRun {
-    return this.#engine.services.successor(this, input, at, JSON.stringify(this.#tags));
+    return this.#engine.services.successor(this, input, at, this.#told.tags);
   }
 
   unfinished(handlers: readonly string[]): void {
@@ -617,23 +615,10 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
 
   /** A note was made. */
   onNote({ kind, data }: Note): void {
-    if (kind === "tag") this.#tag(data.tags as Readonly<Record<string, unknown>>);
-    const progress = kind === "progress" ? encodePayload(data.value, this.codec) : undefined;
-    if (this.phase !== "live") {
-      this.#progress = progress ?? this.#progress;
-      return;
-    }
-    if (progress !== undefined) this.#outbox.tell({ progress });
+    const told = this.#told.note(kind, data);
+    if (this.phase !== "live") return;
+    if (told !== undefined) this.#outbox.tell(told);
     this.#reporter.note(kind, data);
-  }
-
-  /** Tags are gathered on replay, too: the row may not have them all. */
-  #tag(tags: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(tags)) {
-      if (value === null) delete this.#tags[key];
-      else this.#tags[key] = String(value);
-    }
-    if (this.phase === "live") this.#outbox.tell({ tags: JSON.stringify(this.#tags) });
   }
 }
 
@@ -646,9 +631,4 @@ function isEffect({ spec }: Command<CommandSpec>): boolean {
 /** When a wait is due by itself. */
 function dueOf(spec: CommandSpec): number | undefined {
   return isStep(spec) || isChild(spec) ? undefined : spec.due;
-}
-
-function sameTags(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
-  const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
 }

@@ -23,7 +23,10 @@ export async function openStore(address: string, options: { readonly durability?
   }
   const path = sqlitePath(address);
   if (path === undefined) {
-    throw new PerdureError("INVALID_ARGUMENT", `no store is called "${scheme}:"; use sqlite:PATH, postgres://… or memory:`);
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `no store is called "${scheme}:"; use sqlite:PATH, postgres://… or memory:`,
+    );
   }
   return openSqliteStore({ path, ...options });
 }

@@ -30,6 +30,7 @@ import {
   type TriggerRequest,
   type WaitingStart,
 } from "./schedule-state.ts";
+import { TickPlan } from "./tick-plan.ts";
 
 /** A run the schedule waits for. */
 interface Running {
@@ -40,6 +41,8 @@ interface Running {
 }
 
 const MOST_WAITING = 1000;
+/** Ticks settled before the schedule looks around. */
+const AT_ONCE = 100;
 
 export class ScheduleRun {
   readonly #wf: WorkflowContext;
@@ -47,6 +50,7 @@ export class ScheduleRun {
   #state: ScheduleState;
   readonly #running = new Map<string, Running>();
   #waiting: WaitingStart[] = [];
+  readonly #plan: TickPlan;
   #told = "";
   /** Something happened beside the passing of time. */
   news = false;
@@ -54,6 +58,7 @@ export class ScheduleRun {
   constructor(wf: WorkflowContext, { name, spec, state }: ScheduleInput) {
     this.#wf = wf;
     this.#name = name;
+    this.#plan = new TickPlan(wf);
     this.#state = state ?? freshState(spec, wf.info.startedAt);
   }
 
@@ -84,8 +89,8 @@ export class ScheduleRun {
   }
 
   report(): ScheduleReport {
-    const next = this.#next();
-    const { spec, paused } = this.#state;
+    const { spec, paused, after } = this.#state;
+    const next = this.#ticking ? nextTick(spec, after) : undefined;
     const then = next === undefined ? "no tick any more" : `next ${new Date(next).toISOString()}`;
     const message = `${timingText(spec)}, ${paused === undefined ? then : "paused"}`;
     return {
@@ -111,30 +116,43 @@ export class ScheduleRun {
     this.#state = { ...this.#state, ...change };
   }
 
-  /** The next tick, unless there is a reason that none comes. */
-  #next(): number | undefined {
-    const { spec, paused, used, after } = this.#state;
-    if (paused !== undefined || (spec.limit !== undefined && used >= spec.limit)) return undefined;
-    return nextTick(spec, after);
+  /** Whether ticks start anything, as long as there are any. */
+  get #ticking(): boolean {
+    const { spec, paused, used } = this.#state;
+    return paused === undefined && (spec.limit === undefined || used < spec.limit);
+  }
+
+  /** The next tick and when it is to be started. */
+  #next(): { readonly tick: number; readonly due: number } | undefined {
+    const { spec, after } = this.#state;
+    const tick = this.#ticking ? this.#plan.next(spec, after) : undefined;
+    if (tick === undefined) return undefined;
+    return { tick, due: dueTime(this.#name, spec, tick, this.#plan.next(spec, tick)) };
   }
 
   /** Time until something is due; undefined when only news can change anything. */
   dueIn(): number | undefined {
-    const tick = this.#next();
-    return tick === undefined ? undefined : Math.max(0, dueTime(this.#name, this.spec, tick) - this.#wf.now());
+    if (this.#ticking && !this.#plan.knows(this.spec, this.after)) return 0;
+    const next = this.#next();
+    return next === undefined ? undefined : Math.max(0, next.due - this.#wf.now());
   }
 
   // ---- ticks -----------------------------------------------------------------------------------------------------------
 
-  /** Starts what waited for what has ended, then settles all ticks that are due. */
+  /** Starts what waited for what has ended, then settles the ticks that are due, some at a time. */
   async settle(): Promise<void> {
     await this.#drain();
-    const { catchUpMs, jitterMs } = this.spec;
-    if (this.#next() !== undefined) this.#skipUntil(this.#wf.now() - catchUpMs - jitterMs - 1, MISSED);
-    for (let tick = this.#next(); tick !== undefined; tick = this.#next()) {
-      const due = dueTime(this.#name, this.spec, tick);
-      const late = this.#wf.now() - due;
-      if (late < 0) return;
+    for (let settled = 0; settled < AT_ONCE && this.#ticking; settled++) {
+      const { catchUpMs, jitterMs } = this.spec;
+      const window = catchUpMs + jitterMs;
+      this.#skipUntil(this.#wf.now() - window - 1, MISSED);
+      await this.#plan.prepare(this.spec, this.after);
+      const next = this.#plan.knows(this.spec, this.after) ? this.#next() : undefined;
+      const late = next === undefined ? -1 : this.#wf.now() - next.due;
+      if (next === undefined || late < 0) return;
+      // Time has passed with working out the ticks: those that are too old by now are skipped together.
+      if (late > window) continue;
+      const { tick } = next;
       this.#set({ after: tick });
       if (late > this.spec.catchUpMs) this.#skip({ tick, cause: "tick" }, MISSED);
       else await this.#begin({ tick, cause: "tick" }, this.spec.overlap);
@@ -143,7 +161,7 @@ export class ScheduleRun {
 
   /** Skips the ticks up to now, which nobody looked at. */
   skipPassed(reason: string): void {
-    if (this.#next() !== undefined) this.#skipUntil(this.#wf.now(), reason);
+    if (this.#ticking) this.#skipUntil(this.#wf.now(), reason);
   }
 
   #skipUntil(until: number, reason: string): void {
@@ -286,10 +304,11 @@ export class ScheduleRun {
   /** Ticks that are still to be settled are left to be settled. */
   async backfill({ from, to, overlap = "buffer-all" }: BackfillRequest): Promise<ScheduleEntry[]> {
     const until = Math.min(to, this.#state.paused === undefined ? this.after : this.#wf.now());
-    const count = ticksWithin(this.spec, from - 1, until)?.count ?? 0;
+    const { spec } = this;
+    const count = (): number => ticksWithin(spec, from - 1, until)?.count ?? 0;
+    const ticks = await this.#wf.step("ticks to fill in", () => ticksAfter(spec, from - 1, count()));
     const entries: ScheduleEntry[] = [];
-    for (const tick of ticksAfter(this.spec, from - 1, count))
-      entries.push(await this.#begin({ tick, cause: "backfill" }, overlap));
+    for (const tick of ticks) entries.push(await this.#begin({ tick, cause: "backfill" }, overlap));
     this.news = true;
     return entries;
   }

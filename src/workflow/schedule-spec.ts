@@ -178,10 +178,9 @@ function rawTick({ cron, timezone, everyMs, at, startAt = 0 }: ScheduleSpec, aft
   }
 }
 
-/** When a tick is to be started: later than the tick itself by its share of the jitter, but before the next one. */
-export function dueTime(name: string, spec: ScheduleSpec, tick: number): number {
+/** When a tick is to be started: later than the tick itself by its share of the jitter, but before the `next` one. */
+export function dueTime(name: string, spec: ScheduleSpec, tick: number, next: number | undefined): number {
   if (spec.jitterMs === 0) return tick;
-  const next = nextTick(spec, tick);
   const room = next === undefined ? spec.jitterMs : Math.min(spec.jitterMs, next - tick - 1);
   return tick + Math.floor(unitInterval(`${name}@${tick}`) * room);
 }

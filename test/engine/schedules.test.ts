@@ -76,6 +76,16 @@ describe("ticks", () => {
     ]);
   });
 
+  test("of a cron expression are worked out in steps, so that new rules of a time zone do not disturb a history", async () => {
+    const b = await benchAt(START);
+    await using engine = await b.engine({ workflows: [quick], ...CALM });
+    await engine.schedules.create("s", { workflow: quick, cron: "*/5 * * * *", jitter: "1m" });
+    await pass(b, 2 * HOUR, MINUTE);
+    const history = await (await engine.handle("schedule:s")).history();
+    expect(await started(engine, "s")).toHaveLength(24);
+    expect(history.filter(({ step }) => step === "next ticks")).toHaveLength(2);
+  });
+
   test("end after at, endAt and limit; the schedule stays and can be triggered", async () => {
     const b = await benchAt(START);
     await using engine = await b.engine({ workflows: [quick] });

@@ -120,7 +120,8 @@ describe("engines on one database", () => {
     const address = postgres.freshAddress();
     const far = await engine(address, { poll: "30s" });
     const handle = await far.start(ledger, 1, { id: "l" });
-    while ((await handle.describe()).inMemory === true) await pass(5);
+    while (far.inMemory.active > 0) await pass(5);
+    expect((await handle.describe()).status).toBe("running");
     const connection = await connect({ store: address });
     onTestFinished(() => connection.close());
     const before = performance.now();
@@ -132,7 +133,9 @@ describe("engines on one database", () => {
   it("book exactly once in tables of the user's, also when the store has another schema", async () => {
     const address = postgres.freshAddress();
     const one = await engine(address);
-    await postgres.ask(`create table ${schemaOf(address)}.bookings (workflow_id text, n integer, primary key (workflow_id, n))`);
+    await postgres.ask(
+      `create table ${schemaOf(address)}.bookings (workflow_id text, n integer, primary key (workflow_id, n))`,
+    );
     const handles = await Promise.all(Array.from({ length: 5 }, (_, i) => one.start(bookings, 5, { id: `b${i}` })));
     for (const handle of handles) expect(await handle.result()).toBe(5);
     expect(await postgres.ask(`select from ${schemaOf(address)}.tx_outcomes`)).toEqual([]);
@@ -188,7 +191,10 @@ async function underLoad(address: string, engines: readonly Perdure[], happen: (
       await insist(() => one.start(steps, 8, { id, idempotencyKey: id }));
     }
   });
-  wanted.set("ledger", Array.from({ length: 60 }, (_, n) => n + 1));
+  wanted.set(
+    "ledger",
+    Array.from({ length: 60 }, (_, n) => n + 1),
+  );
   await client.start(ledger, 60, { id: "ledger" });
   const sending = (async () => {
     for (let n = 1; n <= 60; n++) {

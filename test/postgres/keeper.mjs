@@ -9,7 +9,17 @@
  * `{"restarted": true}`), `stop immediate`, `start`, and ends with its input.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  accessSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
@@ -61,7 +71,9 @@ async function end() {
 /** PostgreSQL refuses to run as root: then it runs as a user that is there anyway. */
 function serverUser() {
   if (process.getuid?.() !== 0) return { name: userInfo().username };
-  const users = readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"));
+  const users = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
   const found = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
   if (found === undefined) throw new Error("PostgreSQL does not run as root, and there is no user postgres or nobody");
   return { name: found[0], uid: Number(found[2]), gid: Number(found[3]) };
@@ -108,7 +120,8 @@ function completeLinks(native) {
 
 /** The package, or a copy of it where the server's user may not look into the folder it is in. */
 function usableBy(user, native) {
-  if (user.uid === undefined || spawnSync(join(native, "bin", "postgres"), ["-V"], ids(user)).status === 0) return native;
+  if (user.uid === undefined || spawnSync(join(native, "bin", "postgres"), ["-V"], ids(user)).status === 0)
+    return native;
   const copy = join(folder, "native");
   cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
   accessSync(copy);
@@ -116,7 +129,19 @@ function usableBy(user, native) {
 }
 
 function initialise(bin, user) {
-  const flags = ["-D", data, "-U", "perdure", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"];
+  const flags = [
+    "-D",
+    data,
+    "-U",
+    "perdure",
+    "-A",
+    "trust",
+    "-E",
+    "UTF8",
+    "--locale=C",
+    "--no-sync",
+    "--no-instructions",
+  ];
   const { status, stderr, error } = spawnSync(join(bin, "initdb"), flags, { ...ids(user), encoding: "utf8" });
   if (status !== 0) throw new Error(`initdb failed: ${error ?? stderr}`);
 }
@@ -136,7 +161,10 @@ async function start(bin, user, port) {
     ...settings,
   };
   const flags = Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const child = spawn(join(bin, "postgres"), ["-D", data, ...flags], { ...ids(user), stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(join(bin, "postgres"), ["-D", data, ...flags], {
+    ...ids(user),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     said = (said + text).slice(-4000);

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { formatRunId } from "../../src/core/ids.ts";
 import { openPostgresStore, openStore, postgresMigrationStatus } from "../../src/store/index.ts";
-import { MIGRATIONS } from "../../src/store/postgres/migrations/index.ts";
 import { checksum } from "../../src/store/postgres/migrate.ts";
+import { MIGRATIONS } from "../../src/store/postgres/migrations/index.ts";
 import { attempt, event, image, newScene } from "../../src/testing/store-conformance/scene.ts";
 import { PostgresServer } from "./server.ts";
 import { ask, postgresForTests } from "./subject.ts";
@@ -33,11 +33,15 @@ describe("migrations of a PostgreSQL store", () => {
     await Promise.all(stores.map((store) => store.close()));
     const { applied, pending } = await postgresMigrationStatus(address);
     expect(pending).toEqual([]);
-    expect(applied.map(({ number, name }) => [number, name])).toEqual(MIGRATIONS.map(({ number, name }) => [number, name]));
+    expect(applied.map(({ number, name }) => [number, name])).toEqual(
+      MIGRATIONS.map(({ number, name }) => [number, name]),
+    );
   });
 
   it("never change: databases remember their texts", () => {
-    expect(MIGRATIONS.map((migration) => `${migration.number} ${migration.name} ${checksum(migration)}`)).toMatchSnapshot();
+    expect(
+      MIGRATIONS.map((migration) => `${migration.number} ${migration.name} ${checksum(migration)}`),
+    ).toMatchSnapshot();
   });
 
   it("are refused when they come from a newer version or another text", async () => {
@@ -82,9 +86,17 @@ describe("views of a PostgreSQL store", () => {
     });
     await actor.advance(run, 1, {
       events: [
-        row("StepCompleted", AT + 40, '{"c":1,"k":"activity","n":"charge","a":2,"d":30,"o":[{"k":"decision","step":"pay","to":"x"}]}'),
+        row(
+          "StepCompleted",
+          AT + 40,
+          '{"c":1,"k":"activity","n":"charge","a":2,"d":30,"o":[{"k":"decision","step":"pay","to":"x"}]}',
+        ),
         row("StepFailed", AT + 50, '{"c":2,"k":"child","n":"ship","e":{"name":"Error","message":"no \\u0000 van"}}'),
-        row("TimerFired", AT + 60, '{"c":3,"k":"timer","l":"nap","o":[{"k":"checkpoint","state":1},{"k":"wait.completed","name":"go","command":4}]}'),
+        row(
+          "TimerFired",
+          AT + 60,
+          '{"c":3,"k":"timer","l":"nap","o":[{"k":"checkpoint","state":1},{"k":"wait.completed","name":"go","command":4}]}',
+        ),
       ],
       attempts: [attempt(5, { firstAt: AT, error: '{"name":"E","message":"later"}', startedAt: null })],
     });
@@ -94,7 +106,9 @@ describe("views of a PostgreSQL store", () => {
     });
     const view = (columns: string, name: string): Promise<unknown> =>
       postgres.ask(`select ${columns} from ${schemaOf(address)}.${name}`);
-    expect(await view("run_id, workflow_id, status, created_at, closed_at, duration_ms::int, input, error", "runs")).toEqual([
+    expect(
+      await view("run_id, workflow_id, status, created_at, closed_at, duration_ms::int, input, error", "runs"),
+    ).toEqual([
       {
         run_id: formatRunId(store.id, run),
         workflow_id: "order-1",
@@ -106,7 +120,10 @@ describe("views of a PostgreSQL store", () => {
         error: "Error: gone",
       },
     ]);
-    const stages = (await view("command, step, kind, status, attempts, started_at, duration_ms::int, error", "stages order by command")) as object[];
+    const stages = (await view(
+      "command, step, kind, status, attempts, started_at, duration_ms::int, error",
+      "stages order by command",
+    )) as object[];
     expect(stages.map((stage) => Object.values(stage))).toEqual([
       [1, "charge", "activity", "completed", 2, "2026-02-03T04:05:06.799Z", 30, null],
       [2, "ship", "child", "failed", null, "2026-02-03T04:05:06.839Z", 0, "Error: no \ufffd van"],
@@ -129,14 +146,21 @@ describe("TLS", () => {
     folder = mkdtempSync(join(tmpdir(), "perdure-tls-"));
     const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, ...subject], { stdio: "ignore" });
+    execFileSync(
+      "openssl",
+      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, ...subject],
+      { stdio: "ignore" },
+    );
     // The server reads its key as its own user.
     const plain = await PostgresServer.start({ fsync: false });
     const { uid, gid } = statSync(plain.folder);
     await plain[Symbol.asyncDispose]();
     chmodSync(key, 0o600);
     for (const path of [folder, key, certificate]) chownSync(path, uid, gid);
-    server = await PostgresServer.start({ fsync: false, settings: { ssl: "on", ssl_key_file: key, ssl_cert_file: certificate } });
+    server = await PostgresServer.start({
+      fsync: false,
+      settings: { ssl: "on", ssl_key_file: key, ssl_cert_file: certificate },
+    });
   }, 60_000);
   afterAll(async () => {
     await server?.[Symbol.asyncDispose]();

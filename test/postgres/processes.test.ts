@@ -75,7 +75,9 @@ it("take over from one that was frozen, which does nothing more when it wakes up
   for (const id of ids) expect(await heir.ask("result", id)).toHaveLength(25);
   const effects = readEffects(join(folder, "effects.log"));
   const taken = effects.findIndex(({ incarnation }) => incarnation === "e2");
-  expect(effects.slice(taken).filter(({ incarnation, phase }) => incarnation === "e1" && phase === "start")).toEqual([]);
+  expect(effects.slice(taken).filter(({ incarnation, phase }) => incarnation === "e1" && phase === "start")).toEqual(
+    [],
+  );
   expect(await problems(frozen, heir)).toEqual([]);
 });
 
@@ -85,7 +87,10 @@ it("take over from all that were killed at once, as a restart does", { timeout: 
   await first.kill();
   const second = await engine();
   for (const id of ids) expect(await second.ask("result", id)).toHaveLength(10);
-  const [left] = await ask(postgres.server.url, `select count(*)::int as n from ${new URL(store).searchParams.get("schema")}.engines`);
+  const [left] = await ask(
+    postgres.server.url,
+    `select count(*)::int as n from ${new URL(store).searchParams.get("schema")}.engines`,
+  );
   expect(left).toEqual({ n: 1 });
   expect(await problems(second)).toEqual([]);
 });

@@ -1,10 +1,19 @@
 /** What the PostgreSQL store keeps beyond the suite of all stores: locks, lost connections, odd texts, rights. */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import pg from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openPostgresStore, openStore, type PostgresStore, type Store } from "../../src/store/index.ts";
 import { int8s, jsonText, texts } from "../../src/store/postgres/values.ts";
-import { event, image, message, newRun, newScene, type Scene, transition } from "../../src/testing/store-conformance/scene.ts";
+import {
+  event,
+  image,
+  message,
+  newRun,
+  newScene,
+  type Scene,
+  transition,
+} from "../../src/testing/store-conformance/scene.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests();
@@ -63,7 +72,9 @@ describe("commits", () => {
     const parking = actor.advance(run, 1, { image: image({ owned: false }) });
     parking.catch(() => undefined);
     while ((await waiting("%commit(%")).length === 0);
-    await postgres.ask("select pg_terminate_backend(pid) from pg_stat_activity where query like '%commit(%' and pid <> pg_backend_pid()");
+    await postgres.ask(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%commit(%' and pid <> pg_backend_pid()",
+    );
     await expect(parking).rejects.toMatchObject({ code: "UNAVAILABLE" });
     await other.query("rollback");
     expect(await actor.store.lastBatch(actor.lease)).toBe(1);
@@ -116,7 +127,11 @@ describe("texts", () => {
     const answers = [{ number: 1, status: "completed", data: '"\0"', at: 2 }] as const;
     await expect(actor.advance(run, 1, { also: { answers } })).rejects.toMatchObject({ code: "INTERNAL" });
     const sent = ["a", "\0", "b"].map((name) => actor.store.send(message(run, { name })));
-    expect((await Promise.allSettled(sent)).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect((await Promise.allSettled(sent)).map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
     expect(await actor.advance(run, 1, { events: [event("A", 2, '{"p":"\\u0000 \\ud800"}')] })).toBeUndefined();
     expect((await actor.store.lastEvent(run))?.data).toBe('{"p":"\\u0000 \\ud800"}');
   });
@@ -209,7 +224,10 @@ describe("leases", () => {
 describe("claims", () => {
   it("pass over runs that somebody is about to take", async () => {
     const actor = await scene();
-    const [held, free] = [await actor.start({ owned: false, wakeAt: 1 }), await actor.start({ owned: false, wakeAt: 2 })];
+    const [held, free] = [
+      await actor.start({ owned: false, wakeAt: 1 }),
+      await actor.start({ owned: false, wakeAt: 2 }),
+    ];
     const other = await stranger();
     await other.query("begin");
     await other.query(`select from ${actor.store.schema}.workflow_runs where run = $1 for update`, [held]);
@@ -365,7 +383,9 @@ describe("transactions of steps", () => {
       await expect(tx.query("insert into mine values (1)")).rejects.toMatchObject({ code: "23505" });
       await tx.query("rollback to savepoint a");
       await expect(tx.query("commit")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
-      await expect(tx.query(`delete from ${actor.store.schema}.events`)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      await expect(tx.query(`delete from ${actor.store.schema}.events`)).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
       return "1";
     });
   });
@@ -402,23 +422,19 @@ describe("opening", () => {
   });
 
   it("needs no rights but those documented", async () => {
-    const owner = await scene();
-    const { schema } = owner.store;
-    await postgres.ask("create role app login");
-    const address = `${postgres.freshAddress().replace("perdure@", "app@").replace(/\?.*/, "")}?schema=${schema}`;
-    await expect(openPostgresStore(address.replace(schema, "not_there"))).rejects.toMatchObject({
-      code: "UNAVAILABLE",
-      message: expect.stringContaining("perdure migrate"),
-    });
-    await expect(openPostgresStore(address)).rejects.toMatchObject({ code: "UNAVAILABLE" });
-    for (const grant of [
-      `grant usage on schema ${schema} to app`,
-      `grant select, insert, update, delete on all tables in schema ${schema} to app`,
-      `grant usage on all sequences in schema ${schema} to app`,
-      `revoke insert, update, delete on ${schema}.migrations, ${schema}.meta from app`,
-    ])
-      await postgres.ask(grant);
-    const actor = await scene(address);
+    const page = readFileSync(new URL("../../docs/postgres.md", import.meta.url), "utf8");
+    const setup = /```psql\n(create role[\s\S]*?)```/.exec(page)![1]!;
+    await postgres.ask(setup);
+    const address = (user: string, schema: string): string =>
+      `${postgres.server.url.replace("perdure@", `${user}@`)}?schema=${schema}`;
+    for (const schema of ["not_there", "perdure"]) {
+      await expect(openPostgresStore(address("perdure_app", schema))).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+        message: expect.stringContaining("perdure migrate"),
+      });
+    }
+    await (await openPostgresStore(address("perdure_owner", "perdure"))).close();
+    const actor = await scene(address("perdure_app", "perdure"));
     const [run, other] = [await actor.start({ tags: '{"k":"v"}' }), await actor.start({ secrets: "sealed" })];
     await actor.store.send(message(run, { key: "k" }));
     const { refused } = await actor.commit(

@@ -128,6 +128,8 @@ describe("the progress of a run", () => {
         running: true,
         lastError: undefined,
         approvers: undefined,
+        approval: undefined,
+        held: false,
       },
       {
         command: 2,
@@ -139,6 +141,8 @@ describe("the progress of a run", () => {
         running: false,
         lastError: undefined,
         approvers: undefined,
+        approval: undefined,
+        held: false,
       },
     ];
     const description = {

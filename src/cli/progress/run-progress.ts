@@ -340,8 +340,7 @@ export class RunProgress {
   #note(kind: string, data: Readonly<Record<string, unknown>>, at: number): StepProgress | undefined {
     if (kind === "wait.completed") return this.#waited(data as unknown as WaitNote);
     if (kind === "progress") {
-      this.told = data.value;
-      this.#onChange({ kind: "progress", value: data.value });
+      this.#tell(data.value);
       return undefined;
     }
     if (SILENT.has(kind)) return undefined;
@@ -366,6 +365,15 @@ export class RunProgress {
       return undefined;
     }
     return step;
+  }
+
+  /** What was told live is told again by the history: the first time counts. */
+  #tell(value: unknown): void {
+    const text = `progress ${JSON.stringify(value)}`;
+    if (this.#noted.has(text)) return;
+    this.#noted.add(text);
+    this.told = value;
+    this.#onChange({ kind: "progress", value });
   }
 
   #waited({ command, name, label, at }: WaitNote): StepProgress {

@@ -1,5 +1,5 @@
 /** Which engine advances which run: taking runs that are due, and reading what is needed to go on with them. */
-import type { CodeKey, Lease, LoadedRun, MessageRow, RunRow, WaitingRow } from "../store.ts";
+
 import {
   ATTEMPT_COLUMNS,
   EVENT_COLUMNS,
@@ -15,6 +15,7 @@ import {
   readRun,
   readWaiting,
 } from "../sqlite/rows.ts";
+import type { CodeKey, Lease, LoadedRun, MessageRow, RunRow, WaitingRow } from "../store.ts";
 import type { Database } from "./database.ts";
 import { leaseLost } from "./lane.ts";
 import type { Columns } from "./session.ts";
@@ -96,7 +97,8 @@ function inOrder(a: Columns, b: Columns): number {
 }
 
 function loadedRun(row: Columns): LoadedRun {
-  const list = (column: number): Columns[] => JSON.parse((row[RUN_WIDTH + column] as string | null) ?? "[]") as Columns[];
+  const list = (column: number): Columns[] =>
+    JSON.parse((row[RUN_WIDTH + column] as string | null) ?? "[]") as Columns[];
   return {
     row: readRun(row, 0),
     secrets: row[RUN_WIDTH] as string | null,
@@ -125,7 +127,11 @@ function statements(schema: string) {
   const free = "coalesce(owner, 0) = 0 and closed_at is null and status in ('pending', 'running')";
   const code = (any: string, exact: string) => `(workflow = any (${any}::text[])
     or workflow || chr(10) || coalesce('=' || version, '') = any (${exact}::text[]))`;
-  const due = (crashes: string, suspected: 0 | 1, limit: string) => `select run, wake_at, ${suspected} as suspected from ${schema}.workflow_runs
+  const due = (
+    crashes: string,
+    suspected: 0 | 1,
+    limit: string,
+  ) => `select run, wake_at, ${suspected} as suspected from ${schema}.workflow_runs
     where ${free} and wake_at <= $4 and ${code("$2", "$3")} and crashes ${crashes}
       and exists (select from lease)
     order by wake_at, run limit ${limit} for no key update skip locked`;

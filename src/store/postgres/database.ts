@@ -63,8 +63,8 @@ export class Database {
   /** A statement as the driver takes it: named, if this database may have names. */
   statement(sql: string): { readonly text: string; readonly name?: string } {
     if (!this.settings.prepare) return { text: sql };
-    let name = this.#names.get(sql);
-    if (name === undefined) this.#names.set(sql, (name = `perdure_${this.#names.size + 1}`));
+    const name = this.#names.get(sql) ?? `perdure_${this.#names.size + 1}`;
+    this.#names.set(sql, name);
     return { text: sql, name };
   }
 
@@ -119,7 +119,11 @@ export class Database {
     await Promise.all([this.#pool.end(), this.#transactions.end()]);
   }
 
-  async #ask(statement: { text: string; name?: string }, values: readonly unknown[], repeatable: boolean): Promise<Columns[]> {
+  async #ask(
+    statement: { text: string; name?: string },
+    values: readonly unknown[],
+    repeatable: boolean,
+  ): Promise<Columns[]> {
     return this.#repeated(repeatable, () =>
       this.#withClient(this.#pool, (client) => rowsOf(client, statement, values)),
     );
@@ -191,7 +195,9 @@ export class Database {
 /** Whether no connection could be made at all: asking again at once would be in vain. */
 function isAway(error: unknown): boolean {
   const { code, errors } = error as { readonly code?: unknown; readonly errors?: unknown };
-  return errors !== undefined || (typeof code === "string" && /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|57P03)/.test(code));
+  return (
+    errors !== undefined || (typeof code === "string" && /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|57P03)/.test(code))
+  );
 }
 
 async function rowsOf(

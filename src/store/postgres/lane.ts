@@ -6,8 +6,8 @@
  * does. What is not remembered is looked up in the commit, together with the run's owner. After an error nothing is remembered.
  */
 import { PerdureError } from "../../core/errors.ts";
-import type { Batch, BatchResult, Refusal, StartResult, Transition } from "../store.ts";
 import { readRun } from "../sqlite/rows.ts";
+import type { Batch, BatchResult, Refusal, StartResult, Transition } from "../store.ts";
 import { type Lengths, type Part, partFrom } from "./batch-part.ts";
 import { BOUNDED, type Database } from "./database.ts";
 import { kindOf } from "./failures.ts";
@@ -75,7 +75,9 @@ export class Lane {
       await run("begin");
       try {
         await run(BOUNDED);
-        await this.#commitParts(batch, part, async (next) => result.take(next, (await run(this.#sql, next.arguments))[0]!));
+        await this.#commitParts(batch, part, async (next) =>
+          result.take(next, (await run(this.#sql, next.arguments))[0]!),
+        );
       } catch (error) {
         await run("rollback").catch(() => this.#session.drop());
         throw error;

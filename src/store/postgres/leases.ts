@@ -2,8 +2,9 @@
  * Engines: their entry, their signs of life, and what becomes of the runs of those that show none. Everything is told by the
  * database's clock: a lease says until when it holds, and renewals and commits move that on.
  */
-import type { EngineRow, Lease } from "../store.ts";
+
 import { readEngine } from "../sqlite/rows.ts";
+import type { EngineRow, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import type { Columns, Session } from "./session.ts";
 

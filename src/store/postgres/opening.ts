@@ -32,10 +32,16 @@ async function checkServer(client: Client): Promise<void> {
   );
   const { version, encoding, durability } = rows[0]!;
   if (Number(version) < OLDEST) {
-    throw new PerdureError("INCOMPATIBLE_STORE", `the server is PostgreSQL ${Math.floor(Number(version) / 10_000)}; 14 is the oldest that will do`);
+    throw new PerdureError(
+      "INCOMPATIBLE_STORE",
+      `the server is PostgreSQL ${Math.floor(Number(version) / 10_000)}; 14 is the oldest that will do`,
+    );
   }
   if (encoding !== "UTF8") {
-    throw new PerdureError("INCOMPATIBLE_STORE", `the database is encoded as ${encoding}; create one with encoding UTF8`);
+    throw new PerdureError(
+      "INCOMPATIBLE_STORE",
+      `the database is encoded as ${encoding}; create one with encoding UTF8`,
+    );
   }
   if (!DURABLE.has(durability)) {
     throw new PerdureError(

@@ -107,15 +107,22 @@ class PooledStore implements PostgresStore {
     this.#notices.tell();
   }
 
-  async sweep({ ttlMs, at }: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
+  async sweep({
+    ttlMs,
+    at,
+  }: {
+    readonly ttlMs: number;
+    readonly monotonicMs: number;
+    readonly at: number;
+  }): Promise<number> {
     const freed = await this.#leases.sweep(ttlMs, at);
     if (freed > 0) this.#notices.tell();
     return freed;
   }
 
   async commit({ engine }: Lease, batch: Batch): Promise<BatchResult> {
-    let lane = this.#lanes.get(engine);
-    if (lane === undefined) this.#lanes.set(engine, (lane = new Lane(this.#database, engine)));
+    const lane = this.#lanes.get(engine) ?? new Lane(this.#database, engine);
+    this.#lanes.set(engine, lane);
     const result = await lane.commit(batch);
     if (concernsOthers(batch)) this.#notices.tell();
     return result;

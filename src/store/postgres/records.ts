@@ -1,15 +1,5 @@
 /** Looking at runs and definitions, and the changes that need no engine. */
-import type {
-  AnswerRow,
-  AttemptRow,
-  DefinitionRow,
-  EventRow,
-  PauseRow,
-  RunFilter,
-  RunImage,
-  RunRow,
-  SizeRow,
-} from "../store.ts";
+
 import {
   ANSWER_COLUMNS,
   ATTEMPT_COLUMNS,
@@ -25,6 +15,17 @@ import {
   readRun,
   readSize,
 } from "../sqlite/rows.ts";
+import type {
+  AnswerRow,
+  AttemptRow,
+  DefinitionRow,
+  EventRow,
+  PauseRow,
+  RunFilter,
+  RunImage,
+  RunRow,
+  SizeRow,
+} from "../store.ts";
 import type { Database } from "./database.ts";
 
 export class Records {
@@ -82,8 +83,11 @@ export class Records {
     where(filter.parent, (parent) => `parent = ${parent}`);
     where(filter.before, (before) => `run < ${before}`);
     for (const [key, value] of Object.entries(filter.tags ?? {})) {
-      where(key, (name) => `run in (select t.run from ${this.#schema}.run_tags t where t.key = ${name}
-        and t.value = $${values.push(value)})`);
+      where(
+        key,
+        (name) => `run in (select t.run from ${this.#schema}.run_tags t where t.key = ${name}
+        and t.value = $${values.push(value)})`,
+      );
     }
     const sql = `select ${RUN_COLUMNS} from ${this.#schema}.workflow_runs
       where ${conditions.join(" and ")} order by run desc limit $${values.push(filter.limit)}`;

@@ -30,7 +30,9 @@ export class Session {
   }
 
   /** Runs several statements with nothing of others in between. */
-  exclusively<T>(work: (run: (sql: string, values?: readonly unknown[]) => Promise<Columns[]>) => Promise<T>): Promise<T> {
+  exclusively<T>(
+    work: (run: (sql: string, values?: readonly unknown[]) => Promise<Columns[]>) => Promise<T>,
+  ): Promise<T> {
     const mine = this.#last.then(async () => {
       const client = await this.#connected();
       return work((sql, values = []) => this.#run(client, sql, values));

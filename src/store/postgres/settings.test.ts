@@ -31,13 +31,20 @@ describe("the address of a PostgreSQL store", () => {
   });
 
   it("yields to options", () => {
-    const settings = postgresSettings({ url: "postgres://db/orders?schema=a&pool=2", schema: "b", pool: 3, listen: false });
+    const settings = postgresSettings({
+      url: "postgres://db/orders?schema=a&pool=2",
+      schema: "b",
+      pool: 3,
+      listen: false,
+    });
     expect(settings).toMatchObject({ schema: "b", pool: 3, listen: false });
   });
 
   it("gives sslmode the meaning it has for libpq", () => {
     expect(postgresSettings("postgres://db/x?sslmode=require").url).toContain("uselibpqcompat=true");
-    expect(postgresSettings("postgres://db/x?sslmode=require&uselibpqcompat=false").url).toContain("uselibpqcompat=false");
+    expect(postgresSettings("postgres://db/x?sslmode=require&uselibpqcompat=false").url).toContain(
+      "uselibpqcompat=false",
+    );
     expect(postgresSettings("postgres://db/x").url).not.toContain("uselibpqcompat");
   });
 

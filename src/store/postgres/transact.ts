@@ -6,8 +6,8 @@
  */
 import { PerdureError } from "../../core/errors.ts";
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
-import type { Lease, OutcomeRow, Store } from "../store.ts";
 import { OUTCOME_COLUMNS, readOutcome } from "../sqlite/rows.ts";
+import type { Lease, OutcomeRow, Store } from "../store.ts";
 import type { Database } from "./database.ts";
 import { endsConnection, sqlState } from "./failures.ts";
 import { leaseLost } from "./lane.ts";

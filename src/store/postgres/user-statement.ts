@@ -47,7 +47,9 @@ export function checkStatement(sql: unknown, schema: string): asserts sql is str
   }
   if (READING.has(first)) return;
   if (words.some((word, at) => words[at + 1] === "." && unquoted(word) === schema)) {
-    throw invalid(`tables in the schema "${schema}" belong to the store and can only be read; write to tables of your own`);
+    throw invalid(
+      `tables in the schema "${schema}" belong to the store and can only be read; write to tables of your own`,
+    );
   }
 }
 

@@ -40,7 +40,6 @@ function numbers(text: string): (number | null)[] {
 
 const HEADER = 20;
 const ITEM = 4;
-const MOST_BYTES_PER_UNIT = 3;
 const OIDS = { bool: 16, int8: 20, int4: 23, text: 25 } as const;
 const WORD = 2 ** 32;
 const MAX_INT4 = 2 ** 31;
@@ -91,19 +90,19 @@ export function bools(values: readonly boolean[]): Buffer {
 
 /** Halves of surrogate pairs become U+FFFD on the way, as UTF-8 has none. @throws TypeError for what is no text */
 export function texts(values: readonly (string | null)[]): Buffer {
-  let most = HEADER;
+  let size = HEADER;
   for (const value of values) {
     if (value !== null && typeof value !== "string") throw new TypeError("a text was expected");
-    most += ITEM + (value?.length ?? 0) * MOST_BYTES_PER_UNIT;
+    size += ITEM + (value === null ? 0 : Buffer.byteLength(value));
   }
-  const bytes = header(OIDS.text, values.length, most);
+  const bytes = header(OIDS.text, values.length, size);
   let at = HEADER;
   for (const value of values) {
     const length = value === null ? -1 : bytes.write(value, at + ITEM);
     bytes.writeInt32BE(length, at);
     at += ITEM + Math.max(0, length);
   }
-  return bytes.subarray(0, at);
+  return bytes;
 }
 
 function header(oid: number, length: number, size: number): Buffer {
