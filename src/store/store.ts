@@ -353,7 +353,8 @@ export interface Store {
   /**
    * Removes engines that died or stood still for `ttlMs` (by the monotonic clock given) and frees their runs, counting a crash
    * for each. Returns how many runs were freed. `monotonicMs` is as of the call: a store in which calls wait adds the wait, or
-   * it would see fresh signs of life as old ones and remove the living.
+   * it would see fresh signs of life as old ones and remove the living. A store whose database has one clock for all goes by that
+   * and by the time to live each lease was registered with.
    */
   sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number>;
 

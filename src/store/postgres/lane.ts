@@ -17,6 +17,8 @@ import type { Columns, Session } from "./session.ts";
 const COMMIT_TIMEOUT_MS = 20_000;
 const TRIES = 5;
 const ARGUMENTS = 46;
+/** The server ends connections over messages of more than 1 GiB. A batch that is refused here is sent again run by run. */
+const MAX_BYTES = 512 * 1024 * 1024;
 
 type Answer = readonly [
   started: readonly number[] | null,
@@ -68,7 +70,7 @@ export class Lane {
     const part = partFrom(this.#engine, batch, 0, this.#lengths);
     const result = new ResultOf(batch, this.#lengths);
     if (part.end === batch.transitions.length) {
-      result.take(part, (await this.#session.query(this.#sql, part.arguments))[0]!);
+      result.take(part, (await this.#session.query(this.#sql, bounded(part.arguments)))[0]!);
       return result;
     }
     await this.#session.exclusively(async (run) => {
@@ -76,7 +78,7 @@ export class Lane {
       try {
         await run(BOUNDED);
         await this.#commitParts(batch, part, async (next) =>
-          result.take(next, (await run(this.#sql, next.arguments))[0]!),
+          result.take(next, (await run(this.#sql, bounded(next.arguments)))[0]!),
         );
       } catch (error) {
         await run("rollback").catch(() => this.#session.drop());
@@ -95,6 +97,14 @@ export class Lane {
       at = part.end;
     }
   }
+}
+
+/** @throws RangeError */
+function bounded(values: readonly unknown[]): readonly unknown[] {
+  let size = 0;
+  for (const value of values) if (Buffer.isBuffer(value) || typeof value === "string") size += value.length;
+  if (size > MAX_BYTES) throw new RangeError(`a commit of ${size} bytes is more than a connection takes`);
+  return values;
 }
 
 /** What became of a batch, gathered part by part; takes the lengths of what was written along. */
