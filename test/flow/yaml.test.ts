@@ -215,7 +215,7 @@ steps:
     ["{ cron: 0 3 * * *, timezone: Mars }", "bad_schedule", "Mars"],
     ["{ cron: 0 3 * * *, every: 15m }", "bad_schedule", "exactly one of cron, every and at"],
     ["{ every: soon }", "bad_duration", "every must be a duration"],
-    ["{ every: 15m, overlap: never }", "bad_value", "overlap must be skip, buffer-one"],
+    ["{ every: 15m, overlap: never }", "wrong_type", "overlap must be skip, buffer-one"],
     ["{ interval: 15m }", "unknown_key", "interval"],
     ["{ at: tomorrow }", "bad_schedule", "no point in time"],
     ["15", "wrong_type", "schedule must be a schedule such as"],

@@ -5,7 +5,7 @@ import type { Query, Signal, Update } from "../../src/workflow/signal.ts";
 import type { Delayed, Program, RootProgram, Work } from "./program.ts";
 
 /** What an attempt of an activity sees. */
-export type Attempt = Pick<ActivityContext, "attempt" | "idempotencyKey">;
+type Attempt = Pick<ActivityContext, "attempt" | "idempotencyKey">;
 
 /** Work of a run. */
 export type Job = Work & { readonly of: string };

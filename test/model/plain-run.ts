@@ -180,8 +180,11 @@ export class PlainRun {
     this.#cancelling = true;
     const scope = this.#scope;
     scope.cancel("cancelled");
+    const reached = this.#pending.filter((one) => one.scope.isIn(scope));
+    // All of it stops, whether or not the code gets to see it.
+    for (const { undo } of reached) undo();
     await this.world.turn();
-    for (const pending of this.#pending.filter((one) => one.scope.isIn(scope))) {
+    for (const pending of reached) {
       this.#settle(pending)?.reject(new CancelledError("cancelled"));
       await this.world.turn();
     }
@@ -268,7 +271,8 @@ export class PlainRun {
   ): Promise<unknown> {
     return this.#issue((pending) => {
       const ended = (run: PlainRun): void => {
-        this.#children.delete(child);
+        // One that was told to stop is not waited for any more.
+        if (!this.#children.delete(child)) return;
         const settled = this.#settle(pending);
         if (run.status === "completed") settled?.resolve(run.outcome);
         else settled?.reject(Object.assign(new Error("child"), { code: `RUN_${run.status.toUpperCase()}` }));

@@ -36,8 +36,11 @@ export class PlainWorld {
       this.happens();
       then();
     });
+    const due = this.clock.now() + ms;
     return () => {
-      if (end()) cancel();
+      if (!end()) return;
+      cancel();
+      if (due === this.clock.now()) this.ambiguous = true;
     };
   }
 

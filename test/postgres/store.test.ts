@@ -145,6 +145,19 @@ describe("texts", () => {
     expect((await actor.store.answer(run, 1))?.data).toBe('"\ufffd"');
   });
 
+  it("of any length can be tags", async () => {
+    const actor = await scene();
+    const long = Array.from({ length: 9000 }, (_, at) => String.fromCodePoint(0x4e00 + ((at * 7919) % 20_000))).join(
+      "",
+    );
+    const run = await actor.start({ tags: JSON.stringify({ k: long }) });
+    await actor.start({ tags: JSON.stringify({ k: "short" }) });
+    expect((await actor.store.list({ tags: { k: long }, limit: 9 })).map((row) => row.run)).toEqual([run]);
+    await actor.park(run, 1);
+    expect(await actor.store.remove(run)).toBe(true);
+    expect(await postgres.ask(`select value from ${actor.store.schema}.run_tags`)).toEqual([{ value: "short" }]);
+  });
+
   it("and numbers arrive as they were, in arrays of the binary form", async () => {
     const client = await stranger();
     const word = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0"));

@@ -83,11 +83,11 @@ export class Records {
     where(filter.parent, (parent) => `parent = ${parent}`);
     where(filter.before, (before) => `run < ${before}`);
     for (const [key, value] of Object.entries(filter.tags ?? {})) {
-      where(
-        key,
-        (name) => `run in (select t.run from ${this.#schema}.run_tags t where t.key = ${name}
-        and t.value = $${values.push(value)})`,
-      );
+      where(key, (name) => {
+        const text = `$${values.push(value)}`;
+        return `run in (select t.run from ${this.#schema}.run_tags t
+          where ${tagHash("t.key", "t.value")} = ${tagHash(name, text)} and t.key = ${name} and t.value = ${text})`;
+      });
     }
     const sql = `select ${RUN_COLUMNS} from ${this.#schema}.workflow_runs
       where ${conditions.join(" and ")} order by run desc limit $${values.push(filter.limit)}`;
@@ -145,6 +145,11 @@ export class Records {
 
 const RUN_TABLES = ["events", "messages", "attempts", "secrets", "tx_outcomes"] as const;
 
+/** What tags are found by. */
+function tagHash(key: string, value: string): string {
+  return `hashtextextended(${key} || '=' || ${value}, 0)`;
+}
+
 function statements(schema: string) {
   const runs = `${schema}.workflow_runs`;
   const emptied = RUN_TABLES.map((table) => `d_${table} as (delete from ${schema}.${table} where run = $1)`);
@@ -154,7 +159,7 @@ function statements(schema: string) {
       where run = $1 and owner is null and superseded = 0 and status = any ($2::text[]) returning run`,
     remove: `delete from ${runs} where run = $1 and owner is null returning coalesce(chain, run), tags`,
     removeTags: `delete from ${schema}.run_tags t using json_each_text($2::json) j
-      where t.key = j.key and t.value = j.value and t.run = $1`,
+      where ${tagHash("t.key", "t.value")} = ${tagHash("j.key", "j.value")} and t.key = j.key and t.value = j.value and t.run = $1`,
     removeRows: `with ${emptied.join(", ")} select 1`,
     removeChain: `with keys as (delete from ${schema}.message_keys where run = $1 and ${lastOfChain})
       delete from ${schema}.answers where chain = $1 and ${lastOfChain}`,

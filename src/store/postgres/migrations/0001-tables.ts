@@ -8,6 +8,8 @@ import type { Migration } from "./migration.ts";
  * `chain` is null in the first run of a chain. A child is unique by the command that started it among runs that are not superseded;
  * the index holds the superseded ones too, apart, so that it lists all children of a run.
  *
+ * Tags are found by their hash, as an index cannot hold texts of any length.
+ *
  * Rows of inboxes, attempts and engines come and go all the time: vacuum looks at those tables early.
  */
 export const tables: Migration = {
@@ -116,9 +118,10 @@ create table @.answers (
 create table @.run_tags (
   key text not null,
   value text not null,
-  run bigint not null,
-  primary key (key, value, run)
+  run bigint not null
 );
+
+create index run_tags_place on @.run_tags (hashtextextended(key || '=' || value, 0), run);
 
 create table @.tx_outcomes (
   run bigint not null,

@@ -29,11 +29,11 @@ declare
 begin
   select tags into before from @.workflow_runs where run = p_run;
   if before is not null then
-    delete from @.run_tags t using json_each_text(before::json) j where t.key = j.key and t.value = j.value and t.run = p_run;
+    delete from @.run_tags t using json_each_text(before::json) j where hashtextextended(t.key || '=' || t.value, 0) = hashtextextended(j.key || '=' || j.value, 0)
+        and t.key = j.key and t.value = j.value and t.run = p_run;
   end if;
   update @.workflow_runs set tags = p_tags where run = p_run;
-  insert into @.run_tags (key, value, run) select j.key, j.value, p_run from json_each_text(p_tags::json) j
-    on conflict do nothing;
+  insert into @.run_tags (key, value, run) select j.key, j.value, p_run from json_each_text(p_tags::json) j;
 end
 $$;
 
