@@ -1,11 +1,6 @@
-/** The workflow code that interprets a program: the same for the engine and for the model. */
-import type { ActivityContext } from "../../src/workflow/activity.ts";
 import type { WorkflowContext } from "../../src/workflow/context.ts";
 import type { Query, Signal, Update } from "../../src/workflow/signal.ts";
 import type { Delayed, Program, RootProgram, Work } from "./program.ts";
-
-/** What an attempt of an activity sees. */
-type Attempt = Pick<ActivityContext, "attempt" | "idempotencyKey">;
 
 /** Work of a run. */
 export type Job = Work & { readonly of: string };
