@@ -117,18 +117,12 @@ export class Machine<Spec = unknown> implements CodePosition {
   readonly #waiters = new Map<string, Open<Spec>[]>();
   readonly #reading = new Reading();
   /** Signals, updates and queries. */
-  readonly messages: Handlers = new Handlers({
-    reading: this.#reading,
-    mayEnd: (what) => this.#mayEnd(what),
-    signalFailed: (error) => {
-      if (!(error instanceof CancelledError && this.cancelReason !== undefined)) this.fail(error);
-    },
-  });
+  #messages: Handlers | undefined;
   /** Predicates of `until`, by command, in the order in which they were registered. */
-  readonly #conditions = new Map<number, () => boolean>();
+  #conditions: Map<number, () => boolean> | undefined;
   /** Told when the child of a command exists. */
-  readonly #awaited = new Map<number, (child: StartedChild) => void>();
-  readonly #versions = new VersionAnswers();
+  #awaited: Map<number, (child: StartedChild) => void> | undefined;
+  #versions: VersionAnswers | undefined;
   /** Commands that a scope gave up: late outcomes of theirs change nothing. */
   readonly #abandoned = new Set<number>();
   /** The scope of the whole run. */
@@ -208,7 +202,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#fresh = [];
     this.#open.clear();
     this.#waiters.clear();
-    this.#conditions.clear();
+    this.#conditions?.clear();
   }
 
   /** Commands issued since the last call. */
@@ -342,7 +336,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   }
 
   #takeSignal(wait: Open<Spec>): boolean {
-    const kept = this.messages.take(wait.name);
+    const kept = this.#messages?.take(wait.name);
     if (kept !== undefined) {
       this.#settleWait(wait, kept.value);
       return true;
@@ -409,8 +403,8 @@ export class Machine<Spec = unknown> implements CodePosition {
         this.#accept(data);
         break;
       case "ChildStarted":
-        this.#awaited.get(data.c as number)?.({ workflowId: data.w as string, runId: data.h as string });
-        this.#awaited.delete(data.c as number);
+        this.#awaited?.get(data.c as number)?.({ workflowId: data.w as string, runId: data.h as string });
+        this.#awaited?.delete(data.c as number);
         break;
       case "CancelRequested":
         this.cancelReason = data.r ?? "";
@@ -459,6 +453,23 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   // ---- messages --------------------------------------------------------------------------------------------------------
 
+  /** Signals, updates and queries. Made when it is first looked at: most runs have none. */
+  get messages(): Handlers {
+    this.#messages ??= new Handlers({
+      reading: this.#reading,
+      mayEnd: (what) => this.#mayEnd(what),
+      signalFailed: (error) => {
+        if (!(error instanceof CancelledError && this.cancelReason !== undefined)) this.fail(error);
+      },
+    });
+    return this.#messages;
+  }
+
+  /** Names of handlers that have not ended. */
+  get handling(): readonly string[] {
+    return this.#messages?.running ?? NONE;
+  }
+
   #receive(signal: Buffered): void {
     const value = reviveParsed(signal.data, this.#options.codec);
     const ended = this.ending !== undefined;
@@ -495,7 +506,10 @@ export class Machine<Spec = unknown> implements CodePosition {
     if (this.#reading.run(`the predicate of ${describe({ kind, name })}`, predicate)) return Promise.resolve(true);
     const before = this.commands;
     const promise = this.issue(command);
-    if (this.commands > before) this.#conditions.set(this.commands, predicate);
+    if (this.commands > before) {
+      this.#conditions ??= new Map();
+      this.#conditions.set(this.commands, predicate);
+    }
     return promise;
   }
 
@@ -504,7 +518,13 @@ export class Machine<Spec = unknown> implements CodePosition {
    * reactions, too, after which it is to be asked again.
    */
   drained(): boolean {
-    if (this.#conditions.size === 0 || this.ending !== undefined || this.blockage !== undefined) return false;
+    if (
+      this.#conditions === undefined ||
+      this.#conditions.size === 0 ||
+      this.ending !== undefined ||
+      this.blockage !== undefined
+    )
+      return false;
     let settled = false;
     for (const [id, predicate] of this.#conditions) {
       const open = this.#open.get(id);
@@ -521,7 +541,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     } catch (error) {
       this.#settleWait(open, undefined, error as Error);
     }
-    this.#conditions.delete(open.id);
+    this.#conditions?.delete(open.id);
     return true;
   }
 
@@ -529,24 +549,27 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   /** Calls back when the child of the command that was issued last exists. */
   onChildStarted(listener: (child: StartedChild) => void): void {
+    this.#awaited ??= new Map();
     this.#awaited.set(this.commands, listener);
   }
 
   /** Whether the code still has to hear that the child of a command exists. */
   awaitsChild(command: number): boolean {
-    return this.#awaited.has(command);
+    return this.#awaited?.has(command) ?? false;
   }
 
   // ---- versions --------------------------------------------------------------------------------------------------------
 
   /** What is known about the history that is going to be applied. */
   recall(past: Past): void {
+    this.#versions ??= new VersionAnswers();
     this.#versions.recall(past);
   }
 
   /** The version of a change that this run goes by (rule 7). */
   version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
     const mark = (): void => this.note("version", { id, version: max, commands: this.commands });
+    this.#versions ??= new VersionAnswers();
     const version = this.#versions.at(id, this, max, this.#reading.on ? undefined : mark);
     if (version < min || version > max) {
       const supported = min === max ? String(min) : `${min} to ${max}`;
@@ -577,7 +600,7 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   #remove(open: Open<Spec>): void {
     this.#open.delete(open.id);
-    this.#conditions.delete(open.id);
+    this.#conditions?.delete(open.id);
     if (open.kind !== "wait") return;
     const waiters = this.#waiters.get(open.name);
     waiters?.splice(waiters.indexOf(open), 1);

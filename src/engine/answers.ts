@@ -60,6 +60,7 @@ export class Answers {
 
   /** The run ends: what it has accepted and what is left in its inbox will not be answered. */
   close(left: readonly number[], status: string, at: number): void {
+    if (this.#open.size === 0 && left.length === 0) return;
     this.#waiting.push(...unanswered([...this.#open, ...left], this.#about.workflowId, status, at));
     this.#open.clear();
   }

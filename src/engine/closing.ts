@@ -2,9 +2,8 @@
  * What the end of a run tells others, in the commit that ends it (I9): its parent gets the outcome, its children what their
  * policy says, callers of its updates an answer.
  */
-import { PerdureError } from "../core/errors.ts";
 import { type EventType, parseEvent } from "../core/events.ts";
-import { type Failure, failureText, toFailure } from "../core/failure.ts";
+import { type Failure, failureText } from "../core/failure.ts";
 import { encodePayload, type Payload } from "../core/payload.ts";
 import type { AnswerRow, ChildRow, EventRow, MessageRow, NewMessage, ParentLink } from "../store/store.ts";
 
@@ -89,11 +88,20 @@ export function toChild(child: ChildRow, kind: "cancel" | "terminate", at: numbe
 }
 
 /** Rejects updates that the run will never answer. */
-export function unanswered(numbers: Iterable<number>, workflowId: string, status: string, at: number): AnswerRow[] {
-  const why = `${workflowId} ended (${status}) before it answered the update`;
-  const data = JSON.stringify(toFailure(new PerdureError("RUN_CLOSED", why)));
-  return Array.from(numbers, (number) => ({ number, status: "rejected" as const, data, at }));
+export function unanswered(
+  numbers: readonly number[],
+  workflowId: string,
+  status: string,
+  at: number,
+): readonly AnswerRow[] {
+  if (numbers.length === 0) return NONE;
+  const message = `${workflowId} ended (${status}) before it answered the update`;
+  const failure: Failure = { name: "PerdureError", message, code: "RUN_CLOSED" };
+  const data = JSON.stringify(failure);
+  return numbers.map((number) => ({ number, status: "rejected", data, at }));
 }
+
+const NONE: readonly never[] = [];
 
 /** Numbers of the updates among messages. */
 export function updatesIn(messages: readonly MessageRow[]): number[] {

@@ -17,7 +17,6 @@ import { Committer, type CommitterHost, type Committing } from "./committer.ts";
 import { Guard, type GuardMode } from "./guard/guard.ts";
 import { installGuard } from "./guard/installation.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
-import { runLogger } from "./log.ts";
 import { MachineMaker } from "./machine-maker.ts";
 import { warnOfMissingCode } from "./missing-code.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
@@ -238,16 +237,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   actor(facts: RunFacts, definition: AnyWorkflow, generation: (command: number) => number): RunActor {
-    return new RunActor(this, facts, (actor) =>
-      this.#context.machine(facts, definition, generation, {
-        owner: actor,
-        log: runLogger(this.log, actor),
-        onBlocked: () => actor.onBlocked(),
-        onNote: (note) => actor.onNote(note),
-        onSettled: (command) => actor.onSettled(command),
-        onAnswered: (message, ending) => actor.onAnswered(message, ending),
-      }),
-    );
+    return new RunActor(this, facts, (actor) => this.#context.machine(facts, definition, generation, actor));
   }
 
   // ---- taking over -----------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import { type Place, runInScope, runOutside, type ScopeOwner } from "./run-scope
 import { type ContextHost, RunContext } from "./workflow-context.ts";
 
 /** What a machine tells whoever feeds it. */
-export interface MachineOwner {
-  readonly owner: ScopeOwner;
-  readonly log: Logger;
+export interface MachineOwner extends ScopeOwner {
+  /** The logger of the run's code. */
+  readonly codeLog: Logger;
   onBlocked(): void;
   onNote(note: Note): void;
   onSettled(command: number): void;
@@ -35,9 +35,17 @@ export interface MachineHost {
 
 export class MachineMaker {
   readonly #host: MachineHost;
+  readonly #contextHost: ContextHost;
 
   constructor(host: MachineHost) {
     this.#host = host;
+    this.#contextHost = {
+      activity: (name) => host.registry.activity(name),
+      workflow: (of) => host.registry.child(of),
+      send: (...message) => host.services.send(...message),
+      callbackToken: (runId, nonce) => host.services.callbackToken(runId, nonce),
+      callbackUrl: (token) => host.services.callbackUrl(token),
+    };
   }
 
   machine(
@@ -67,8 +75,8 @@ export class MachineMaker {
           },
         };
         const guarded = host.guard === undefined ? undefined : { facts, machine: self, guard: host.guard };
-        place = { owner: owner.owner, scope: self.scope, guarded };
-        const live = new RunContext(self, this.#contextHost(owner.log), info, place);
+        place = { owner, scope: self.scope, guarded };
+        const live = new RunContext(self, this.#contextHost, owner, info, place);
         context = live;
         return runInScope(place, () => definition.run(live, input));
       },
@@ -79,17 +87,5 @@ export class MachineMaker {
       onAnswered: (message, ending) => runOutside(() => owner.onAnswered(message, ending)),
     });
     return machine;
-  }
-
-  #contextHost(log: Logger): ContextHost {
-    const host = this.#host;
-    return {
-      activity: (name) => host.registry.activity(name),
-      workflow: (of) => host.registry.child(of),
-      send: (...message) => host.services.send(...message),
-      callbackToken: (runId, nonce) => host.services.callbackToken(runId, nonce),
-      callbackUrl: (token) => host.services.callbackUrl(token),
-      log,
-    };
   }
 }

@@ -382,7 +382,7 @@ export class Outbox {
   /** The function has ended: what it returned, and the messages nobody asked for. */
   #ending(): Transition {
     const ending = this.#machine.ending!;
-    const { running: handling } = this.#machine.messages;
+    const { handling } = this.#machine;
     if (handling.length > 0) this.#host.unfinished(handling);
     const messages = this.#takeAll();
     if (ending.ok && ending.next !== undefined) return this.#continued(ending.next, messages);
@@ -446,7 +446,7 @@ export class Outbox {
     also: Also = {},
   ): Transition {
     const goesOn = status === "continued_as_new";
-    const children = goesOn ? [] : [...this.#host.children()];
+    const children = goesOn ? NONE : [...this.#host.children()];
     this.#host.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
     this.rows.settleAll();
@@ -454,14 +454,14 @@ export class Outbox {
     const closedAt = events.at(-1)!.at;
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
     this.answers.close(goesOn ? [] : updatesIn(messages), status, closedAt);
-    this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
+    if (children.length > 0)
+      this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
     const transition = this.#transition(events, messages, image, withCheck);
     const { parent } = this.#about;
-    const last = transition.events.at(-1)!;
-    const sends = [...(transition.also?.sends ?? [])];
-    if (parent !== null && !goesOn) sends.push(toParent(parent, this.#about, last));
-    const all = { ...transition.also, ...also, ...(sends.length > 0 && { sends }) };
-    return Object.keys(all).length === 0 ? transition : { ...transition, also: all };
+    if (goesOn) return { ...transition, also: { ...transition.also, ...also } };
+    if (parent === null) return transition;
+    const told = toParent(parent, this.#about, transition.events.at(-1)!);
+    return { ...transition, also: { ...transition.also, sends: [...(transition.also?.sends ?? NONE), told] } };
   }
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */

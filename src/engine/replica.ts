@@ -40,8 +40,8 @@ export class Replica implements ScopeOwner {
   ) {
     this.#turns = turns;
     this.machine = maker.machine(facts, definition, plan.generation, {
-      owner: this,
-      log: SILENT,
+      rejected: (error) => this.rejected(error),
+      codeLog: SILENT,
       onBlocked: () => {},
       onNote,
       onSettled: () => {},

@@ -37,12 +37,13 @@ import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
 import { type ChildSpec, type CommandSpec, isChild, isStep, type StepSpec } from "./command-spec.ts";
 import { DueTimes } from "./due-times.ts";
+import { runLogger } from "./log.ts";
+import type { MachineOwner } from "./machine-maker.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
 import { QuietWatch } from "./quiet-watch.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
-import type { ScopeOwner } from "./run-scope.ts";
 import { Steps, type StepsHost } from "./steps.ts";
 import { Told } from "./told.ts";
 import type { TurnTaker } from "./turns.ts";
@@ -58,7 +59,7 @@ const _CAREFUL_CRASHES = 2;
 /** How long a run that was there when an engine crashed keeps waiting in memory. */
 const CAREFUL_PARK_AFTER_MS = 250;
 
-export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
+export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner {
   readonly facts: RunFacts;
   readonly machine: Machine<CommandSpec>;
   readonly #engine: RunHost<RunActor>;
@@ -81,7 +82,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   #held: readonly Command<CommandSpec>[] = NONE;
   #timedOut = false;
   #releasing = false;
-  readonly #children: Children;
+  /** Made with the first child: most runs have none. */
+  #children: Children | undefined;
   readonly #told: Told;
 
   constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
@@ -102,7 +104,6 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
       reporter: this.#reporter,
       due: this.#due,
     });
-    this.#children = new Children(this, engine.services);
   }
 
   get clock(): Clock {
@@ -135,6 +136,11 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     return this.#steps.size > 0;
   }
 
+  get #kin(): Children {
+    this.#children ??= new Children(this, this.#engine.services);
+    return this.#children;
+  }
+
   // ---- beginning -------------------------------------------------------------------------------------------------------
 
   /** A run that was just started: its first event is durable. */
@@ -152,7 +158,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     this.#outbox.crashes = from.crashes;
     this.#outbox.rows.restore(from.attempts);
     this.#outbox.answers.restore(from.unanswered);
-    this.#children.restore(from.children);
+    if (from.children.length > 0) this.#kin.restore(from.children);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(rows);
     const issued = [...from.attempts, ...from.children].map(({ command }) => command);
@@ -305,7 +311,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     this.phase = "live";
     const { check, attempts, open } = this.#takenOver!;
     for (const row of attempts) this.machine.verifyInFlight(row);
-    this.#children.verify();
+    this.#children?.verify();
     for (const left of open) this.machine.verifyInFlight(left);
     if (check !== undefined) this.machine.verifyCheck(check);
     this.machine.trace(undefined);
@@ -323,7 +329,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
       this.#engine.parked(this, image.wakeAt);
       return;
     }
-    if (isClosed(image.status)) this.#children.close();
+    if (isClosed(image.status)) this.#children?.close();
     if (isClosed(image.status)) this.#reporter.closed(image.status, this.machine.ending);
     else if (image.status === "paused") this.#reporter.paused();
     else this.#reporter.blocked(this.machine.blockage!);
@@ -348,7 +354,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     for (const command of commands) {
       if (!this.machine.open.has(command.id)) continue;
       if (isStep(command.spec)) this.#steps.start(command as Command<StepSpec>);
-      else if (isChild(command.spec)) this.#children.start(command as Command<ChildSpec>);
+      else if (isChild(command.spec)) this.#kin.start(command as Command<ChildSpec>);
       else this.#startWait(command);
     }
     this.#takenOver = undefined;
@@ -387,7 +393,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
 
   /** Whether something is being done outside of the run. */
   get #busy(): boolean {
-    return this.#steps.running || this.#children.starting;
+    return this.#steps.running || this.#children?.starting === true;
   }
 
   standStill(): readonly AttemptRow[] | undefined {
@@ -395,7 +401,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   }
 
   parkUntil(): number | undefined {
-    if (this.#children.starting || this.#children.held) return undefined;
+    if (this.#children?.starting === true || this.#children?.held === true) return undefined;
     if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
     if (!this.#steps.wait) return undefined;
     const nearest = this.#due.nearest();
@@ -480,7 +486,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
 
   mayStartChild(command: Command<ChildSpec>): boolean {
     return this.#engine.mayGoOn(this.facts.workflow, () => {
-      if (this.phase === "live") this.#children.admitted(command);
+      if (this.phase === "live") this.#children?.admitted(command);
     });
   }
 
@@ -488,13 +494,13 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
 
   drop(command: number, reason: Error): void {
     this.#steps.drop(command, reason);
-    this.#children.cancel(command, reason.message);
+    this.#children?.cancel(command, reason.message);
   }
 
   foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
     if (isChild(command.spec)) {
       this.#outbox.rows.settle(command.id);
-      return this.#children.ended(command as Command<ChildSpec>, outcome, at);
+      return this.#kin.ended(command as Command<ChildSpec>, outcome, at);
     }
     return this.#steps.settledElsewhere(command, outcome, at);
   }
@@ -505,7 +511,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   }
 
   children(): Iterable<ChildRow> {
-    return this.#children.open;
+    return this.#children?.open ?? NONE;
   }
 
   successor(input: Payload, at: number): NewRun {
@@ -585,6 +591,13 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
     this.#stopClocks();
   }
 
+  // ---- MachineOwner -----------------------------------------------------------------------------------------------------
+
+  /** The logger of the run's code. */
+  get codeLog(): Logger {
+    return runLogger(this.log, this);
+  }
+
   // ---- what the machine tells ------------------------------------------------------------------------------------------
 
   /** Something out of turn blocked the machine. */
@@ -603,7 +616,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, ScopeOwner {
   /** A command ended without an event of its own: settled by a signal, or given up by its scope. */
   onSettled(command: number): void {
     if (this.#steps.has(command)) this.drop(command, new CancelledError("its scope was left"));
-    else this.#children.cancel(command, "the scope it was started in was left");
+    else this.#children?.cancel(command, "the scope it was started in was left");
     this.#due.delete(command);
     this.#outbox.rows.settle(command);
   }

@@ -56,7 +56,6 @@ export interface ContextHost {
   /** A token that nobody else can make, and where to post to with it. */
   callbackToken(runId: string, nonce: string): string;
   callbackUrl(token: string): string | undefined;
-  readonly log: Logger;
 }
 
 interface StepCall {
@@ -72,21 +71,28 @@ export class RunContext implements WorkflowContext {
   readonly #machine: Machine<CommandSpec>;
   readonly #host: ContextHost;
   readonly info: RunInfo;
-  readonly #children: ChildCalls;
+  readonly #owner: { readonly codeLog: Logger };
+  #children: ChildCalls | undefined;
   /** Where handlers run: the run's own scope. */
   readonly #place: Place | undefined;
   #controller: AbortController | undefined;
 
-  constructor(machine: Machine<CommandSpec>, host: ContextHost, info: RunInfo, place?: Place) {
+  constructor(
+    machine: Machine<CommandSpec>,
+    host: ContextHost,
+    owner: { readonly codeLog: Logger },
+    info: RunInfo,
+    place?: Place,
+  ) {
     this.#machine = machine;
     this.#host = host;
+    this.#owner = owner;
     this.info = info;
     this.#place = place;
-    this.#children = new ChildCalls(machine, host);
   }
 
   get log(): Logger {
-    return this.#host.log;
+    return this.#owner.codeLog;
   }
 
   get abortSignal(): AbortSignal {
@@ -255,7 +261,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async handlersFinished(): Promise<void> {
-    await this.until(() => this.#machine.messages.running.length === 0, { label: "handlers finished" });
+    await this.until(() => this.#machine.handling.length === 0, { label: "handlers finished" });
   }
 
   until(predicate: () => boolean, options?: { timeout?: Duration; label?: string }): Promise<true> {
@@ -329,11 +335,13 @@ export class RunContext implements WorkflowContext {
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   child(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<any> {
+    this.#children ??= new ChildCalls(this.#machine, this.#host);
     return this.#children.child(target, input, options ?? {});
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   spawn(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<ChildHandle<any>> {
+    this.#children ??= new ChildCalls(this.#machine, this.#host);
     return this.#children.spawn(target, input, options ?? {});
   }
 

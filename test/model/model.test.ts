@@ -49,20 +49,14 @@ const exactly = (make: () => Promise<Store>, share: number): Promise<void> =>
 test("left alone, runs do exactly what the model says, at exactly its times", () => exactly(memory, 1), LIMIT_MS);
 test("so they do on SQLite", () => exactly(sqlite, 0.15), LIMIT_MS);
 
-/** Results are compared as JSON would keep them. */
+/** What is first when two things begin in one millisecond is nobody's business. Results are compared as JSON would keep them. */
 function exact({ outcome, status, begun, ...rest }: Observation): unknown {
   return {
     ...rest,
     status,
-    begun: byRun(begun),
+    begun: begun.toSorted(),
     outcome: outcome === undefined ? undefined : JSON.parse(JSON.stringify(outcome)),
   };
-}
-
-/** Which of two runs is first when both begin something in one millisecond is nobody's business. */
-function byRun(begun: readonly string[]): unknown {
-  const runs = begun.map((what) => what.slice(0, what.lastIndexOf("/")));
-  return Object.fromEntries(runs.map((run) => [run, begun.filter((_, index) => runs[index] === run)]));
 }
 
 const rough = (make: () => Promise<Store>, share: number): Promise<void> =>
@@ -93,7 +87,7 @@ function loose({ status, outcome, begun, answers, runs, tags }: Observation): un
     results: JSON.parse(JSON.stringify(results), (_, value: unknown) => (typeof value === "number" ? "signal" : value)),
     pokes: [...pokes].sort((a, b) => a - b),
     bumps,
-    begun: [...new Set(begun.map((what) => what.slice(0, what.lastIndexOf("#"))))].sort(),
+    begun: [...new Set(begun.map((what) => what.slice(what.indexOf(" ") + 1, what.lastIndexOf("#"))))].sort(),
     answers,
     runs,
     tags: Object.keys(tags).sort(),

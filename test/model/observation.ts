@@ -4,7 +4,7 @@ export interface Observation {
   readonly status: string;
   /** Result, or word of the error. */
   readonly outcome: unknown;
-  /** Attempts that began, as `workflowId/id#attempt`, in their order. */
+  /** Attempts that began, as `time workflowId/id#attempt`. */
   readonly begun: readonly string[];
   /** What became of each move of the script that has an answer, by its place. */
   readonly answers: Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ const runOf = (wf: WorkflowContext): PlainRun => (wf as unknown as { run: PlainR
 function call(wf: WorkflowContext, job: Job): Promise<unknown> {
   const run = runOf(wf);
   const attempt = (number: number): { ms: number; error: Error | undefined; value: unknown } => {
-    run.world.begun.push(`${job.of}/${job.id}#${number}`);
+    run.world.begun.push(`${run.world.clock.now()} ${job.of}/${job.id}#${number}`);
     const error = number <= job.fails ? new Error(`failure ${job.id}`) : undefined;
     return { ms: job.ms, error, value: `done ${job.id}` };
   };

@@ -5,7 +5,7 @@ import type { PlainRun } from "./plain-run.ts";
 export class PlainWorld {
   readonly clock: VirtualClock = new VirtualClock();
   readonly runs: Map<string, PlainRun> = new Map();
-  /** Attempts that began, as `workflowId/id#attempt`. */
+  /** Attempts that began, as `time workflowId/id#attempt`. */
   readonly begun: string[] = [];
   /** Two things were due in one millisecond: which comes first is nobody's business. */
   ambiguous = false;

@@ -42,7 +42,7 @@ class Execution implements WorkPlace {
   }
 
   began(what: string, key: string): void {
-    this.#begun.push(what);
+    this.#begun.push(`${this.#clock.now()} ${what}`);
     const work = what.slice(0, what.lastIndexOf("#"));
     const known = this.#keys.get(work) ?? key;
     if (known !== key) throw new Error(`${work} has two idempotency keys: ${known} and ${key}`);

@@ -40,7 +40,6 @@ const NO_HOST: ContextHost = {
   send: async () => {},
   callbackToken: () => "",
   callbackUrl: () => undefined,
-  log: silentLogger,
 };
 
 /** Replays all of these in turns of one event each. */
@@ -79,7 +78,7 @@ function replayOne<Row extends ReplayedRun>(
     generation: plan.generation,
     start: (self, input) => {
       const place = { owner: NOBODY, scope: self.scope, guarded: undefined };
-      const wf = new RunContext(self, NO_HOST, info, place);
+      const wf = new RunContext(self, NO_HOST, { codeLog: silentLogger }, info, place);
       context = wf;
       countAnswers(wf, answered);
       return runInScope(place, () => definition.run(wf, input));
