@@ -124,7 +124,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   #awaited: Map<number, (child: StartedChild) => void> | undefined;
   #versions: VersionAnswers | undefined;
   /** Commands that a scope gave up: late outcomes of theirs change nothing. */
-  readonly #abandoned = new Set<number>();
+  #abandoned: Set<number> | undefined;
   /** The scope of the whole run. */
   readonly scope: Scope = new Scope(undefined, true);
   readonly #agreement: Agreement;
@@ -164,7 +164,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   }
 
   isAbandoned(command: number): boolean {
-    return this.#abandoned.has(command);
+    return this.#abandoned?.has(command) === true;
   }
 
   /** Commands issued and their digest, to be written with the next transition. */
@@ -308,6 +308,7 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   #abandon(open: Open<Spec>): void {
     this.#remove(open);
+    this.#abandoned ??= new Set();
     this.#abandoned.add(open.id);
     this.#fresh = this.#fresh.filter((fresh) => fresh.id !== open.id);
     this.#options.onSettled(open.id);

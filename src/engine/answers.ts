@@ -12,7 +12,7 @@ export class Answers {
   readonly #host: ResultHost & { readonly clock: Clock };
   #waiting: AnswerRow[] = [];
   /** Updates that were accepted and not answered. */
-  readonly #open = new Set<number>();
+  #open: Set<number> | undefined;
 
   constructor(about: RunFacts, host: ResultHost & { readonly clock: Clock }) {
     this.#about = about;
@@ -36,17 +36,22 @@ export class Answers {
 
   /** Updates that earlier engines accepted. */
   restore(numbers: readonly number[]): void {
-    for (const number of numbers) this.#open.add(number);
+    for (const number of numbers) this.#accept(number);
   }
 
   accepted(number: number, at: number): void {
-    this.#open.add(number);
+    this.#accept(number);
     this.#waiting.push({ number, status: "accepted", data: "", at });
   }
 
   /** The handler of an update has ended. Told again on replay, where only what was not answered counts. */
   ended(number: number, ending: Ending): void {
-    if (this.#open.delete(number)) this.#waiting.push(this.#row(number, ending));
+    if (this.#open?.delete(number) === true) this.#waiting.push(this.#row(number, ending));
+  }
+
+  #accept(number: number): void {
+    this.#open ??= new Set();
+    this.#open.add(number);
   }
 
   reject(number: number, error: unknown): void {
@@ -55,14 +60,15 @@ export class Answers {
 
   /** These updates are answered by somebody else. */
   forget(numbers: readonly number[]): void {
-    for (const number of numbers) this.#open.delete(number);
+    for (const number of numbers) this.#open?.delete(number);
   }
 
   /** The run ends: what it has accepted and what is left in its inbox will not be answered. */
   close(left: readonly number[], status: string, at: number): void {
-    if (this.#open.size === 0 && left.length === 0) return;
-    this.#waiting.push(...unanswered([...this.#open, ...left], this.#about.workflowId, status, at));
-    this.#open.clear();
+    if (this.#open === undefined && left.length === 0) return;
+    const open = [...(this.#open ?? []), ...left];
+    this.#waiting.push(...unanswered(open, this.#about.workflowId, status, at));
+    this.#open = undefined;
   }
 
   #row(number: number, ending: Ending): AnswerRow {

@@ -15,18 +15,18 @@ export interface ToldFacts {
 export class Told {
   readonly #before: Pick<RunFacts, "tags" | "progress">;
   readonly #codec: PayloadCodec | undefined;
-  readonly #tags: Record<string, string>;
+  /** Undefined until the code said something of tags. */
+  #tags: Record<string, string> | undefined;
   #progress: Payload | undefined;
 
   constructor(before: Pick<RunFacts, "tags" | "progress">, codec: PayloadCodec | undefined) {
     this.#before = before;
     this.#codec = codec;
-    this.#tags = { ...before.tags };
   }
 
   /** JSON text of all tags. */
   get tags(): string {
-    return JSON.stringify(this.#tags);
+    return JSON.stringify(this.#tags ?? this.#before.tags);
   }
 
   /** Takes a note; returns what it changes in the row. */
@@ -36,16 +36,19 @@ export class Told {
       return { progress: this.#progress };
     }
     if (kind !== "tag") return undefined;
+    const tags = { ...(this.#tags ?? this.#before.tags) };
+    this.#tags = tags;
     for (const [key, value] of Object.entries(data.tags as Readonly<Record<string, unknown>>)) {
-      if (value === null) delete this.#tags[key];
-      else this.#tags[key] = String(value);
+      if (value === null) delete tags[key];
+      else tags[key] = String(value);
     }
     return { tags: this.tags };
   }
 
   /** After a replay: what the row lacks. */
   missing(): ToldFacts | undefined {
-    const tags = sameTags(this.#tags, this.#before.tags) ? undefined : this.tags;
+    const { tags: before } = this.#before;
+    const tags = sameTags(this.#tags ?? before, before) ? undefined : this.tags;
     const progress = this.#progress === this.#before.progress ? undefined : this.#progress;
     if (tags === undefined && progress === undefined) return undefined;
     return { ...(tags !== undefined && { tags }), ...(progress !== undefined && { progress }) };

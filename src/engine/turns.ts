@@ -67,9 +67,14 @@ export class Turns {
     queueMicrotask(() =>
       process.nextTick(() =>
         runOutside(() => {
-          const again = asked.filter((taker) => taker.drained());
-          if (again.length > 0) this.#drain(again, takers);
-          else this.#close(takers);
+          let again: TurnTaker[] | undefined;
+          for (const taker of asked) {
+            if (!taker.drained()) continue;
+            again ??= [];
+            again.push(taker);
+          }
+          if (again === undefined) this.#close(takers);
+          else this.#drain(again, takers);
         }),
       ),
     );
