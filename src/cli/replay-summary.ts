@@ -1,6 +1,6 @@
 /** What `perdure replay` says: each disagreement as it is found, and the sums. */
 import type { ReplayReport } from "../client/replays.ts";
-import type { Blockage } from "../core/machine.ts";
+import type { Blockage } from "../core/ending.ts";
 import { codeName } from "./code-at-hand.ts";
 import type { Invocation } from "./command.ts";
 import { shellWord } from "./progress/run-display.ts";

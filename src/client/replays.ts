@@ -1,6 +1,7 @@
 /** Replaying the runs of a store against the code at hand, page by page: thousands of runs take no more memory than one page. */
+
+import type { Blockage } from "../core/ending.ts";
 import { formatRunId } from "../core/ids.ts";
-import type { Blockage } from "../core/machine.ts";
 import type { RunStatus } from "../core/status.ts";
 import { parkedAt } from "../engine/parked.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";

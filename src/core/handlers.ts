@@ -3,8 +3,9 @@
  *
  * Owner: the machine. A handler starts inside the drain of the event that caused it (rule 6); ending out of turn blocks the run.
  */
+
+import type { Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
-import type { Ending } from "./machine.ts";
 import type { Reading } from "./reading.ts";
 
 /** A signal that came and was not asked for. `data` is its parsed payload. */

@@ -16,6 +16,7 @@
 import { Agreement, type CodePosition, type InFlight } from "./agreement.ts";
 import { CancelledError } from "./cancelled.ts";
 import { digest } from "./digest.ts";
+import type { Blockage, Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
 import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
@@ -26,6 +27,7 @@ import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
 import { Reading } from "./reading.ts";
 import { Scope } from "./scope.ts";
+import { Unfinished } from "./unfinished.ts";
 import { VersionAnswers } from "./version-answers.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
@@ -42,32 +44,6 @@ interface Open<Spec> extends Command<Spec> {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
-
-/** Why a run stands still until its code or somebody changes: said to people, never appended to the history. */
-export interface Blockage {
-  readonly reason:
-    | "mismatch"
-    | "foreign_await"
-    | "nondurable_await"
-    | "crash_loop"
-    | "data_error"
-    | "defect"
-    | "unknown_workflow"
-    | "unknown_activity"
-    | "version_range";
-  readonly message: string;
-  /** Of a mismatch: its parts. */
-  readonly difference?: Difference;
-}
-
-/** How the function ended. */
-export type Ending =
-  | {
-      readonly ok: true;
-      readonly value: unknown /** Input of the run that continues this one. */;
-      readonly next?: Payload;
-    }
-  | { readonly ok: false; readonly error: unknown };
 
 /** What a child is, once it exists. */
 export interface StartedChild {
@@ -134,6 +110,8 @@ export class Machine<Spec = unknown> implements CodePosition {
   #draws = 0;
   #turn = false;
   #dead = false;
+  /** What has to be over before the run ends. */
+  #unfinished: Unfinished | undefined;
 
   /** Commands issued so far. */
   commands = 0;
@@ -436,8 +414,27 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   #end(ending: Ending): void {
     if (this.#dead || this.ending !== undefined || this.blockage !== undefined) return;
-    if (this.#turn) this.ending = ending;
+    if (this.#turn) this.#conclude(ending);
     else this.#endedOutOfTurn("the workflow function");
+  }
+
+  /** The run ends like this; what is unfinished is cancelled and waited for first. */
+  #conclude(ending: Ending): void {
+    if (this.#unfinished?.lastWord !== undefined) return;
+    if (this.#unfinished?.any !== true) {
+      this.ending ??= ending;
+      return;
+    }
+    this.#unfinished.lastWord = ending;
+    this.cancelScope(this.scope, "the workflow's function has ended");
+  }
+
+  /** Does not let the run end before this has: it is cancelled when the function ends without it. */
+  finishFirst(work: Promise<unknown>): void {
+    this.#unfinished ??= new Unfinished();
+    this.#unfinished.add(work, (lastWord) => {
+      if (this.#mayEnd("a saga")) this.ending ??= lastWord;
+    });
   }
 
   #endedOutOfTurn(what: string): void {
@@ -460,7 +457,8 @@ export class Machine<Spec = unknown> implements CodePosition {
       reading: this.#reading,
       mayEnd: (what) => this.#mayEnd(what),
       signalFailed: (error) => {
-        if (!(error instanceof CancelledError && this.cancelReason !== undefined)) this.fail(error);
+        if (!(error instanceof CancelledError && this.scope.cancelled !== undefined))
+          this.#conclude({ ok: false, error });
       },
     });
     return this.#messages;
@@ -583,7 +581,8 @@ export class Machine<Spec = unknown> implements CodePosition {
   /** Ends the run; another one goes on with this input. */
   continueAs(input: Payload): Promise<never> {
     if (this.#reading.on) return this.#reading.violated("wanted to continue as new");
-    if (this.cancelReason !== undefined) return Promise.reject(new CancelledError(this.cancelReason));
+    if (this.scope.cancelled !== undefined) return Promise.reject(new CancelledError(this.scope.cancelled));
+    if (this.#unfinished?.any === true) return Promise.reject(new PerdureError("CONFLICT", SAGA_AT_WORK));
     if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
       if (this.#turn) this.ending = { ok: true, value: undefined, next: input };
       else this.#endedOutOfTurn("the workflow function");
@@ -625,6 +624,9 @@ export class Machine<Spec = unknown> implements CodePosition {
 }
 
 const NONE: readonly never[] = [];
+const SAGA_AT_WORK =
+  "a saga is still at work: continuing as new would forget its compensations; await it before wf.continueAsNew";
+
 function stepError(
   command: CommandIdentity & { errors: ErrorClasses },
   failure: Failure,

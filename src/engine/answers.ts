@@ -1,6 +1,7 @@
 /** Answers to the updates of one run, on their way to the store. Owner: the run's outbox. */
+
+import type { Ending } from "../core/ending.ts";
 import { toFailure } from "../core/failure.ts";
-import type { Ending } from "../core/machine.ts";
 import type { AnswerRow } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
 import { unanswered } from "./closing.ts";

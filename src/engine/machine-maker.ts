@@ -1,8 +1,9 @@
 /** Puts a workflow's code, its context and its machine together: for runs that are advanced and for replays alike. */
 
+import type { Ending } from "../core/ending.ts";
 import type { Note } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
-import { type Ending, Machine } from "../core/machine.ts";
+import { Machine } from "../core/machine.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";

@@ -9,10 +9,11 @@
  * - rule 6: an update that has a validator is the first of its transition, so that it is judged by what came before it.
  */
 import { CancelledError, isCancellation } from "../core/cancelled.ts";
+import type { Blockage } from "../core/ending.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
 import type { Buffered } from "../core/handlers.ts";
-import type { Blockage, Command, Machine } from "../core/machine.ts";
+import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type {

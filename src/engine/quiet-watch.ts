@@ -2,7 +2,7 @@
  * Notices a run that waits for something foreign (rule 11): nothing of the engine's is pending, and the function has not
  * returned. Judged after a grace period, because deterministic code may still be on its way through microtasks.
  */
-import type { Blockage } from "../core/machine.ts";
+import type { Blockage } from "../core/ending.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 
 const GRACE_MS = 5000;

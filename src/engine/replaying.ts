@@ -5,10 +5,10 @@
  */
 
 import { isCancellation } from "../core/cancelled.ts";
+import type { Blockage, Ending } from "../core/ending.ts";
 import type { Check } from "../core/events.ts";
 import { type EventType, parseEvent, TERMINAL } from "../core/events.ts";
 import { type Failure, failureText, toFailure } from "../core/failure.ts";
-import type { Blockage, Ending } from "../core/machine.ts";
 import { before } from "../core/mismatch.ts";
 import { pastOf } from "../core/past.ts";
 import { decodePayload, encodeInput, encodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";

@@ -1,7 +1,9 @@
 /** Going back in histories, on the side of the engine: what a run's code had asked for at some point, for forks and resets. */
+
+import type { Blockage } from "../core/ending.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { Note } from "../core/events.ts";
-import type { Blockage, Command } from "../core/machine.ts";
+import type { Command } from "../core/machine.ts";
 import type { ReplayPlan, ReplayRow } from "../core/resume.ts";
 import type { RunRow, Store } from "../store/store.ts";
 import type { CommandSpec } from "./command-spec.ts";

@@ -12,8 +12,9 @@
  * - rule 23: after a replay the inbox is applied before any re-issued effect starts.
  */
 import { CancelledError } from "../core/cancelled.ts";
+import type { Ending } from "../core/ending.ts";
 import type { NewEvent, Note } from "../core/events.ts";
-import type { Command, Ending, Machine } from "../core/machine.ts";
+import type { Command, Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
 import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";

@@ -1,6 +1,8 @@
 /** What people are told about one run: log lines, and events for observers. Secrets are blotted out before anything is said. */
+
+import type { Blockage, Ending } from "../core/ending.ts";
 import { type Failure, failureText, toFailure } from "../core/failure.ts";
-import type { Blockage, Command, Ending } from "../core/machine.ts";
+import type { Command } from "../core/machine.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { EventRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";

@@ -355,7 +355,9 @@ export class RunContext implements WorkflowContext {
   }
 
   saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {
-    return runSaga(this, fn);
+    const saga = runSaga(this, fn);
+    this.#machine.finishFirst(saga);
+    return saga;
   }
 
   transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {

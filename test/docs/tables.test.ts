@@ -9,7 +9,8 @@ import { celName } from "../../src/flow/expression-source.ts";
 import { readFlow } from "../../src/flow/reader.ts";
 import { FLOW_SCHEMA } from "../../src/flow/schema.ts";
 import { openSqliteStore } from "../../src/store/index.ts";
-import { openConnection, type Value } from "../../src/store/sqlite/driver.ts";
+import type { Value } from "../../src/store/rows.ts";
+import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { scratchFile } from "../store/scratch.ts";
 import { code, type Page, readPage, tableUnder } from "./page.ts";
 import { constant, fields, members } from "./source.ts";
@@ -52,7 +53,7 @@ describe("starting-runs.md", () => {
 describe("durable-functions.md", () => {
   it("knows every reason for which a run is blocked", () => {
     expect(told(page("durable-functions"), "When the rule is broken")).toEqual(
-      members("src/core/machine.ts", "reason"),
+      members("src/core/ending.ts", "reason"),
     );
   });
 

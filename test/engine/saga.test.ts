@@ -309,6 +309,63 @@ describe("what goes on beside the failure of a saga", () => {
   });
 });
 
+describe("a saga that is still at work when the workflow's function ends", () => {
+  const half = (wf: WorkflowContext, { act, undo }: ReturnType<typeof shop>) =>
+    wf.saga(async (saga) => {
+      await saga.call(act, "charge", { undo: () => wf.call(undo, "charge") });
+      await wf.waitFor(go);
+    });
+
+  it("is undone before the run fails", async () => {
+    const at = bench();
+    const goods = shop();
+    const w = workflow("w", async (wf) => {
+      await Promise.all([half(wf, goods), wf.sleep("1s").then(() => wf.call(goods.act, "bad"))]);
+    });
+    expect(causeOf(await failing(at, w))).toMatchObject({ message: "bad failed" });
+    expect(goods.log).toEqual(["charge", "bad", "undo charge"]);
+  });
+
+  it("is undone when the run is cancelled and something beside it rejects first", async () => {
+    const at = bench();
+    const goods = shop();
+    const w = workflow("w", async (wf) => {
+      await Promise.all([wf.sleep("1d"), half(wf, goods)]);
+    });
+    const e = await at.engine({ workflows: [w] });
+    const run = await e.start(w);
+    await at.clock.advance(100);
+    await run.cancel("enough");
+    expect(await at.finish(run).catch(thrown)).toMatchObject({ code: "RUN_CANCELLED" });
+    expect(goods.log).toEqual(["charge", "undo charge"]);
+  });
+
+  it("is undone before the run completes", async () => {
+    const at = bench();
+    const goods = shop();
+    const w = workflow("w", async (wf) => {
+      half(wf, goods).catch(() => {});
+      await wf.sleep("1s");
+      return "done";
+    });
+    expect(await failing(at, w)).toBe("done");
+    expect(goods.log).toEqual(["charge", "undo charge"]);
+  });
+
+  it("does not let the run continue as new", async () => {
+    const at = bench();
+    const goods = shop();
+    const w = workflow("w", async (wf) =>
+      wf.saga(async (saga) => {
+        await saga.call(goods.act, "charge", { undo: () => wf.call(goods.undo, "charge") });
+        return wf.continueAsNew();
+      }),
+    );
+    expect(causeOf(await failing(at, w))).toMatchObject({ code: "CONFLICT" });
+    expect(goods.log).toEqual(["charge", "undo charge"]);
+  });
+});
+
 describe("sagas in sagas", () => {
   it("are undone from the inside out, and the error tells of both", async () => {
     const at = bench();

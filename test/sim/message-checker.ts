@@ -1,5 +1,5 @@
 /** What must hold of updates, of messages that runs send each other, of runs that go on as new, and of children. */
-import type { Ending } from "../../src/core/machine.ts";
+import type { Ending } from "../../src/core/ending.ts";
 import { encodePayload } from "../../src/core/payload.ts";
 import type { AnswerRow, EventRow, LoadedRun, RunRow, Store } from "../../src/store/store.ts";
 import type { RunClient } from "./client.ts";

@@ -1,7 +1,8 @@
 /** Replays histories with fresh machines, as an engine that never saw them would: no effects, nothing written. */
 
+import type { Ending } from "../../src/core/ending.ts";
 import { parseEvent } from "../../src/core/events.ts";
-import { type Command, type Ending, Machine } from "../../src/core/machine.ts";
+import { type Command, Machine } from "../../src/core/machine.ts";
 import { reviveParsed } from "../../src/core/payload.ts";
 import { planReplay } from "../../src/core/resume.ts";
 import { type CommandSpec, isStep } from "../../src/engine/command-spec.ts";
