@@ -98,6 +98,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly services: RunServices;
   #unattribute = (): void => {};
   #unguard = (): void => {};
+  /** Runs claimed while their actors had not heard yet that they had parked. */
+  readonly #reclaimed = new Map<number, RunRow>();
   readonly ownRuns: Set<number> | undefined;
   #closed = false;
 
@@ -249,6 +251,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   async adopt(rows: readonly RunRow[]): Promise<void> {
     const warm = new Set<number>();
     for (const row of rows) {
+      if (this.#actors.has(row.run)) this.#reclaimed.set(row.run, row);
       const actor = this.#warm.get(row.run);
       if (actor !== undefined && actor.seq === row.length && row.crashes === 0 && resetRequest(row) === undefined)
         warm.add(row.run);
@@ -374,11 +377,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   closed(actor: RunActor, last: EventRow | undefined): void {
     this.#actors.delete(actor.facts.run);
+    this.#readopt(actor.facts.run);
     this.#takeover.done(actor.facts.run);
     for (const listener of this.#listeners) listener({ run: actor.facts.run, last });
   }
 
-  parked(actor: RunActor, _wakeAt: number | null): void {
+  parked(actor: RunActor, wakeAt: number | null): void {
     const { run } = actor.facts;
     this.#actors.delete(run);
     this.#takeover.done(actor.facts.run);
@@ -389,7 +393,18 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
       const [oldest] = this.#warm.values();
       if (oldest !== undefined) this.#cool(oldest);
     }
-    if (_wakeAt !== null) this.#claimer.dueAt(_wakeAt);
+    if (wakeAt !== null) this.#claimer.dueAt(wakeAt);
+    this.#readopt(run);
+  }
+
+  /** A run that was claimed again before its actor heard that it had parked goes on. */
+  #readopt(run: number): void {
+    const row = this.#reclaimed.get(run);
+    if (row === undefined) return;
+    this.#reclaimed.delete(run);
+    this.adopt([row]).catch((error: unknown) =>
+      this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"),
+    );
   }
 
   #cool(actor: RunActor): void {
@@ -427,6 +442,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   /** The answer to a commit was lost: this actor no longer knows where its run stands. */
   forget(actor: RunActor): void {
     if (this.#actors.get(actor.facts.run) === actor) this.#actors.delete(actor.facts.run);
+    this.#reclaimed.delete(actor.facts.run);
     actor.abandon("read again from the store");
   }
 
@@ -479,6 +495,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#warm.clear();
     this.#held = [];
     this.#coming.clear();
+    this.#reclaimed.clear();
     this.#takeover.clear();
     this.#keeper.lost();
   }
