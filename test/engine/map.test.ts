@@ -279,6 +279,8 @@ describe("a map over a crash", () => {
       crashAfter: fc.integer({ min: 1, max: 6000 }),
     });
     const stop = signal("stop");
+    const failing = (items: readonly { fails: boolean }[]): number[] =>
+      items.flatMap(({ fails }, index) => (fails ? [index] : []));
     await fc.assert(
       fc.asyncProperty(scenario, async ({ items, concurrency, collect, crashAfter }) => {
         const w = workflow("w", async (wf) => {
@@ -316,7 +318,10 @@ describe("a map over a crash", () => {
         const calm = await run(false);
         expect(calm).toMatchObject({ running: 0, most: expect.any(Number) });
         expect((calm as { most: number }).most).toBeLessThanOrEqual(concurrency);
-        expect(JSON.stringify(await run(true))).toEqual(JSON.stringify(calm));
+        const crashed = await run(true);
+        // Which of several fails first may change: what was due while nobody was there is due at once.
+        if (collect || failing(items).length < 2) expect(JSON.stringify(crashed)).toEqual(JSON.stringify(calm));
+        else expect(failing(items)).toContain((crashed as { outcome: { index: number } }).outcome.index);
       }),
       { numRuns: 15 },
     );
