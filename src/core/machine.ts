@@ -90,7 +90,7 @@ function never(): Promise<never> {
 export class Machine<Spec = unknown> implements CodePosition {
   readonly #options: MachineOptions<Spec>;
   readonly #open = new Map<number, Open<Spec>>();
-  readonly #waiters = new Map<string, Open<Spec>[]>();
+  #waiters: Map<string, Open<Spec>[]> | undefined;
   readonly #reading = new Reading();
   /** Signals, updates and queries. */
   #messages: Handlers | undefined;
@@ -157,7 +157,7 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   /** Commands that wait for this signal, in the order in which they will get it. */
   waiting(signal: string): readonly number[] {
-    return this.#waiters.get(signal)?.map(({ id }) => id) ?? NONE;
+    return this.#waiters?.get(signal)?.map(({ id }) => id) ?? NONE;
   }
 
   openTurn(): void {
@@ -179,7 +179,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#turn = false;
     this.#fresh = [];
     this.#open.clear();
-    this.#waiters.clear();
+    this.#waiters?.clear();
     this.#conditions?.clear();
   }
 
@@ -320,6 +320,7 @@ export class Machine<Spec = unknown> implements CodePosition {
       this.#settleWait(wait, kept.value);
       return true;
     }
+    this.#waiters ??= new Map();
     const waiters = this.#waiters.get(wait.name);
     if (waiters === undefined) this.#waiters.set(wait.name, [wait]);
     else waiters.push(wait);
@@ -472,7 +473,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   #receive(signal: Buffered): void {
     const value = reviveParsed(signal.data, this.#options.codec);
     const ended = this.ending !== undefined;
-    const wait = ended ? undefined : this.#waiters.get(signal.name)?.shift();
+    const wait = ended ? undefined : this.#waiters?.get(signal.name)?.shift();
     if (ended) this.messages.keep({ ...signal, value });
     else if (wait !== undefined) this.#settleWait(wait, value);
     else this.messages.receive({ ...signal, value });
@@ -602,7 +603,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#open.delete(open.id);
     this.#conditions?.delete(open.id);
     if (open.kind !== "wait") return;
-    const waiters = this.#waiters.get(open.name);
+    const waiters = this.#waiters?.get(open.name);
     waiters?.splice(waiters.indexOf(open), 1);
   }
 

@@ -4,7 +4,8 @@ import type { Alarm, AlarmEntry } from "./alarm.ts";
 export class DueTimes {
   readonly #alarm: Alarm;
   readonly #deadline: number;
-  readonly #due = new Map<number, number>();
+  /** Made with the first: most runs wait for nothing. */
+  #due: Map<number, number> | undefined;
   #entry: AlarmEntry | undefined;
 
   constructor(alarm: Alarm, deadline: number | undefined) {
@@ -14,23 +15,24 @@ export class DueTimes {
 
   /** Whether anything is due at some time. */
   get any(): boolean {
-    return this.#due.size > 0 || Number.isFinite(this.#deadline);
+    return (this.#due !== undefined && this.#due.size > 0) || Number.isFinite(this.#deadline);
   }
 
   set(command: number, due: number): void {
+    this.#due ??= new Map();
     this.#due.set(command, due);
   }
 
   get(command: number): number | undefined {
-    return this.#due.get(command);
+    return this.#due?.get(command);
   }
 
   delete(command: number): void {
-    this.#due.delete(command);
+    this.#due?.delete(command);
   }
 
   clear(): void {
-    this.#due.clear();
+    this.#due?.clear();
     this.disarm();
   }
 
@@ -42,6 +44,7 @@ export class DueTimes {
   /** The nearest time, or infinity. */
   nearest(): number {
     let nearest = this.#deadline;
+    if (this.#due === undefined) return nearest;
     for (const due of this.#due.values()) if (due < nearest) nearest = due;
     return nearest;
   }
@@ -49,6 +52,7 @@ export class DueTimes {
   /** Removes and returns the commands that are due. */
   take(now: number): readonly (readonly [command: number, due: number])[] {
     const taken: [number, number][] = [];
+    if (this.#due === undefined) return taken;
     for (const [command, due] of this.#due) {
       if (due > now) continue;
       this.#due.delete(command);

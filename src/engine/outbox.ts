@@ -83,7 +83,7 @@ export class Outbox {
   #notesTaken: readonly Note[] = NONE;
   #messagesTaken: readonly MessageRow[] = NONE;
   /** Answers to updates. */
-  readonly answers: Answers;
+  #answersMade: Answers | undefined;
   #sends: NewMessage[] = [];
   /** Transactional steps whose kept outcome is in the history now. */
   #outcomes: number[] = [];
@@ -102,7 +102,12 @@ export class Outbox {
     this.#about = facts;
     this.#machine = machine;
     this.#host = host;
-    this.answers = new Answers(facts, host);
+  }
+
+  /** Made with the first update: most runs have none. */
+  get answers(): Answers {
+    this.#answersMade ??= new Answers(this.#about, this.#host);
+    return this.#answersMade;
   }
 
   /** Whether outcomes or messages are waiting. */
@@ -116,7 +121,12 @@ export class Outbox {
   }
 
   #also(): boolean {
-    return this.answers.any || this.#sends.length > 0 || this.#outcomes.length > 0 || this.#facts !== undefined;
+    return (
+      this.#answersMade?.any === true ||
+      this.#sends.length > 0 ||
+      this.#outcomes.length > 0 ||
+      this.#facts !== undefined
+    );
   }
 
   /** Whether somebody wants the run to stand still. */
@@ -302,16 +312,17 @@ export class Outbox {
     return this.#image({ status: "running", owned: true });
   }
 
-  #image(image: Pick<RunImage, "status" | "owned"> & Partial<RunImage>): RunImage {
-    return {
-      wakeAt: null,
-      closedAt: null,
-      crashes: this.crashes,
-      detail: null,
-      ifInbox: null,
-      forget: false,
-      ...image,
-    };
+  #image({
+    status,
+    owned,
+    wakeAt = null,
+    closedAt = null,
+    crashes = this.crashes,
+    detail = null,
+    ifInbox = null,
+    forget = false,
+  }: Pick<RunImage, "status" | "owned"> & Partial<RunImage>): RunImage {
+    return { status, owned, wakeAt, closedAt, crashes, detail, ifInbox, forget };
   }
 
   #transition(
@@ -329,7 +340,7 @@ export class Outbox {
       at,
       data: index === 0 ? eventData(body, check, notes) : eventData(body, undefined, undefined),
     }));
-    return {
+    const transition: Transition = {
       run: this.#run,
       base: this.seq,
       events: rows,
@@ -337,14 +348,14 @@ export class Outbox {
       attempts: this.rows.takeChanged(this.#machine.open),
       settled: this.rows.takeSettled(),
       image,
-      ...(this.#also() && { also: this.#takeAlso() }),
     };
+    return this.#also() ? { ...transition, also: this.#takeAlso() } : transition;
   }
 
   #takeAlso(): Also {
     const also: Also = {
       ...(this.#sends.length > 0 && { sends: this.#sends }),
-      ...(this.answers.any && { answers: this.answers.take() }),
+      ...(this.#answersMade?.any === true && { answers: this.#answersMade.take() }),
       ...(this.#outcomes.length > 0 && { outcomes: this.#outcomes }),
       ...(this.#facts !== undefined && { facts: this.#facts }),
     };
@@ -394,6 +405,7 @@ export class Outbox {
   }
 
   #takeAll(): readonly MessageRow[] {
+    if (this.#messages.length === 0 && this.#pauses.length === 0) return NONE;
     return [...this.#messages.splice(0), ...this.#pauses.splice(0)];
   }
 
@@ -454,7 +466,8 @@ export class Outbox {
     const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
-    this.answers.close(goesOn ? [] : updatesIn(messages), status, closedAt);
+    const left = goesOn ? NONE : updatesIn(messages);
+    if (this.#answersMade !== undefined || left.length > 0) this.answers.close(left, status, closedAt);
     if (children.length > 0)
       this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
     const transition = this.#transition(events, messages, image, withCheck);
@@ -511,7 +524,7 @@ export class Outbox {
     const { sends = NONE, answers = NONE, outcomes = NONE, facts } = transition.also ?? {};
     // What the end of the run would have told its parent is made anew when it ends.
     this.#sends = [...sends.filter(({ kind }) => kind !== "outcome"), ...this.#sends];
-    this.answers.giveBack(answers);
+    if (answers.length > 0) this.answers.giveBack(answers);
     this.#outcomes = [...outcomes, ...this.#outcomes];
     if (facts !== undefined) this.#facts = { ...facts, ...this.#facts };
   }

@@ -3,33 +3,40 @@ import type { Command } from "../core/machine.ts";
 import type { AttemptRow } from "../store/store.ts";
 
 export class RowsInFlight {
-  #changed = new Map<number, AttemptRow>();
+  /** Made with the first: most runs have none. */
+  #changed: Map<number, AttemptRow> | undefined;
   #settled: number[] = [];
   /** Commands that have a row in the store. */
-  readonly #kept = new Set<number>();
+  #kept: Set<number> | undefined;
 
   get any(): boolean {
-    return this.#changed.size > 0 || this.#settled.length > 0;
+    return (this.#changed !== undefined && this.#changed.size > 0) || this.#settled.length > 0;
   }
 
   /** The store has rows of these commands from before. */
   restore(rows: readonly AttemptRow[]): void {
-    for (const row of rows) this.#kept.add(row.command);
+    for (const { command } of rows) this.#keep(command);
+  }
+
+  #keep(command: number): void {
+    this.#kept ??= new Set();
+    this.#kept.add(command);
   }
 
   /** Whether a command has a row from before that is not settled. */
   has(command: number): boolean {
-    return this.#kept.has(command);
+    return this.#kept?.has(command) === true;
   }
 
   /** Keeps the row of a command in flight. */
   keep(row: AttemptRow): void {
+    this.#changed ??= new Map();
     this.#changed.set(row.command, row);
   }
 
   /** Keeps the row of a timer or wait that lasts, unless it is kept already. */
   keepWait({ id, kind, name, label, issuedAt, spec }: Command, due: number | undefined): void {
-    if (this.#kept.has(id)) return;
+    if (this.has(id)) return;
     const { approvers } = (spec ?? {}) as { approvers?: readonly string[] };
     const details = approvers === undefined ? null : JSON.stringify(approvers);
     const row = { command: id, kind, name: label ?? name, firstAt: issuedAt, nextAt: due ?? null };
@@ -38,22 +45,22 @@ export class RowsInFlight {
 
   /** The command is settled: its row goes. */
   settle(command: number): void {
-    this.#changed.delete(command);
-    if (this.#kept.delete(command)) this.#settled.push(command);
+    this.#changed?.delete(command);
+    if (this.#kept?.delete(command) === true) this.#settled.push(command);
   }
 
   /** The run ends: all rows go. */
   settleAll(): void {
-    this.#changed.clear();
-    for (const command of this.#kept) this.#settled.push(command);
+    this.#changed = undefined;
+    for (const command of this.#kept ?? NONE) this.#settled.push(command);
   }
 
   /** Rows to be written of commands that are still open. */
   takeChanged(open: ReadonlyMap<number, unknown>): readonly AttemptRow[] {
-    if (this.#changed.size === 0) return NONE;
+    if (this.#changed === undefined || this.#changed.size === 0) return NONE;
     const rows = [...this.#changed.values()].filter(({ command }) => open.has(command));
-    for (const row of rows) this.#kept.add(row.command);
-    this.#changed = new Map();
+    for (const row of rows) this.#keep(row.command);
+    this.#changed = undefined;
     return rows;
   }
 

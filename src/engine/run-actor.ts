@@ -46,7 +46,7 @@ import type { RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
 import { Steps, type StepsHost } from "./steps.ts";
-import { Told } from "./told.ts";
+import { Told, tellsOfTheRun } from "./told.ts";
 import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */
@@ -55,8 +55,6 @@ type Phase = "replaying" | "live" | "parked" | "gone";
 /** Waits that last this long get a row, so that people see them. */
 const JOURNAL_AFTER_MS = 1000;
 const MAX_WAITS_SHOWN = 100;
-/** From this many crashes on, attempts are written down before they start (rule 18). */
-const _CAREFUL_CRASHES = 2;
 /** How long a run that was there when an engine crashed keeps waiting in memory. */
 const CAREFUL_PARK_AFTER_MS = 250;
 
@@ -76,7 +74,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   readonly #steps: Steps;
   /** When waiting commands are due: timers, waits with a timeout, steps between two attempts. */
   readonly #due: DueTimes;
-  readonly #quiet: QuietWatch;
+  #quiet: QuietWatch | undefined;
   #journal: CancelTimer | undefined;
   #takenOver: TakenOver | undefined;
   /** Commands that wait for the inbox to be applied first (rule 23). */
@@ -85,26 +83,19 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   #releasing = false;
   /** Made with the first child: most runs have none. */
   #children: Children | undefined;
-  readonly #told: Told;
+  /** Made with the first thing the run tells of itself. */
+  #toldFacts: Told | undefined;
 
   constructor(engine: RunHost<RunActor>, facts: RunFacts, makeMachine: (actor: RunActor) => Machine<CommandSpec>) {
     this.#engine = engine;
     this.facts = facts;
     this.#reporter = new RunReporter(engine, facts);
-    this.#quiet = new QuietWatch(engine.clock);
     this.#due = new DueTimes(engine.alarm, facts.deadline);
-    this.#told = new Told(facts, engine.codec);
     this.machine = makeMachine(this);
     this.#outbox = new Outbox(facts, this.machine, this);
     const { machine } = this;
-    this.#steps = new Steps(this, {
-      facts,
-      machine,
-      engine,
-      outbox: this.#outbox,
-      reporter: this.#reporter,
-      due: this.#due,
-    });
+    const parts = { facts, machine, engine, outbox: this.#outbox, reporter: this.#reporter, due: this.#due };
+    this.#steps = new Steps(this, parts);
   }
 
   get clock(): Clock {
@@ -137,6 +128,11 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     return this.#steps.size > 0;
   }
 
+  get #told(): Told {
+    this.#toldFacts ??= new Told(this.facts, this.codec);
+    return this.#toldFacts;
+  }
+
   get #kin(): Children {
     this.#children ??= new Children(this, this.#engine.services);
     return this.#children;
@@ -158,7 +154,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.#outbox.seq = from.length;
     this.#outbox.crashes = from.crashes;
     this.#outbox.rows.restore(from.attempts);
-    this.#outbox.answers.restore(from.unanswered);
+    if (from.unanswered.length > 0) this.#outbox.answers.restore(from.unanswered);
     if (from.children.length > 0) this.#kin.restore(from.children);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(rows);
@@ -374,13 +370,17 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       return;
     }
     if (this.#steps.beginCareful() && this.#outbox.hasNews) return;
-    if (this.machine.open.size === 0)
-      this.#quiet.start(
-        this.facts.workflow,
-        () => this.#isQuiet(),
-        (found) => this.machine.block(found),
-      );
+    if (this.machine.open.size === 0) this.#watchQuiet();
     else if (this.#steps.size < this.machine.open.size || this.#due.any) this.#wait();
+  }
+
+  #watchQuiet(): void {
+    this.#quiet ??= new QuietWatch(this.clock);
+    this.#quiet.start(
+      this.facts.workflow,
+      () => this.#isQuiet(),
+      (found) => this.machine.block(found),
+    );
   }
 
   #wait(): void {
@@ -470,7 +470,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
 
   #stopClocks(): void {
     this.#due.disarm();
-    this.#quiet.stop();
+    this.#quiet?.stop();
     this.#journal?.();
     this.#journal = undefined;
   }
@@ -629,7 +629,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
 
   /** A note was made. */
   onNote({ kind, data }: Note): void {
-    const told = this.#told.note(kind, data);
+    const told = tellsOfTheRun(kind) ? this.#told.note(kind, data) : undefined;
     if (this.phase !== "live") return;
     if (told !== undefined) this.#outbox.tell(told);
     this.#reporter.note(kind, data);

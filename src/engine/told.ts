@@ -12,6 +12,11 @@ export interface ToldFacts {
   readonly progress?: Payload;
 }
 
+/** Whether a note says something for the row. */
+export function tellsOfTheRun(kind: string): boolean {
+  return kind === "progress" || kind === "tag";
+}
+
 export class Told {
   readonly #before: Pick<RunFacts, "tags" | "progress">;
   readonly #codec: PayloadCodec | undefined;

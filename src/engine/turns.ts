@@ -58,7 +58,7 @@ export class Turns {
     const takers = this.#waiting;
     this.#waiting = [];
     setWorkflowTurn(true);
-    for (const taker of takers) guarded(taker, () => taker.takeTurn());
+    for (const taker of takers) takeTurn(taker);
     this.#drain(takers, takers);
   }
 
@@ -87,7 +87,7 @@ export class Turns {
       if (taker.endTurn()) this.#waiting.push(taker);
       else done.push(taker);
     }
-    for (const taker of done) guarded(taker, () => taker.turnsDone());
+    for (const taker of done) finishTurns(taker);
     if (this.#waiting.length === 0) {
       this.#running = false;
       this.#inARow = 0;
@@ -101,9 +101,17 @@ export class Turns {
   }
 }
 
-function guarded(taker: TurnTaker, act: () => void): void {
+function takeTurn(taker: TurnTaker): void {
   try {
-    act();
+    taker.takeTurn();
+  } catch (error) {
+    taker.broke(error);
+  }
+}
+
+function finishTurns(taker: TurnTaker): void {
+  try {
+    taker.turnsDone();
   } catch (error) {
     taker.broke(error);
   }
