@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { openAgeing, postgresForTests } from "../postgres/subject.ts";
 import { scratchFile } from "../store/scratch.ts";
 import type { Observation } from "./observation.ts";
 import { expected } from "./plain-execution.ts";
@@ -71,6 +72,10 @@ const rough = (make: () => Promise<Store>, share: number): Promise<void> =>
 
 test("crashed, closed, joined and paused, runs come to the same end", () => rough(memory, 1), LIMIT_MS);
 test("so they do on SQLite", () => rough(sqlite, 0.2), LIMIT_MS);
+
+const postgres = postgresForTests({ fsync: false, anywhere: true });
+const onPostgres = (): Promise<Store> => openAgeing(postgres.url, postgres.freshAddress());
+test("so they do on PostgreSQL", () => rough(onPostgres, 0.03), LIMIT_MS);
 
 interface RootResult {
   readonly results: unknown;
