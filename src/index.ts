@@ -7,15 +7,11 @@ export type { ForkOptions } from "./client/fork.ts";
 export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
 export type { Pause, PauseTarget } from "./client/pause-control.ts";
 export type { QueueOptions } from "./client/queue-options.ts";
+export type { QueueStatus } from "./client/queues.ts";
+export type { ReplayOptions, ReplayReport } from "./client/replays.ts";
 export type { ResetOptions } from "./client/reset.ts";
-export type {
-  HistoryEvent,
-  OpenStep,
-  RunDescription,
-  RunHandle,
-  UpdateHandle,
-  UpdateOptions,
-} from "./client/run-handle.ts";
+export type { OpenStep, RunDescription } from "./client/run-description.ts";
+export type { HistoryEvent, RunHandle, SignalOptions, UpdateHandle, UpdateOptions } from "./client/run-handle.ts";
 export type {
   BackfillOptions,
   ScheduleCall,
@@ -24,7 +20,7 @@ export type {
   Schedules,
   TriggerOptions,
 } from "./client/schedules.ts";
-export type { WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
+export type { AskOptions, WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
 export { CancelledError } from "./core/cancelled.ts";
 export type { Point } from "./core/cut.ts";
 export type { Duration } from "./core/duration.ts";
@@ -35,9 +31,12 @@ export type { PayloadCodec } from "./core/payload.ts";
 export type { RetryOptions } from "./core/retry-policy.ts";
 export type { StoreTransaction } from "./core/sql-transaction.ts";
 export type { ClosedStatus, OnParentClose, RunStatus, StepStatus } from "./core/status.ts";
+export type { ArchivedRun } from "./engine/archived-run.ts";
+export type { Archive } from "./engine/collector.ts";
 export type { GuardMode } from "./engine/guard/guard.ts";
 export type { Observer, RunEvent } from "./engine/observers.ts";
 export type { ActivitySet } from "./engine/registry.ts";
+export type { LentTransaction } from "./store/admissions.ts";
 export {
   type Activity,
   type ActivityContext,
@@ -72,6 +71,7 @@ export {
 } from "./workflow/entity.ts";
 export type { Logger } from "./workflow/logger.ts";
 export type { MapOptions, Settled } from "./workflow/map.ts";
+export type { Retention } from "./workflow/retention.ts";
 export type { Compensation, Saga, Undo } from "./workflow/saga.ts";
 export type { Overlap, ScheduleOptions, ScheduleSpec, ScheduleTiming, Time } from "./workflow/schedule-spec.ts";
 export type { ScheduleCause, ScheduleEntry, SchedulePause, WaitingStart } from "./workflow/schedule-state.ts";

@@ -1,6 +1,7 @@
 /** Where agents and activities come from beside the flow itself. Later ones win: files beside it, configuration, `--agents`. */
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { queueOf } from "../engine/pauses.ts";
 import { AgentSet } from "../flow/agents/agent-set.ts";
 import { loadAgentFile } from "../flow/agents/file.ts";
 import type { FlowDefinition } from "../flow/model.ts";
@@ -22,13 +23,27 @@ export interface LoadedActivities {
 const AGENT = "agent:";
 const USUAL_FILES = ["yaml", "yml", "json", "ts", "mts", "js", "mjs"].map((extension) => `agents.${extension}`);
 
+/** Where the names that a flow calls are known beside a set of activities. */
+interface Elsewhere {
+  readonly definition: FlowDefinition | undefined;
+  /** Queues whose activities run here; those of others are other engines'. */
+  readonly serves: readonly string[] | undefined;
+}
+
 /** The names in a set of activities, as flows are checked against them. */
-export function knownNames(activities: Activities): Required<KnownNames> {
+export function knownNames(activities: Activities, elsewhere?: Elsewhere): Required<KnownNames> {
   const names = Object.keys(activities);
+  const others = elsewhere === undefined ? [] : calledElsewhere(elsewhere);
   return {
-    activities: names.filter((name) => !name.startsWith(AGENT)),
+    activities: [...names.filter((name) => !name.startsWith(AGENT)), ...others],
     agents: names.filter((name) => name.startsWith(AGENT)).map((name) => name.slice(AGENT.length)),
   };
+}
+
+function calledElsewhere({ definition, serves }: Elsewhere): string[] {
+  if (serves === undefined) return [];
+  const called = definition?.steps.flatMap((step) => (step.kind === "task" ? [step.activity] : [])) ?? [];
+  return called.filter((name) => !serves.includes(queueOf(name)));
 }
 
 /** Agents and activities of files, in order. */

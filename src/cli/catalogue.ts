@@ -187,6 +187,11 @@ export const CATALOGUE: readonly (readonly [title: string, entries: readonly Ent
       entry("unpause", "let go on what was paused", async () => (await import("./commands/unpause.ts")).unpause),
       entry("pauses", "what is paused, since when and why", async () => (await import("./commands/pauses.ts")).pauses),
       entry(
+        "queues list",
+        "what waits in which queue, and who serves it",
+        async () => (await import("./commands/queues-list.ts")).queuesList,
+      ),
+      entry(
         "replay",
         "check the code against the histories of runs",
         async () => (await import("./commands/replay.ts")).replay,

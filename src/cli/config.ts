@@ -24,6 +24,8 @@ export interface PerdureConfig {
   readonly activities?: ActivitySet;
   /** Limits of queues, as `open` takes them: they count in each process that runs something. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
+  /** Queues whose activities run in these processes, as `open` takes them. Those of others are left to engines that serve them. */
+  readonly serves?: readonly string[];
 }
 
 /**

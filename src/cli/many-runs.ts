@@ -1,7 +1,7 @@
 /** Commands on a run that can also be given a filter: then they do the same with every run of it. */
 import type { BulkAction } from "../client/bulk.ts";
 import type { Connection } from "../client/connect.ts";
-import type { RunDescription } from "../client/run-handle.ts";
+import type { RunDescription } from "../client/run-description.ts";
 import type { PerdureError } from "../core/errors.ts";
 import { EXIT, type Invocation, type OptionSpecs } from "./command.ts";
 import { confirmed } from "./confirmation.ts";
@@ -25,6 +25,7 @@ const DONE: Readonly<Record<BulkAction, string>> = {
   terminate: "terminated, or about to be by the engine that advances it",
   pause: "paused, or about to be as soon as what runs has ended",
   resume: "to go on as soon as an engine takes it",
+  retry: "to try again what waits for its next attempt",
   delete: "deleted",
 };
 
@@ -50,8 +51,12 @@ export function withMany(invocation: Invocation, action: BulkAction): Promise<nu
 
 const SHOWN = 20;
 
-async function act({ args, terminal, json }: Invocation, { runs }: Connection, action: BulkAction): Promise<number> {
-  const filter = filterOf(args);
+async function act(
+  { args, terminal, json }: Invocation,
+  { runs, now }: Connection,
+  action: BulkAction,
+): Promise<number> {
+  const filter = filterOf(args, now());
   const reason = args.text("reason");
   const found: RunDescription[] = [];
   const note = (run: RunDescription): void => {

@@ -1,7 +1,7 @@
 /** Pauses of workflows, queues and everything, as they are typed and told. */
 import type { Connection } from "../client/connect.ts";
 import type { Pause, PauseTarget } from "../client/pause-control.ts";
-import type { RunDescription } from "../client/run-handle.ts";
+import type { RunDescription } from "../client/run-description.ts";
 import { isClosed } from "../core/status.ts";
 import type { Arguments } from "./arguments.ts";
 import type { OptionSpecs } from "./command.ts";

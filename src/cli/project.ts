@@ -17,6 +17,8 @@ export interface Project {
   readonly root: string;
   readonly configFile: string | undefined;
   readonly config: PerdureConfig;
+  /** Queues whose activities run in this process; undefined: all. */
+  readonly serves: readonly string[] | undefined;
   /** Address of the store. */
   readonly store: string;
   /** Who said so, for people. */
@@ -28,7 +30,12 @@ export async function loadProject({ args, cwd }: Invocation): Promise<Project> {
   const configFile = findUpward(cwd, CONFIG_FILES);
   const config = configFile === undefined ? {} : await readConfig(configFile);
   const root = configFile === undefined ? cwd : dirname(configFile);
-  return { cwd, root, configFile, config, ...storeOf(args.text("store"), config, root, configFile) };
+  const serves =
+    args
+      .text("serves")
+      ?.split(",")
+      .filter((queue) => queue !== "") ?? config.serves;
+  return { cwd, root, configFile, config, serves, ...storeOf(args.text("store"), config, root, configFile) };
 }
 
 function storeOf(
@@ -71,7 +78,7 @@ export function findUpward(folder: string, names: readonly string[]): string | u
   }
 }
 
-const CONFIG_KEYS = ["store", "workflows", "flows", "agents", "activities", "queues"];
+const CONFIG_KEYS = ["store", "workflows", "flows", "agents", "activities", "queues", "serves"];
 
 async function readConfig(file: string): Promise<PerdureConfig> {
   const { loadModule } = await import("../flow/agents/module.ts");

@@ -1,8 +1,11 @@
 /** How a run ended, for people and as the result object that `--json` prints last. */
-import type { RunDescription, RunHandle } from "../client/run-handle.ts";
+import type { RunDescription } from "../client/run-description.ts";
+import type { HistoryEvent, RunHandle } from "../client/run-handle.ts";
+import { firstUndone } from "../core/cut.ts";
 import { isPerdureError } from "../core/errors.ts";
 import type { Failure } from "../core/failure.ts";
-import type { RunStatus } from "../core/status.ts";
+import { planReplay } from "../core/resume.ts";
+import { RESUMABLE, type RunStatus } from "../core/status.ts";
 import { EXIT } from "./command.ts";
 import { statusPart } from "./progress/progress-lines.ts";
 import { shellWord } from "./progress/run-display.ts";
@@ -22,6 +25,8 @@ export interface RunEnding {
   /** Why there is no output. */
   readonly error?: EndingError;
   readonly durationMs: number | undefined;
+  /** The first step that was undone, as a point to go back to: such a run cannot simply go on. */
+  readonly undone?: string;
 }
 
 /** Why a run has no output. */
@@ -43,8 +48,25 @@ export async function endingOf(handle: RunHandle): Promise<RunEnding> {
     return { ...same, output: await handle.result() };
   } catch (error) {
     if (!isPerdureError(error) || error.details.runId === undefined) throw error;
-    return { ...same, error: endingError(description, error.code, error.message) };
+    const undone = RESUMABLE.has(status) ? undoneIn(await handle.history()) : undefined;
+    return {
+      ...same,
+      error: endingError(description, error.code, error.message),
+      ...(undone !== undefined && { undone }),
+    };
   }
+}
+
+/** The first step that compensations have undone: its name if only one has it, else the number of its event. */
+function undoneIn(history: readonly HistoryEvent[]): string | undefined {
+  const { rows } = planReplay(history.map(({ type, at, data }) => ({ type, at, data: JSON.stringify(data) })));
+  const undone = firstUndone(rows, []);
+  if (undone === undefined) return undefined;
+  const named = rows.filter(({ data }) => {
+    const { l, n } = JSON.parse(data) as { readonly l?: string; readonly n?: string };
+    return (l ?? n) === undone.step;
+  });
+  return named.length === 1 ? undone.step : `@${undone.seq}`;
 }
 
 function endingError({ error, blocked }: RunDescription, code: string, message: string): EndingError {
@@ -96,7 +118,10 @@ export function printEnding(ending: RunEnding, terminal: Terminal, json: boolean
   else for (const line of endingLines(ending, terminal)) terminal.line(line);
 }
 
-function endingLines({ status, workflowId, output, error, durationMs }: RunEnding, terminal: Terminal): string[] {
+function endingLines(
+  { status, workflowId, output, error, durationMs, undone }: RunEnding,
+  terminal: Terminal,
+): string[] {
   const { styles, columns } = terminal;
   const span = durationMs === undefined ? "" : styles.dim(` in ${spanText(durationMs)}`);
   const lines = ["", `${styles.bold(renderLine([statusPart(status)], styles))}${span}`];
@@ -110,7 +135,11 @@ function endingLines({ status, workflowId, output, error, durationMs }: RunEndin
   }
   const id = shellWord(workflowId);
   const next = NEXT[status];
-  lines.push("", ...(next === undefined ? [] : [`${styles.dim(next.padEnd(7))} perdure runs resume ${id}`]));
+  lines.push("");
+  if (undone !== undefined) {
+    lines.push(`${styles.dim("go back")} perdure runs reset ${id} --to ${shellWord(undone)}`);
+    lines.push(`${styles.dim("or anew")} perdure runs fork ${id} --from ${shellWord(undone)}`);
+  } else if (next !== undefined) lines.push(`${styles.dim(next.padEnd(7))} perdure runs resume ${id}`);
   lines.push(`${styles.dim("details")} perdure runs show ${id}`);
   return lines;
 }

@@ -20,12 +20,12 @@ export const FILTER_OPTIONS: OptionSpecs = {
   "older-than": { value: "TIME", help: "only runs that ended before that: 30d, or 2026-11-21" },
 };
 
-/** What the options of a filter say. @throws PerdureError `INVALID_ARGUMENT`. */
-export function filterOf(args: Arguments): RunsFilter {
+/** What the options of a filter say; spans end `now`. @throws PerdureError `INVALID_ARGUMENT`. */
+export function filterOf(args: Arguments, now: number): RunsFilter {
   const status = args.list("status").flatMap(statusesOf);
   const workflow = args.text("workflow");
-  const since = timeOf("since", args.text("since"));
-  const closedBefore = timeOf("older-than", args.text("older-than"));
+  const since = timeOf("since", args.text("since"), now);
+  const closedBefore = timeOf("older-than", args.text("older-than"), now);
   const tags = Object.fromEntries(args.list("where").map(tagOf));
   return {
     ...(status.length > 0 && { status }),
@@ -42,10 +42,10 @@ function tagOf(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function timeOf(option: string, text: string | undefined): number | undefined {
+function timeOf(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const ago = /^\d+$/.test(text) ? undefined : parseDuration(text);
-  const at = ago === undefined ? Date.parse(text) : Date.now() - ago;
+  const at = ago === undefined ? Date.parse(text) : now - ago;
   if (Number.isNaN(at))
     throw usageError(`--${option}: ${JSON.stringify(text)} is no time`, "write 30m, 1h, 2d or 2026-11-21T08:00");
   return at;

@@ -1,5 +1,6 @@
 /** Runs as JSON for programs: ISO times, readable names. */
-import type { HistoryEvent, RunDescription } from "../client/run-handle.ts";
+import type { RunDescription } from "../client/run-description.ts";
+import type { HistoryEvent } from "../client/run-handle.ts";
 import { reviveParsed } from "../core/payload.ts";
 import type { RunProgress, StepProgress } from "./progress/run-progress.ts";
 import { isoTime } from "./text/time-text.ts";
@@ -38,6 +39,8 @@ export function runRecord({
 /** A step of a run. */
 export function stepRecord(step: StepProgress): Fields {
   const { name, kind, state, attempts, durationMs, since, due, settledAt, signal, error, reason, target } = step;
+  const { queue, engine } = step;
+  const place = state === "waiting" || state === "running" ? { queue, engine } : {};
   return {
     step: name,
     kind,
@@ -48,6 +51,7 @@ export function stepRecord(step: StepProgress): Fields {
     ...(durationMs !== undefined && { durationMs }),
     ...(due !== undefined && { due: isoTime(due) }),
     ...(signal !== undefined && { signal }),
+    ...place,
     ...(error !== undefined && { error }),
     ...(reason !== undefined && { reason }),
     ...(target !== undefined && { startedInstead: target }),

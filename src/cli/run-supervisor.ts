@@ -43,6 +43,7 @@ export async function superviseRun(supervision: Supervision): Promise<number> {
     queues,
     workflows: [runnable.workflow],
     activities: runnable.activities,
+    ...(runnable.serves !== undefined && { serves: runnable.serves }),
     observers: [watcher],
     logger: displayLogger(display),
   });

@@ -31,6 +31,8 @@ export interface Runnable {
   readonly definition: FlowDefinition | undefined;
   readonly activities: Activities;
   readonly origin: Origin;
+  /** Queues whose activities run here; undefined: all. */
+  readonly serves: readonly string[] | undefined;
   /** Problems that do not forbid running. */
   readonly warnings: readonly Problem[];
 }
@@ -62,7 +64,10 @@ async function fromFlowFile(project: Project, file: string, agents: readonly str
   const text = await readText(file);
   const first = readFlow(text, { file });
   const loaded = await activitiesFor(project, { definition: first.definition, file }, agents);
-  const { definition, problems } = readFlow(text, { file, ...knownNames(loaded.activities) });
+  const { definition, problems } = readFlow(text, {
+    file,
+    ...knownNames(loaded.activities, { definition: first.definition, serves: project.serves }),
+  });
   if (definition === undefined || hasErrors(problems)) throw flowErrors(file, problems);
   return runnable(project, flowOf(definition, { baseDir: dirname(file) }), loaded, file, problems);
 }
@@ -78,7 +83,7 @@ async function fromWorkflow(
   const loaded = await activitiesFor(project, { definition, file }, agents);
   const activities = { ...exported, ...loaded.activities };
   if (isFlow(workflow)) {
-    const names = knownNames(activities);
+    const names = knownNames(activities, { definition, serves: project.serves });
     const own = workflow.activities.map(({ activityName }) => activityName);
     const problems = workflow.validate({ ...names, activities: [...names.activities, ...own] });
     if (hasErrors(problems)) throw flowErrors(file ?? workflow.name, problems);
@@ -104,6 +109,7 @@ function runnable(
       ...(agents.length > 0 && { agents }),
       cwd: project.cwd,
     },
+    serves: project.serves,
     warnings: problems,
   };
 }
@@ -132,7 +138,7 @@ export async function loadOrigin(
         ? await moduleActivities(origin.file)
         : {};
     const all = { activities: { ...exported, ...loaded.activities }, files: loaded.files };
-    assertNames(flow, all.activities);
+    assertNames(flow, all.activities, project.serves);
     return { ...runnable(project, flow, all, origin.file, []), origin };
   }
   if (origin.file !== undefined && existsSync(origin.file))
@@ -154,8 +160,8 @@ async function moduleActivities(file: string): Promise<Activities> {
   return { ...Object.fromEntries(referenced.map((one) => [one.activityName, one])), ...activities };
 }
 
-function assertNames(flow: Flow, activities: Activities): void {
-  const problems = flow.validate(knownNames(activities));
+function assertNames(flow: Flow, activities: Activities, serves: Project["serves"]): void {
+  const problems = flow.validate(knownNames(activities, { definition: flow.model, serves }));
   if (!hasErrors(problems)) return;
   const missing = problems.filter(({ severity }) => severity === "error").map(({ message }) => `  ${message}`);
   throw usageError(

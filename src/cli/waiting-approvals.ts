@@ -1,6 +1,6 @@
 /** The approvals that runs wait for. */
 import type { Connection } from "../client/connect.ts";
-import type { RunDescription } from "../client/run-handle.ts";
+import type { RunDescription } from "../client/run-description.ts";
 
 /** An approval that somebody has to decide. Times are epoch milliseconds. */
 export interface WaitingApproval {

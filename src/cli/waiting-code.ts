@@ -19,8 +19,8 @@ const LOOKED_AT = 500;
 const OPEN: readonly RunStatus[] = ["pending", "running"];
 
 /** What runs wait for, beside engines that are running. */
-export async function waitingCode({ store }: Connection, project: Project): Promise<WaitingCode[]> {
-  const waiting = await store.waiting(Date.now() - UNCLAIMED_MS);
+export async function waitingCode({ store, now }: Connection, project: Project): Promise<WaitingCode[]> {
+  const waiting = await store.waiting(now() - UNCLAIMED_MS);
   if (waiting.length === 0) return [];
   const code = await CodeAtHand.load(project, []);
   return Promise.all(

@@ -3,10 +3,11 @@ import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import type { RunFilter, RunRow } from "../store/store.ts";
-import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+import { describeRun, type RunDescription } from "./run-description.ts";
+import { type HandleHost, RunHandle } from "./run-handle.ts";
 
 /** What can be done with many runs at once. */
-export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "delete";
+export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "retry" | "delete";
 
 /** Options of `runs.bulk`. */
 export interface BulkOptions {
@@ -40,6 +41,7 @@ const FOR: Readonly<Record<BulkAction, readonly RunStatus[]>> = {
   terminate: OPEN,
   pause: ["pending", "running"],
   resume: [...RESUMABLE],
+  retry: ["pending", "running"],
   delete: ["completed", "failed", "cancelled", "terminated", "timed_out", "continued_as_new"],
 };
 
@@ -117,9 +119,18 @@ class Bulk {
         return handle.terminate(reason);
       case "pause":
         return handle.pause(reason);
+      case "retry":
+        return this.#retry(handle, row);
       default:
         return handle.resume();
     }
+  }
+
+  /** Starts the next attempt of every step that waits for it. A run without any is done, too. */
+  async #retry(handle: RunHandle, { run }: RunRow): Promise<void> {
+    const attempts = await this.#host.store.attempts(run);
+    for (const { command, attempt, startedAt, nextAt } of attempts)
+      if (attempt > 0 && startedAt === null && nextAt !== null) await handle.retryStep(command);
   }
 }
 

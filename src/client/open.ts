@@ -1,11 +1,14 @@
 /** `open`: an engine in this process, and the handles to everything in its store. */
+import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { isPerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
-import { Engine, type EngineConfig } from "../engine/engine.ts";
+import type { Archive } from "../engine/collector.ts";
+import { Engine } from "../engine/engine.ts";
+import type { EngineConfig } from "../engine/engine-config.ts";
 import type { GuardMode } from "../engine/guard/guard.ts";
 import { stderrLogger } from "../engine/log.ts";
 import type { Observer } from "../engine/observers.ts";
@@ -16,11 +19,14 @@ import { createSealer, type Sealer } from "../store/sealing.ts";
 import type { EventRow, Store } from "../store/store.ts";
 import { type AnyEntity, type EntityClient, entityClient, entityId } from "../workflow/entity.ts";
 import type { Logger } from "../workflow/logger.ts";
+import type { Retention as RetentionOption } from "../workflow/retention.ts";
 import { scheduleWorkflow } from "../workflow/schedule.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import { deploySchedules } from "./flow-schedules.ts";
 import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
-import { type QueueOptions, queueSet } from "./queue-options.ts";
+import { type QueueOptions, queueSet, servedQueues, storeLimits } from "./queue-options.ts";
+import { listQueues, type QueueStatus } from "./queues.ts";
+import { type FindCode, type ReplayOptions, type ReplayReport, replayRuns } from "./replays.ts";
 import type { HandleHost, RunHandle, Waits } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
 import { Schedules } from "./schedules.ts";
@@ -40,6 +46,11 @@ export interface OpenOptions {
   readonly routes?: Readonly<Record<string, string>>;
   /** Activities called by name. Those used by reference need no list. */
   readonly activities?: ActivitySet;
+  /**
+   * Queues whose activities run in this engine: `["etl", "gpu"]`. Attempts of other queues are handed out to engines that serve them and have
+   * the activity, wherever their run is advanced. Default: all queues. `[]`: none.
+   */
+  readonly serves?: readonly string[];
   /** Reaches activities as `ctx.deps`. */
   readonly deps?: unknown;
   /** Default: warnings and errors on standard error. */
@@ -66,14 +77,17 @@ export interface OpenOptions {
   readonly guard?: GuardMode;
   /**
    * Limits of queues, by name: `{ etl: { concurrency: 4, rate: 10, per: "1s" } }`. Activity `etl/extract` is on queue `etl`, one whose name
-   * has no slash on queue `default`. They count in this engine.
+   * has no slash on queue `default`. They count in this engine; `everywhere` counts in all of the store.
    */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
   /**
-   * How long runs are kept after their end, by the name of their workflow, `default` for all others: `{ default: "30d", audit: "2000d" }`.
-   * Counts more than what workflows say themselves. Default: for ever.
+   * How long runs are kept after their end, by the name of their workflow, `default` for all others: `{ default: "30d", audit: "2000d" }`,
+   * `"30d"` for all, or by the way they ended: `{ etl: { completed: "7d", failed: "90d" } }`. Counts more than what workflows say
+   * themselves. Default: for ever.
    */
-  readonly retention?: Readonly<Record<string, Duration>>;
+  readonly retention?: Duration | Readonly<Record<string, RetentionOption>>;
+  /** Where runs go before retention deletes them: a folder, or a function. Default: nowhere. */
+  readonly archive?: Archive;
   /** How often to look for work that no hint announced. Default 1 s. */
   readonly poll?: Duration;
   /** Replaces time, for tests and simulation. */
@@ -100,9 +114,10 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
   const owned = typeof target === "string";
   const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
   const sealer = createSealer(target);
-  const clock = options.clock ?? systemClock;
-  const retention = new Retention({ store, clock, log: options.logger ?? stderrLogger }, rules);
   const engine = new Engine(engineConfig(options, { store, registry, sealer }));
+  const { clock } = engine;
+  const log = options.logger ?? stderrLogger;
+  const retention = new Retention({ store, clock, log, holder: randomUUID(), archive: options.archive }, rules);
   try {
     await engine.open();
     retention.start();
@@ -128,7 +143,7 @@ const MAX_OPERATION_TRIES = 10;
 /** What an engine of these options has: its workflows and activities. */
 export function registryOf(options: OpenOptions): Registry {
   const workflows = options.workflows ?? [];
-  const registry = new Registry(workflows, options.activities ?? [], options.routes);
+  const registry = new Registry(workflows, options.activities ?? [], options.routes, servedQueues(options.serves));
   for (const workflow of workflows) workflow.check?.(registry);
   return registry;
 }
@@ -160,6 +175,7 @@ export function engineConfig(options: OpenOptions, { store, registry, sealer }: 
     seal: sealer.seal,
     unseal: sealer.unseal,
     queues: queueSet(options.queues),
+    everywhere: storeLimits(options.queues),
   };
 }
 
@@ -202,12 +218,14 @@ export class Perdure implements AsyncDisposable {
   readonly #tokens: Tokens;
   readonly #pauses: PauseControl;
   readonly #retention: Retention | undefined;
+  readonly #registry: Registry;
   readonly runs: Runs;
   readonly schedules: Schedules;
 
   constructor({ engine, store, ownsStore, clock, registry, sealer, waits, retention }: PerdureParts) {
     this.#engine = engine;
     this.#retention = retention;
+    this.#registry = registry;
     this.#store = store;
     this.#ownsStore = ownsStore;
     this.#clock = clock;
@@ -234,7 +252,7 @@ export class Perdure implements AsyncDisposable {
       for (const [run, wakers] of [...this.#waiting]) if (!engine.advances(run)) for (const wake of [...wakers]) wake();
     });
     this.runs = new Runs(this.#host);
-    this.#starts = new Starts(engine, registry, this.#host);
+    this.#starts = new Starts(engine, registry, this.#host, sealer.seal);
     this.schedules = new Schedules(this.#host, {
       start: (spec) => engine.start(spec),
       has: (name) => registry.workflow(name) !== undefined,
@@ -271,6 +289,9 @@ export class Perdure implements AsyncDisposable {
   ): Promise<RunHandle<O>>;
   start<O = unknown>(workflow: string, input?: unknown, options?: StartOptions): Promise<RunHandle<O>>;
   async start<O>(workflow: AnyWorkflow | string, input?: unknown, options: StartOptions = {}): Promise<RunHandle<O>> {
+    const { transaction } = options;
+    if (transaction !== undefined)
+      return (await this.#starts.ask(workflow, input, { ...options, transaction })) as RunHandle<O>;
     return (await this.#starts.start(workflow, input, options)).handle as RunHandle<O>;
   }
 
@@ -373,6 +394,29 @@ export class Perdure implements AsyncDisposable {
   /** What is stopped now. */
   async pauses(): Promise<Pause[]> {
     return this.#pauses.list();
+  }
+
+  /** What waits in which queue, and who serves it. */
+  async queues(): Promise<QueueStatus[]> {
+    return listQueues(this.#store);
+  }
+
+  /**
+   * Replays runs of the store against the code of this engine, newest first; without `status` the open ones. Nothing is written and no
+   * step runs. It is what `perdure replay` does.
+   *
+   * @example
+   * for await (const { workflowId, result, blockage } of engine.replayRuns({ workflow: "order", status: "all" }))
+   *   if (result === "different") console.log(workflowId, blockage?.message);
+   */
+  replayRuns(options: ReplayOptions = {}): AsyncGenerator<ReplayReport, void, undefined> {
+    const registry = this.#registry;
+    const find: FindCode = async ({ workflow, version }) => {
+      const definition = await registry.pinned(workflow, version, this.#store);
+      return definition === undefined ? undefined : { definition, registry };
+    };
+    const { workflow, status, limit } = options;
+    return replayRuns(this.#store, find, { workflow, status, limit }, { codec: this.#engine.codec });
   }
 
   /**

@@ -3,7 +3,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { QueueLimits, QueueSet } from "../engine/slots.ts";
 
-/** Limits of the activities of a queue. They count in one engine. */
+/** Limits of the activities of a queue. They count in one engine, but for `everywhere`. */
 export interface QueueOptions {
   /** At most this many attempts run at a time. Default: no limit. */
   readonly concurrency?: number;
@@ -11,6 +11,11 @@ export interface QueueOptions {
   readonly rate?: number;
   /** Span of `rate`. Default 1 s. */
   readonly per?: Duration;
+  /**
+   * At most this many attempts run at a time in all of the store, on all of its engines together. It is kept in the store: the engine that
+   * opened last decides, and it stays when this is left out. `null` takes it away.
+   */
+  readonly everywhere?: number | null;
 }
 
 /** Starts within a span are remembered one by one. */
@@ -18,13 +23,35 @@ const MAX_RATE = 1_000_000;
 
 /** Checks and completes limits. @throws PerdureError `INVALID_ARGUMENT` naming the queue. */
 export function queueSet(queues: Readonly<Record<string, QueueOptions>> = {}): QueueSet {
-  return new Map(Object.entries(queues).map(([name, options]) => [name, limitsOf(name, options)]));
+  const all = Object.entries(queues).map(([name, options]) => [name, limitsOf(name, options)] as const);
+  return new Map(all.filter(([, { concurrency, rate }]) => Number.isFinite(concurrency) || rate !== undefined));
+}
+
+/** The limits in all of the store that are said. @throws PerdureError `INVALID_ARGUMENT` naming the queue. */
+export function storeLimits(queues: Readonly<Record<string, QueueOptions>> = {}): ReadonlyMap<string, number | null> {
+  const limits = new Map<string, number | null>();
+  for (const [name, { everywhere }] of Object.entries(queues)) {
+    if (everywhere === undefined) continue;
+    limits.set(name, everywhere === null ? null : count(name, "everywhere", everywhere));
+  }
+  return limits;
+}
+
+/** Checks names of queues. @throws PerdureError `INVALID_ARGUMENT` */
+export function servedQueues(serves: readonly string[] | undefined): readonly string[] | undefined {
+  const wrongName = serves?.find((name) => typeof name !== "string" || name === "" || name.includes("/"));
+  if (wrongName === undefined) return serves === undefined ? undefined : [...new Set(serves)].sort();
+  throw new PerdureError(
+    "INVALID_ARGUMENT",
+    `open({ serves }): ${JSON.stringify(wrongName)} is no name of a queue: that is what stands before the slash in the name of an activity`,
+  );
 }
 
 function limitsOf(name: string, options: QueueOptions): QueueLimits {
   const { concurrency, rate, per } = options;
-  const unknown = Object.keys(options).find((key) => !["concurrency", "rate", "per"].includes(key));
-  if (unknown !== undefined) throw wrong(name, `has no option ${unknown}; it may have concurrency, rate and per`);
+  const unknown = Object.keys(options).find((key) => !["concurrency", "rate", "per", "everywhere"].includes(key));
+  if (unknown !== undefined)
+    throw wrong(name, `has no option ${unknown}; it may have concurrency, rate, per and everywhere`);
   if (name === "" || name.includes("/"))
     throw wrong(name, "is no name of a queue: that is what stands before the slash in the name of an activity");
   if (per !== undefined && rate === undefined) throw wrong(name, "has per without rate: rate starts per span");

@@ -3,24 +3,26 @@
 import type { Blockage } from "../core/ending.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { RunStatus } from "../core/status.ts";
-import { parkedAt } from "../engine/parked.ts";
-import type { RecordedHistory } from "../engine/recorded-history.ts";
+import { recordingOf } from "../engine/recording.ts";
 import type { Registry } from "../engine/registry.ts";
 import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
-import type { Recording, Replayed } from "../engine/replaying.ts";
-import { factsOf } from "../engine/run-facts.ts";
+import type { Replayed } from "../engine/replaying.ts";
 import type { LoadedRun, RunRow, Store } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 
-/** Which runs to replay. */
-export interface ReplayFilter {
+/** Options of `engine.replayRuns`: which runs. */
+export interface ReplayOptions {
   readonly workflow?: string | undefined;
   /** Default: open ones. */
   readonly status?: readonly RunStatus[] | "all" | undefined;
-  /** Only these, by number. */
-  readonly runs?: readonly number[] | undefined;
   /** At most this many, newest first. */
   readonly limit?: number | undefined;
+}
+
+/** Which runs to replay. */
+export interface ReplayFilter extends ReplayOptions {
+  /** Only these, by number. */
+  readonly runs?: readonly number[] | undefined;
 }
 
 /** What was found about one run. */
@@ -136,44 +138,10 @@ async function replaySettled(
 ): Promise<Replayed> {
   let loaded = first;
   for (let look = 1; ; look++) {
-    const replayed = await replayer.replay(recordingOf(store, loaded), definition, registry);
+    const replayed = await replayer.replay(recordingOf(store.id, loaded), definition, registry);
     if (replayed.ok || loaded.row.closedAt !== null || loaded.row.owner === null || look === MAX_LOOKS) return replayed;
     const again = await loadWhole(store, loaded.row.run);
     if (again === undefined) return replayed;
     loaded = again;
   }
-}
-
-function recordingOf(store: Store, { row, events, attempts, children }: LoadedRun): Recording {
-  const { check, open } = parkedAt(row, events.length);
-  const known = new Set(attempts.map(({ command }) => command));
-  const inFlight = [
-    ...attempts.map(({ command, kind, name }) => ({ command, kind, name })),
-    ...open.filter(({ command, kind }) => !known.has(command) && kind !== "child"),
-    ...children.map(({ command, workflowId }) => ({ command, kind: "child", name: workflowId })),
-  ];
-  return { facts: factsOf(row, store.id, {}, undefined), events, inFlight, check };
-}
-
-/** The history of a run as it is kept outside of its store. Undefined when there is no such run. */
-export async function recordRun(store: Store, run: number): Promise<RecordedHistory | undefined> {
-  const loaded = await loadWhole(store, run);
-  if (loaded === undefined) return undefined;
-  const { row } = loaded;
-  const { facts, events, inFlight, check = null } = recordingOf(store, loaded);
-  const definition = row.version === null ? undefined : await store.definition(row.version);
-  return {
-    workflow: row.workflow,
-    version: row.version,
-    workflowId: row.workflowId,
-    runId: facts.runId,
-    status: row.status,
-    startedAt: row.createdAt,
-    parent: row.parent === null ? null : formatRunId(store.id, row.parent.run),
-    tags: facts.tags,
-    definition: definition?.body ?? null,
-    inFlight,
-    check,
-    events,
-  };
 }

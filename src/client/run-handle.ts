@@ -9,14 +9,18 @@ import { decodePayload, encodePayload, type Payload, type PayloadCodec, revivePa
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
-import type { AttemptRow, EventRow, MessageKind, RunRow, Store } from "../store/store.ts";
+import { terminateUnowned } from "../engine/terminate.ts";
+import type { LentTransaction } from "../store/admissions.ts";
+import type { EventRow, MessageKind, RunRow, Store } from "../store/store.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
-import { type AwaitedCode, awaitedCode, awaitedText } from "./awaited-code.ts";
+import { askForSignal } from "./asking.ts";
+import { awaitedCode, awaitedText } from "./awaited-code.ts";
+import type { AwaitedRun } from "./awaited-run.ts";
 import { type ForkOptions, forkRun } from "./fork.ts";
 import { historyOf } from "./history-of.ts";
 import { type ResetOptions, resetRun } from "./reset.ts";
 import type { Rewinding } from "./rewind-point.ts";
-import { terminateUnowned } from "./terminate.ts";
+import { describeRun, parseDetail, type RunDescription, tasksInFlight } from "./run-description.ts";
 
 /** What a handle needs from whoever made it. */
 export interface HandleHost {
@@ -49,6 +53,17 @@ export interface UpdateHandle<O> {
   result(options?: { timeout?: Duration }): Promise<O>;
 }
 
+/** How a signal is sent. */
+export interface SignalOptions {
+  /** Sending with the same key again is the same as once. */
+  readonly key?: string;
+  /**
+   * PostgreSQL only. Send inside this transaction of yours: when it commits the signal is sent, when it is rolled back it never was.
+   * Whether the run takes it is found out after the commit.
+   */
+  readonly transaction?: LentTransaction;
+}
+
 /** How an update is sent. */
 export interface UpdateOptions {
   /** Sending again with the same id is the same update: it is not handled twice and has the same answer. */
@@ -61,57 +76,6 @@ export interface UpdateOptions {
 export type InputThen<I, Options> = undefined extends I
   ? [input?: I, options?: Options]
   : [input: I, options?: Options];
-
-/** Something a run waits for or is doing. */
-export interface OpenStep {
-  readonly command: number;
-  readonly kind: string;
-  readonly step: string;
-  /** Number of the running or next attempt; 0 for timers and waits. */
-  readonly attempt: number;
-  /** Epoch milliseconds. */
-  readonly since: number;
-  /** When the timer, timeout or next attempt is due. */
-  readonly due: number | undefined;
-  /** Whether an attempt is running now. */
-  readonly running: boolean;
-  /** Whether it is ready to start, but a limit or a pause holds it back. */
-  readonly held: boolean;
-  readonly lastError: Failure | undefined;
-  /** Of an approval: its name, which the step's label may hide; undefined for anything else. */
-  readonly approval: string | undefined;
-  /** Of an approval: who may decide; undefined when anybody. */
-  readonly approvers: readonly string[] | undefined;
-}
-
-/** A run as people want to see it. Times are epoch milliseconds. */
-export interface RunDescription {
-  readonly workflow: string;
-  readonly version: string | undefined;
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly status: RunStatus;
-  readonly createdAt: number;
-  readonly closedAt: number | undefined;
-  /** Why the run stands still, when it is blocked. */
-  readonly blocked: { readonly reason: string; readonly message: string } | undefined;
-  /** Why it was paused, while it is. */
-  readonly paused: string | undefined;
-  /** The code it waits for, when it could go on but no engine has taken it. */
-  readonly waitingFor: AwaitedCode | undefined;
-  readonly tags: Readonly<Record<string, string>>;
-  /** What the workflow said last with `wf.progress`. */
-  readonly progress: unknown;
-  /** Run id of the run that started it. */
-  readonly parent: string | undefined;
-  /** What is in flight; steps shorter than about a second do not show. */
-  readonly open: readonly OpenStep[];
-  /** Why the run failed. */
-  readonly error: Failure | undefined;
-  /** Takeovers after crashes since the last progress. */
-  readonly crashes: number;
-  readonly meta: Readonly<Record<string, unknown>>;
-}
 
 /** An event of a history, parsed. */
 export interface HistoryEvent {
@@ -132,20 +96,36 @@ export class RunHandle<O = unknown> {
   readonly workflowId: string;
   readonly #host: HandleHost;
   #run: number;
+  /** Until its start was admitted. */
+  #awaited: AwaitedRun | undefined;
 
-  constructor(host: HandleHost, workflowId: string, run: number) {
+  constructor(host: HandleHost, workflowId: string, run: number | AwaitedRun) {
     this.#host = host;
     this.workflowId = workflowId;
-    this.#run = run;
+    this.#run = typeof run === "number" ? run : Number.NaN;
+    this.#awaited = typeof run === "number" ? undefined : run;
   }
 
-  /** Identity of the run this handle is at: the newest one known of those that continue one another. */
+  /**
+   * Identity of the run this handle is at: the newest one known of those that continue one another.
+   *
+   * @throws PerdureError `NOT_FOUND` for a start inside a transaction, until a call has found the run.
+   */
   get runId(): string {
+    if (this.#awaited !== undefined) throw this.#awaited.unknown();
     return formatRunId(this.#host.store.id, this.#run);
+  }
+
+  /** Waits for a run whose start was asked for in a transaction. */
+  async #arrive(limit?: number): Promise<void> {
+    if (this.#awaited === undefined) return;
+    this.#run = await this.#awaited.arrive(limit);
+    this.#awaited = undefined;
   }
 
   /** The run's row; that of its successor when it has continued as new. */
   async #row(): Promise<RunRow> {
+    if (this.#awaited !== undefined) await this.#arrive();
     for (;;) {
       const row = await this.#host.store.find({ run: this.#run });
       if (row === undefined) throw new PerdureError("NOT_FOUND", `run ${this.runId} does not exist (any more)`);
@@ -156,14 +136,16 @@ export class RunHandle<O = unknown> {
     }
   }
 
+  /** `pending` too while the start waits for the transaction it was asked for in. */
   async status(): Promise<RunStatus> {
+    if (this.#awaited !== undefined && (await this.#awaited.look()) === undefined) return "pending";
     return (await this.#row()).status;
   }
 
   /**
    * Waits for the end and returns the result.
    *
-   * @throws PerdureError `RUN_FAILED` (the error is the `cause`), `RUN_CANCELLED`, `RUN_TERMINATED`, `RUN_TIMED_OUT`, `RUN_BLOCKED`
+   * @throws PerdureError what a start inside a transaction was refused with; `RUN_FAILED` (the error is the `cause`), `RUN_CANCELLED`, `RUN_TERMINATED`, `RUN_TIMED_OUT`, `RUN_BLOCKED`
    *   (it can be resumed), `WAIT_TIMED_OUT` (the run goes on).
    */
   result(options: { timeout?: Duration } = {}): Promise<O> {
@@ -185,6 +167,7 @@ export class RunHandle<O = unknown> {
       options.timeout === undefined
         ? Number.POSITIVE_INFINITY
         : this.#host.now() + durationMs(options.timeout, "timeout of result()");
+    if (this.#awaited !== undefined) await this.#arrive(limit);
     for (let look = this.#look; ; look = later(look)) {
       const change = this.#host.changed(this.#run, Math.max(1, Math.min(look, limit - this.#host.now())));
       if (!this.#host.active(this.#run)) {
@@ -209,7 +192,11 @@ export class RunHandle<O = unknown> {
 
   async #outcome(): Promise<O> {
     const last = await this.#host.store.lastEvent(this.#run);
-    if (last === undefined) throw new PerdureError("INTERNAL", `run ${this.runId} is closed but has no history`);
+    if (last === undefined) {
+      // It may have been deleted since its row was read: then this says so.
+      await this.#row();
+      throw new PerdureError("INTERNAL", `run ${this.runId} is closed but has no history`);
+    }
     return outcomeOf(last, this.workflowId, this.runId, this.#host.codec) as O;
   }
 
@@ -229,6 +216,7 @@ export class RunHandle<O = unknown> {
       attempts,
       this.#host,
       row.closedAt === null ? undefined : await this.#host.store.lastEvent(this.#run),
+      await tasksInFlight(this.#host.store, this.#run, attempts),
     );
   }
 
@@ -242,6 +230,7 @@ export class RunHandle<O = unknown> {
   /** The history from an event on; ends with what is durable now. */
   async *events(options: { after?: number } = {}): AsyncGenerator<HistoryEvent> {
     let after = options.after ?? 0;
+    await this.#arrive();
     for (;;) {
       const page = await this.#host.store.history(this.#run, after, PAGE);
       for (const row of page) yield historyEvent(row, ++after);
@@ -253,13 +242,19 @@ export class RunHandle<O = unknown> {
    * Sends a signal. It is kept until the run asks for it. Resolves once it is durable. Without a payload it carries `null`, so
    * that a wait that timed out (`undefined`) can be told from it.
    *
-   * @param options.key sending with the same key again is the same as once.
-   * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`.
+   * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`; `INVALID_ARGUMENT` for a transaction that cannot be used.
    */
-  async signal<T>(signal: Signal<T> | string, ...args: InputThen<T, { key?: string }>): Promise<void> {
-    const [payload, options = {}] = args;
+  async signal<T>(signal: Signal<T> | string, ...args: InputThen<T, SignalOptions>): Promise<void> {
+    const [payload, { key = null, transaction } = {}] = args;
     const name = typeof signal === "string" ? signal : signal.name;
-    await this.#send("signal", name, encodePayload(payload ?? null, this.#host.codec), options.key ?? null);
+    const data = encodePayload(payload ?? null, this.#host.codec);
+    if (transaction === undefined) {
+      await this.#send("signal", name, data, key);
+      return;
+    }
+    const { workflowId } = this;
+    const to = this.#awaited === undefined ? { run: this.#run } : { after: this.#awaited.ticket };
+    await askForSignal(this.#host, { workflowId, ...to }, { name, data, key }, transaction);
   }
 
   /**
@@ -330,8 +325,10 @@ export class RunHandle<O = unknown> {
     const host = this.#host;
     const limit =
       timeout === undefined ? Number.POSITIVE_INFINITY : host.now() + durationMs(timeout, "timeout of an update");
+    // The answer may come from the run that continues this one.
+    let current = this.#run;
     for (let look = this.#look; ; look = later(look)) {
-      const change = host.changed(this.#run, Math.max(1, Math.min(look, limit - host.now())));
+      const change = host.changed(current, Math.max(1, Math.min(look, limit - host.now())));
       const answer = await host.store.answer(run, number);
       if (answer?.status === "completed") return decodePayload(answer.data, host.codec);
       if (answer?.status === "rejected") throw this.#rejected(name, JSON.parse(answer.data) as Failure);
@@ -340,6 +337,10 @@ export class RunHandle<O = unknown> {
       if (row.status === "blocked") throw this.#blockedError(row);
       if (isClosed(row.status) && (await host.store.answer(run, number)) === undefined)
         throw closedError(this.workflowId, row.status);
+      if (row.run !== current) {
+        current = row.run;
+        continue;
+      }
       if (host.now() >= limit)
         throw new PerdureError("WAIT_TIMED_OUT", `${this.workflowId} has not answered update ${name} yet; it goes on`);
       await change;
@@ -463,6 +464,7 @@ export class RunHandle<O = unknown> {
   }
 
   async #send(kind: MessageKind, name: string, data: string, key: string | null): Promise<SentMessage> {
+    if (this.#awaited !== undefined) await this.#arrive();
     for (;;) {
       const run = this.#run;
       const sent = await this.#host.store.send({ run, kind, name, data, at: this.#host.now(), key });
@@ -581,24 +583,6 @@ interface SentMessage {
 /** An update on its way: where it lies in which inbox. */
 export type SentUpdate = SentMessage & { readonly name: string };
 
-interface Detail {
-  readonly paused?: string;
-  readonly blocked?: { readonly reason: string; readonly message: string };
-  readonly waits?: readonly {
-    command: number;
-    kind: string;
-    name: string;
-    label?: string;
-    since: number;
-    due?: number;
-    approvers?: readonly string[];
-  }[];
-}
-
-function parseDetail(detail: string | null): Detail {
-  return detail === null ? {} : (JSON.parse(detail) as Detail);
-}
-
 /** Returns the result in a terminal event, or throws what it stands for. */
 function outcomeOf(last: EventRow, workflowId: string, runId: string, codec: PayloadCodec | undefined): unknown {
   const { data } = parseEvent(last);
@@ -622,69 +606,6 @@ function outcomeOf(last: EventRow, workflowId: string, runId: string, codec: Pay
     default:
       throw new PerdureError("RUN_TIMED_OUT", `${workflowId} took longer than its timeout`, { details });
   }
-}
-
-/** Puts together what is known about a run. */
-export function describeRun(
-  row: RunRow,
-  attempts: readonly AttemptRow[],
-  { store, codec, now }: Pick<HandleHost, "store" | "codec"> & Partial<Pick<HandleHost, "now">>,
-  last: EventRow | undefined,
-): RunDescription {
-  const storeId = store.id;
-  const { blocked, paused, waits = [] } = parseDetail(row.detail);
-  const journalled = new Set(attempts.map((attempt) => attempt.command));
-  const open: OpenStep[] = attempts.map((attempt) => ({
-    command: attempt.command,
-    kind: attempt.kind,
-    step: attempt.name,
-    attempt: attempt.attempt,
-    since: attempt.firstAt,
-    due: attempt.nextAt ?? undefined,
-    running: attempt.startedAt !== null && row.owner !== null,
-    held: isHeld(attempt, row),
-    lastError: attempt.error === null ? undefined : (JSON.parse(attempt.error) as Failure),
-    ...approvalIn(attempt),
-  }));
-  if (row.owner === null) {
-    for (const { command, kind, name, label, since, due, approvers } of waits) {
-      if (journalled.has(command)) continue;
-      const wait = { command, kind, step: label ?? name, attempt: 0, since, due, running: false, held: false };
-      open.push({ ...wait, lastError: undefined, approval: kind === "approval" ? name : undefined, approvers });
-    }
-  }
-  return {
-    workflow: row.workflow,
-    version: row.version ?? undefined,
-    workflowId: row.workflowId,
-    runId: formatRunId(storeId, row.run),
-    status: row.status,
-    createdAt: row.createdAt,
-    closedAt: row.closedAt ?? undefined,
-    blocked: row.status === "blocked" ? blocked : undefined,
-    paused: row.status === "paused" ? (paused ?? "") : undefined,
-    waitingFor: now === undefined ? undefined : awaitedCode(row, now()),
-    tags: row.tags === null ? {} : (JSON.parse(row.tags) as Record<string, string>),
-    progress: row.progress === null ? undefined : decodePayload(row.progress, codec),
-    parent: row.parent === null ? undefined : formatRunId(storeId, row.parent.run),
-    open: open.sort((a, b) => a.command - b.command),
-    error: last?.type === "RunFailed" ? parseEvent(last).data.e : undefined,
-    crashes: row.crashes,
-    meta: row.meta === null ? {} : (JSON.parse(row.meta) as Record<string, unknown>),
-  };
-}
-
-/** What an active run's row says of an approval it waits for. */
-function approvalIn({ kind, name, details }: AttemptRow): Pick<OpenStep, "approval" | "approvers"> {
-  if (kind !== "approval") return { approval: undefined, approvers: undefined };
-  const told = details === null ? {} : (JSON.parse(details) as { approval?: string; approvers?: readonly string[] });
-  return { approval: told.approval ?? name, approvers: told.approvers };
-}
-
-/** A step of an active run that neither runs nor waits for a time: somebody holds it back. */
-function isHeld({ kind, startedAt, nextAt }: AttemptRow, { owner }: RunRow): boolean {
-  const isStep = kind === "activity" || kind === "inline" || kind === "transaction";
-  return isStep && startedAt === null && nextAt === null && owner !== null;
 }
 
 function historyEvent(row: EventRow, seq: number): HistoryEvent {

@@ -4,7 +4,8 @@ import { parseRunId } from "../core/ids.ts";
 import type { RunStatus } from "../core/status.ts";
 import type { RunFilter } from "../store/store.ts";
 import { type BulkAction, type BulkOptions, type BulkReport, bulk } from "./bulk.ts";
-import { describeRun, type HandleHost, type RunDescription, RunHandle } from "./run-handle.ts";
+import { describeRun, type RunDescription } from "./run-description.ts";
+import { type HandleHost, RunHandle } from "./run-handle.ts";
 
 /** Which runs are meant: those that are all of this. */
 export interface RunsFilter {
@@ -63,7 +64,7 @@ export class Runs {
   }
 
   /**
-   * Does the same with every run that matches: `cancel`, `terminate`, `pause`, `resume` or `delete`. Without `status` in the filter only
+   * Does the same with every run that matches: `cancel`, `terminate`, `pause`, `resume`, `retry` (what waits for its next attempt) or `delete`. Without `status` in the filter only
    * those are meant that the action is possible for. Runs that are started meanwhile are left alone. What fails does not stop the rest.
    *
    * @example

@@ -6,6 +6,7 @@ import { formatRunId, MAX_NAME } from "../core/ids.ts";
 import { decodePayload, reviveParsed } from "../core/payload.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
 import type { StartSpec } from "../engine/new-run.ts";
+import { place } from "../engine/taken-id.ts";
 import type { RunRow, StartResult } from "../store/store.ts";
 import { SCHEDULE_WORKFLOW, scheduleId, scheduleMessages, scheduleWorkflow } from "../workflow/schedule.ts";
 import {
@@ -145,30 +146,34 @@ export class Schedules {
 
   /** Makes a schedule of what was checked; `row` is that of one that is there already. */
   async make(name: string, spec: ScheduleSpec, delayMs: number): Promise<{ row?: RunRow }> {
-    if (this.#maker === undefined)
+    const maker = this.#maker;
+    if (maker === undefined)
       throw new PerdureError(
         "INVALID_ARGUMENT",
         "a schedule is made through an engine: use open() instead of connect()",
       );
     const input: ScheduleInput = { name, spec };
-    let supersedes: number | null = null;
-    for (;;) {
-      const result = await this.#maker.start({
-        workflow: scheduleWorkflow(spec.workflow) as AnyWorkflow,
-        workflowId: scheduleId(name),
-        input,
-        delayMs,
-        timeoutMs: undefined,
-        secrets: {},
-        meta: null,
-        request: null,
-        supersedes,
-        tags: {},
-      });
-      if ("run" in result) return {};
-      if (!isClosed(result.conflict.status)) return { row: result.conflict };
-      supersedes = result.conflict.run;
-    }
+    const start = {
+      workflow: scheduleWorkflow(spec.workflow) as AnyWorkflow,
+      workflowId: scheduleId(name),
+      input,
+      delayMs,
+      timeoutMs: undefined,
+      secrets: {},
+      meta: null,
+      request: null,
+      tags: {},
+    };
+    let row: RunRow | undefined;
+    await place(
+      (supersedes) => maker.start({ ...start, supersedes }),
+      (holder) => {
+        if (isClosed(holder.status)) return "replace";
+        row = holder;
+        return "attach";
+      },
+    );
+    return row === undefined ? {} : { row };
   }
 
   /** The handle of a schedule. @throws PerdureError `NOT_FOUND`. */

@@ -6,15 +6,20 @@ import { MAX_NAME } from "../core/ids.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";
+import { type IdPolicy, place, whenTaken } from "../engine/taken-id.ts";
+import type { LentTransaction } from "../store/admissions.ts";
 import type { FirstMessage, RunRow } from "../store/store.ts";
 import type { Signal, Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { askForStart } from "./asking.ts";
+import { AwaitedRun } from "./awaited-run.ts";
 import { type HandleHost, RunHandle } from "./run-handle.ts";
 
 /** Options of {@link Perdure.start}. */
 export interface StartOptions {
-  /** Business identity of the run; default a UUID. */
+  /** Business identity of the run; default a UUIDv7: new ids are neighbours in the index. */
   readonly id?: string;
   /** What to do when the id belongs to a run that has ended. Default `allow`. */
   readonly reuse?: "allow" | "failed-only" | "reject";
@@ -34,6 +39,12 @@ export interface StartOptions {
   readonly tags?: Readonly<Record<string, string | number | boolean>>;
   /** JSON kept beside the run for people and tools. */
   readonly meta?: Readonly<Record<string, unknown>>;
+  /**
+   * PostgreSQL only. Start inside this transaction of yours: when it commits the run is started, when it is rolled back it never was. Give the
+   * client of node-postgres, or what Kysely, Drizzle or Prisma call `trx` or `tx`. The id is looked at after the commit: when the start
+   * cannot be made then, `handle.result()` rejects with the reason.
+   */
+  readonly transaction?: LentTransaction;
 }
 
 /** What is sent along; may be left out when there is nothing to say. */
@@ -73,11 +84,13 @@ export class Starts {
   readonly #engine: StartingEngine;
   readonly #registry: Registry;
   readonly #host: HandleHost;
+  readonly #seal: (text: string) => string;
 
-  constructor(engine: StartingEngine, registry: Registry, host: HandleHost) {
+  constructor(engine: StartingEngine, registry: Registry, host: HandleHost, seal: (text: string) => string) {
     this.#engine = engine;
     this.#registry = registry;
     this.#host = host;
+    this.#seal = seal;
   }
 
   start(
@@ -87,13 +100,12 @@ export class Starts {
     messages?: readonly FirstMessage[],
   ): Promise<Begun> {
     const definition = this.#definition(workflow, options.version);
-    const workflowId = options.id ?? options.idempotencyKey ?? randomUUID();
-    if (workflowId === "" || workflowId.length > MAX_NAME || CONTROL.test(workflowId))
-      throw new PerdureError(
-        "INVALID_ARGUMENT",
-        `a workflow id must have 1 to ${MAX_NAME} characters, none of them control characters`,
-      );
-    return this.#start(definition, workflowId, input, options, messages);
+    return this.#start(definition, idOf(options), input, options, messages);
+  }
+
+  /** Starts when the transaction of the options has committed. */
+  async ask(workflow: AnyWorkflow | string, input: unknown, options: AskOptions): Promise<RunHandle> {
+    return askStart(this.#host, this.#seal, this.#definition(workflow, options.version), input, options);
   }
 
   /** Puts a message into the inbox of the open run of the id, or of a new one. */
@@ -103,6 +115,11 @@ export class Starts {
     options: StartOptions,
     message: FirstMessage,
   ): Promise<Begun & { readonly number: number }> {
+    if (options.transaction !== undefined)
+      throw new PerdureError(
+        "INVALID_ARGUMENT",
+        'inside a transaction start and signal are two calls: start({ transaction, conflict: "attach" }), then handle.signal with { transaction }',
+      );
     if (options.id === undefined)
       throw new PerdureError("INVALID_ARGUMENT", "a start that brings a message along needs the id of the run");
     for (;;) {
@@ -134,85 +151,96 @@ export class Starts {
     options: StartOptions,
     messages?: readonly FirstMessage[],
   ): Promise<Begun> {
-    const request =
-      options.idempotencyKey === undefined ? null : this.#request(options.idempotencyKey, workflow.name, input);
-    let supersedes: number | null = null;
-    for (;;) {
-      const result = await this.#engine.start({
-        workflow,
-        workflowId,
-        input,
-        delayMs: options.delay === undefined ? 0 : durationMs(options.delay, "delay"),
-        timeoutMs: options.timeout === undefined ? workflow.timeoutMs : durationMs(options.timeout, "timeout"),
-        secrets: options.secrets ?? {},
-        meta: options.meta === undefined ? null : JSON.stringify(options.meta),
-        request,
-        supersedes,
-        tags: textTags(options.tags ?? {}),
-        ...(messages !== undefined && { messages }),
-      });
-      if ("run" in result)
-        return { handle: new RunHandle(this.#host, workflowId, result.run), run: result.run, fresh: true };
-      const attached = await this.#conflict(result.conflict, workflow, request, options);
-      if (attached) {
-        this.#engine.hint(result.conflict.run);
-        const { run } = result.conflict;
-        return { handle: new RunHandle(this.#host, workflowId, run), run, fresh: false };
-      }
-      supersedes = result.conflict.run;
-    }
+    const spec = startSpec(this.#host.store.id, workflow, workflowId, input, options);
+    const policy = policyOf(workflow, spec.request, options);
+    const { run, fresh } = await place(
+      (supersedes) => this.#engine.start({ ...spec, supersedes, ...(messages !== undefined && { messages }) }),
+      async (row) => {
+        const taken = whenTaken(row, policy);
+        if (taken !== "end") return taken;
+        await this.#end(row);
+        return "replace";
+      },
+    );
+    if (!fresh) this.#engine.hint(run);
+    return { handle: new RunHandle(this.#host, workflowId, run), run, fresh };
   }
 
-  /** A run has the id already. True: that one is meant. False: it may be replaced. */
-  async #conflict(row: RunRow, workflow: AnyWorkflow, request: string | null, options: StartOptions): Promise<boolean> {
-    const { workflowId } = row;
-    if (request !== null && row.request !== null && request.split(":")[0] === row.request.split(":")[0]) {
-      if (request === row.request) return true;
-      throw new PerdureError(
-        "CONFLICT",
-        `the idempotency key of ${workflowId} was used before with another workflow or input`,
-        { details: { workflowId } },
-      );
-    }
-    if (!isClosed(row.status)) return this.#openConflict(row, workflow, options);
-    const reuse = options.reuse ?? "allow";
-    if (reuse === "allow" || (reuse === "failed-only" && row.status !== "completed")) return false;
-    throw new PerdureError("ALREADY_EXISTS", `${workflowId} has run before (${row.status}) and reuse is ${reuse}`, {
-      details: { workflowId, status: row.status },
-    });
-  }
-
-  async #openConflict(row: RunRow, workflow: AnyWorkflow, options: StartOptions): Promise<boolean> {
-    const { workflowId } = row;
-    if (options.conflict === "attach") {
-      if (row.workflow === workflow.name) return true;
-      throw new PerdureError("CONFLICT", `${workflowId} is a run of ${row.workflow}, not of ${workflow.name}`, {
-        details: { workflowId },
-      });
-    }
-    if (options.conflict !== "terminate") {
-      throw new PerdureError(
-        "ALREADY_EXISTS",
-        `a run with the id ${workflowId} is open (${row.status}); use conflict: "attach" to get its handle, or "terminate" to replace it`,
-        {
-          details: { workflowId, status: row.status },
-        },
-      );
-    }
-    const handle = new RunHandle(this.#host, workflowId, row.run);
+  async #end({ workflowId, run }: RunRow): Promise<void> {
+    const handle = new RunHandle(this.#host, workflowId, run);
     await handle.terminate("replaced by a new start");
-    while (!isClosed(await handle.status())) await this.#host.changed(row.run, 50);
-    return false;
+    while (!isClosed(await handle.status())) await this.#host.changed(run, 50);
   }
+}
 
-  /** Rule 28: a keyed hash of what is asked for, kept as long as the run. */
-  #request(key: string, workflow: string, input: unknown): string {
-    const mac = (text: string): string =>
-      createHmac("sha256", this.#host.store.id).update(text).digest("hex").slice(0, 32);
-    return `${mac(key)}:${mac(`${workflow}\n${encodePayload(input)}`)}`;
-  }
+/** Options of a start inside a transaction. */
+export type AskOptions = StartOptions & { readonly transaction: LentTransaction };
+
+/** Asks for a start inside the caller's transaction. */
+export async function askStart(
+  host: HandleHost,
+  seal: (text: string) => string,
+  workflow: AnyWorkflow,
+  input: unknown,
+  options: AskOptions,
+): Promise<RunHandle> {
+  const workflowId = idOf(options);
+  const spec = startSpec(host.store.id, workflow, workflowId, input, options);
+  const policy = policyOf(workflow, spec.request, options);
+  const ticket = await askForStart(host, seal, spec, policy, options.transaction);
+  return new RunHandle(host, workflowId, new AwaitedRun(host, workflowId, ticket));
+}
+
+/** The id that a start gives. @throws PerdureError INVALID_ARGUMENT */
+function idOf({ id, idempotencyKey }: StartOptions): string {
+  const workflowId = id ?? idempotencyKey ?? timeOrderedId();
+  if (workflowId === "" || workflowId.length > MAX_NAME || CONTROL.test(workflowId))
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `a workflow id must have 1 to ${MAX_NAME} characters, none of them control characters`,
+    );
+  return workflowId;
+}
+
+function startSpec(
+  storeId: string,
+  workflow: AnyWorkflow,
+  workflowId: string,
+  input: unknown,
+  options: StartOptions,
+): StartSpec {
+  const { idempotencyKey, delay, timeout, secrets = {}, meta, tags = {} } = options;
+  return {
+    workflow,
+    workflowId,
+    input,
+    delayMs: delay === undefined ? 0 : durationMs(delay, "delay"),
+    timeoutMs: timeout === undefined ? workflow.timeoutMs : durationMs(timeout, "timeout"),
+    secrets,
+    meta: meta === undefined ? null : JSON.stringify(meta),
+    request: idempotencyKey === undefined ? null : requestHash(storeId, idempotencyKey, workflow.name, input),
+    supersedes: null,
+    tags: textTags(tags),
+  };
+}
+
+function policyOf(workflow: AnyWorkflow, request: string | null, options: StartOptions): IdPolicy {
+  const { reuse = "allow", conflict = "fail" } = options;
+  return { workflow: workflow.name, request, reuse, conflict };
+}
+
+/** Rule 28: a keyed hash of what is asked for, kept as long as the run. */
+function requestHash(storeId: string, key: string, workflow: string, input: unknown): string {
+  const mac = (text: string): string => createHmac("sha256", storeId).update(text).digest("hex").slice(0, 32);
+  return `${mac(key)}:${mac(`${workflow}\n${encodePayload(input)}`)}`;
 }
 
 function textTags(tags: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
   return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)]));
+}
+
+/** A UUIDv7 (RFC 9562): what is started together lies together in the indexes of the store. */
+function timeOrderedId(): string {
+  const ms = Date.now().toString(16).padStart(12, "0");
+  return `${ms.slice(0, 8)}-${ms.slice(8)}-7${randomUUID().slice(15)}`;
 }

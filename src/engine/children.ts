@@ -4,6 +4,7 @@
  * Owner: the run's actor. A start is unique on (run, command, generation), so it is repeated without harm after a crash (rule 27); a
  * spawned child is told to the code by an event, one that is only waited for has no event but its outcome.
  */
+import { isPerdureError } from "../core/errors.ts";
 import { type NewEvent, newEvent } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
@@ -45,6 +46,10 @@ export interface ChildStarter<A> {
   outlived(parent: A, child: ChildRow): void;
   runId(run: number): string;
 }
+
+/** Time between two tries to start a child: it grows from the first to the last. */
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 1000;
 
 export class Children<A extends Parent = Parent> {
   readonly #parent: A;
@@ -102,9 +107,21 @@ export class Children<A extends Parent = Parent> {
       return;
     }
     this.#starting.add(command.id);
+    this.#begin(command, FIRST_PAUSE_MS);
+  }
+
+  /** That the store is away or this engine leaves is no outcome of the child: it is asked for again, elsewhere if need be. */
+  #begin(command: Command<ChildSpec>, pauseMs: number): void {
+    const again = (): void => {
+      if (!this.#parent.gone) this.#begin(command, Math.min(pauseMs * 2, LAST_PAUSE_MS));
+    };
     this.#starter.startChild(this.#parent, command).then(
       (child) => this.#started(command, child),
-      (error: unknown) => this.#failed(command, toFailure(error)),
+      (error: unknown) => {
+        const unknown = isPerdureError(error, "UNAVAILABLE") || isPerdureError(error, "LEASE_LOST");
+        if (unknown) this.#parent.clock.after(pauseMs, again);
+        else this.#failed(command, toFailure(error));
+      },
     );
   }
 

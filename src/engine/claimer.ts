@@ -18,6 +18,8 @@ export interface ClaimHost {
   /** The code this engine has, without that of workflows that are paused. */
   readonly code: readonly CodeKey[];
   readonly pauses: Pauses;
+  /** Whether it runs activities for others: then it looks as often without workflows. */
+  readonly executes: boolean;
   lease(): Lease | undefined;
   /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
   readonly suspects: { readonly from: number; readonly limit: number };
@@ -116,7 +118,7 @@ export class Claimer {
         await this.#host.fetchInbox(lease);
       }
       const { code } = this.#host;
-      if (code.length === 0) return this.#host.pauses.any ? this.#pollMs : MAX_SLEEP_MS;
+      if (code.length === 0) return this.#host.pauses.any || this.#host.executes ? this.#pollMs : MAX_SLEEP_MS;
       if (this.#host.ownRuns !== undefined) return this.#claimOwn(lease, this.#host.ownRuns);
       const { suspects } = this.#host;
       const rows = await store.claim(lease, {

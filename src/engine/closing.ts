@@ -22,14 +22,25 @@ export interface ForeignOutcome {
   readonly h?: string;
   /** Said by hand: why. */
   readonly r?: string;
+  /** Of a task: details of its last heartbeat, and when it started. */
+  readonly d?: unknown;
+  readonly s?: number;
+  /** Of a task that goes on outside of every engine: how long it may take from its start, in milliseconds. */
+  readonly l?: number;
   /** Number of the run it is meant for: one that continues it has other commands under the same numbers (rule 27). */
   readonly u?: number;
 }
 
-/** Text of an outcome. `result` is payload text. */
-export function foreignOutcome(outcome: Omit<ForeignOutcome, "p">, result?: Payload): string {
-  const rest = JSON.stringify(outcome);
-  return result === undefined ? rest : `${rest.slice(0, -1)},"p":${result}}`;
+/** Text of an outcome. `result` and `details` are payload text. */
+export function foreignOutcome(
+  outcome: Omit<ForeignOutcome, "p" | "d">,
+  result?: Payload,
+  details: Payload | null = null,
+): string {
+  let text = JSON.stringify(outcome);
+  if (result !== undefined) text = `${text.slice(0, -1)},"p":${result}}`;
+  if (details !== null) text = `${text.slice(0, -1)},"d":${details}}`;
+  return text;
 }
 
 interface Identity {

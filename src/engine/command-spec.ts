@@ -12,6 +12,8 @@ export interface StepSpec {
   readonly extra: Payload | undefined;
   readonly secretInputs: readonly SecretInput[] | undefined;
   readonly config: ActivityConfig;
+  /** Set for an activity whose attempts are handed out as tasks of this queue: `run` is not called then. */
+  readonly queue?: string;
   /** Set for a step that runs in a transaction of the store: `run` is not called then. */
   readonly transaction?: (tx: StoreTransaction) => Promise<unknown>;
 }
@@ -43,4 +45,14 @@ export function isStep(spec: CommandSpec): spec is StepSpec {
 /** Whether the command is a child workflow. */
 export function isChild(spec: CommandSpec): spec is ChildSpec {
   return "spawned" in spec;
+}
+
+/** Whether the command does something outside of its run, rather than waits. */
+export function isEffect({ spec }: { readonly spec: CommandSpec }): boolean {
+  return isStep(spec) || isChild(spec);
+}
+
+/** When a wait is due by itself. */
+export function dueOf(spec: CommandSpec): number | undefined {
+  return isStep(spec) || isChild(spec) ? undefined : spec.due;
 }

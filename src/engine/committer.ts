@@ -10,7 +10,7 @@
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import type { Batch, BatchResult, Lease, NewRun, Refusal, StartResult, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 
 /** A run that may have something to write. */
 export interface Committing {
@@ -27,6 +27,8 @@ export interface Committing {
 export interface CommitterHost {
   readonly store: Store;
   readonly clock: Clock;
+  /** This machine's own clock: what a lease is measured by. */
+  readonly machine: Clock;
   readonly log: Logger;
   /** The lease proved alive by something sent at these times. */
   leaseProved(sentMonotonicMs: number, sentAt: number): void;
@@ -47,6 +49,8 @@ interface PendingStart {
   readonly run: NewRun;
   readonly done: (started: Started) => void;
   readonly failed: (error: unknown) => void;
+  /** Whoever asked waits for as long as the store is away. */
+  readonly patient: boolean;
   /** It was sent once and nobody knows what became of it: finding the run there means that it did happen. */
   doubtful: boolean;
 }
@@ -69,6 +73,8 @@ const SPLIT_FROM = 64;
 const MAX_BATCH = 5000;
 const FIRST_BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 2000;
+/** How long the store may be away before those who wait for a start are told. */
+const PATIENCE_MS = 3000;
 
 export class Committer {
   readonly #host: CommitterHost;
@@ -83,6 +89,9 @@ export class Committer {
   /** Halves of flights whose members have not been told yet. */
   #unsettled = 0;
   #idle: (() => void)[] = [];
+  /** Set while nothing can be written; when it has run out, nobody is left waiting. */
+  #patience: CancelTimer | undefined;
+  #away = false;
 
   constructor(host: CommitterHost) {
     this.#host = host;
@@ -92,6 +101,7 @@ export class Committer {
   open(lease: Lease): void {
     this.#lease = lease;
     this.#number = 0;
+    this.#isBack();
     this.#schedule();
   }
 
@@ -106,11 +116,13 @@ export class Committer {
     for (const single of this.#singles) this.#starts.push(...single.starts);
     this.#singles = [];
     this.#flying = undefined;
+    this.#isAway();
   }
 
   /** Stops for good: starts that were not written are refused. */
   close(): void {
     this.shut();
+    this.#isBack();
     for (const start of this.#starts)
       start.failed(new PerdureError("UNAVAILABLE", "the engine was closed before the run was started"));
     this.#starts = [];
@@ -122,12 +134,38 @@ export class Committer {
     this.#schedule();
   }
 
-  /** Creates a run in the next batch. */
-  start(run: NewRun): Promise<Started> {
+  /** Creates a run in the next batch. @throws PerdureError UNAVAILABLE when the store is away, unless the caller is patient */
+  start(run: NewRun, patient = false): Promise<Started> {
     return new Promise((done, failed) => {
-      this.#starts.push({ run, done, failed, doubtful: false });
+      if (this.#away && !patient) {
+        failed(storeAway("the run was not started"));
+        return;
+      }
+      this.#starts.push({ run, done, failed, patient, doubtful: false });
       this.#schedule();
     });
+  }
+
+  #isAway(): void {
+    this.#patience ??= this.#host.clock.after(PATIENCE_MS, () => this.#refuseStarts());
+  }
+
+  #isBack(): void {
+    if (this.#patience === undefined) return;
+    this.#patience();
+    this.#patience = undefined;
+    this.#away = false;
+  }
+
+  /** A run that turns out to have been started all the same is found by the audit of what this engine owns. */
+  #refuseStarts(): void {
+    this.#away = true;
+    for (const start of this.#flying?.starts ?? []) refuseDoubtful(start);
+    for (const single of this.#singles) for (const start of single.starts) refuseDoubtful(start);
+    const [waiting, sent] = [this.#starts.filter(isNew), this.#starts.filter((start) => !isNew(start))];
+    for (const start of waiting) start.failed(storeAway("the run was not started"));
+    for (const start of sent) refuseDoubtful(start);
+    this.#starts = sent;
   }
 
   /** Resolves when nothing is in flight or waiting to be. */
@@ -191,8 +229,8 @@ export class Committer {
 
   #send(lease: Lease, flight: Flight): void {
     this.#flying = flight;
-    const sentMonotonic = this.#host.clock.monotonic();
-    const sentAt = this.#host.clock.now();
+    const sentMonotonic = this.#host.machine.monotonic();
+    const sentAt = this.#host.machine.now();
     this.#host.store.commit(lease, flight.batch).then(
       (result) => {
         if (lease !== this.#lease) return;
@@ -210,6 +248,7 @@ export class Committer {
    * waiting, everybody is in this batch: then half of them go first and fill the next one, or engine and store would take turns.
    */
   #landed(lease: Lease, flight: Flight, result: BatchResult): void {
+    this.#isBack();
     this.#flying = undefined;
     this.#flush();
     const { starts, runs } = flight;
@@ -252,6 +291,7 @@ export class Committer {
 
   /** Nobody knows whether the batch happened: ask, then go on or send it again. */
   #settleDoubt(lease: Lease, flight: Flight, error: unknown, backoffMs = FIRST_BACKOFF_MS): void {
+    this.#isAway();
     this.#host.log.warn(
       { error: String(error) },
       "the answer to a commit was lost; asking the store whether it happened",
@@ -278,6 +318,7 @@ export class Committer {
       if (row === undefined) this.#starts.push(start);
       else settleStart(start, { conflict: row });
     }
+    this.#isBack();
     this.#flying = undefined;
     this.#flush();
   }
@@ -300,6 +341,20 @@ export class Committer {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
+}
+
+/** Never sent, and asked for by somebody who does not wait. */
+function isNew({ doubtful, patient }: PendingStart): boolean {
+  return !doubtful && !patient;
+}
+
+function refuseDoubtful({ patient, failed }: PendingStart): void {
+  if (!patient)
+    failed(storeAway("nobody knows whether the run was started; start it again with the same id or idempotencyKey"));
+}
+
+function storeAway(what: string): PerdureError {
+  return new PerdureError("UNAVAILABLE", `the store is away: ${what}`);
 }
 
 function settleStart(start: PendingStart, result: StartResult, held = true): void {

@@ -1,5 +1,7 @@
 /** When the clock alone gives a run something to do: due times of its waiting commands and the end of its life. */
+import type { Command } from "../core/machine.ts";
 import type { Alarm, AlarmEntry } from "./alarm.ts";
+import type { CommandSpec } from "./command-spec.ts";
 
 export class DueTimes {
   readonly #alarm: Alarm;
@@ -73,4 +75,17 @@ export class DueTimes {
     if (this.#entry !== undefined) this.#alarm.cancel(this.#entry);
     this.#entry = undefined;
   }
+}
+
+const MAX_WAITS_SHOWN = 100;
+
+/** What open commands wait for, as people are shown it. */
+export function waitsOf(open: Iterable<Command<CommandSpec>>, due: DueTimes): readonly object[] {
+  const waits: object[] = [];
+  for (const { id, kind, name, label, issuedAt, spec } of open) {
+    if (waits.length === MAX_WAITS_SHOWN) break;
+    const { approvers } = spec as { approvers?: readonly string[] };
+    waits.push({ command: id, kind, name, label, since: issuedAt, due: due.get(id), approvers });
+  }
+  return waits;
 }

@@ -9,18 +9,19 @@ import type { ReplayPlan, ReplayRow } from "../core/resume.ts";
 import type { CodeKey, EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { Admitter } from "./admitter.ts";
 import { Alarm } from "./alarm.ts";
-import type { Around } from "./around.ts";
 import { Claimer, type ClaimHost } from "./claimer.ts";
 import type { Clock } from "./clock.ts";
 import { Committer, type CommitterHost, type Committing } from "./committer.ts";
-import { Guard, type GuardMode } from "./guard/guard.ts";
+import type { EngineConfig } from "./engine-config.ts";
+import { Guard } from "./guard/guard.ts";
 import { installGuard } from "./guard/installation.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
 import { MachineMaker } from "./machine-maker.ts";
 import { warnOfMissingCode } from "./missing-code.ts";
 import { deadlineOf, newRun, type StartSpec } from "./new-run.ts";
-import { type Observer, Observers } from "./observers.ts";
+import { Observers } from "./observers.ts";
 import { Pauses } from "./pauses.ts";
 import { Queries } from "./queries.ts";
 import type { Registry } from "./registry.ts";
@@ -33,44 +34,22 @@ import type { RunHost } from "./run-host.ts";
 import { attributeRejections } from "./run-scope.ts";
 import { RunServices } from "./run-services.ts";
 import type { Secrets } from "./secrets.ts";
-import { type QueueSet, Slots } from "./slots.ts";
+import { Slots } from "./slots.ts";
 import type { StepRun } from "./step-run.ts";
+import { clockFor } from "./store-clock.ts";
 import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
+import { TaskDesk, type TaskDeskHost } from "./task-desk.ts";
 import { Turns } from "./turns.ts";
-
-/** Everything an engine is made of, complete. */
-export interface EngineConfig {
-  readonly store: Store;
-  readonly registry: Registry;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly label: string;
-  readonly codec: PayloadCodec | undefined;
-  readonly deps: unknown;
-  readonly observers: readonly Observer[];
-  readonly ttlMs: number;
-  readonly pollMs: number;
-  readonly parkAfterMs: number;
-  /** How many parked runs stay in memory, ready to go on without a replay. */
-  readonly warmRuns: number;
-  /** `own`: advance only runs that were started or resumed through this engine. */
-  readonly claims: "all" | "own";
-  /** Limits of queues. Absent: none. */
-  readonly queues?: QueueSet;
-  readonly guard: GuardMode;
-  readonly seal: (text: string) => string;
-  readonly unseal: (text: string) => string;
-  /** Stands around every attempt. Absent: nobody. */
-  readonly around?: Around;
-}
 
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
 
-export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, ClaimHost, TakeoverHost {
+export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, ClaimHost, TakeoverHost, TaskDeskHost {
   readonly #config: EngineConfig;
   readonly store: Store;
+  /** The store's, if it has one: what everything but the lease goes by. */
   readonly clock: Clock;
+  readonly machine: Clock;
   readonly log: Logger;
   readonly guard: Guard | undefined;
   readonly label: string;
@@ -80,6 +59,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly committer: Committer;
   readonly #keeper: LeaseKeeper;
   readonly #claimer: Claimer;
+  readonly #admitter: Admitter;
   readonly #actors = new Map<number, RunActor>();
   readonly #warm = new Map<number, RunActor>();
   readonly #listeners = new Set<(closing: Closing) => void>();
@@ -87,6 +67,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   #held: StepRun[] = [];
   readonly pauses: Pauses = new Pauses();
   readonly #slots: Slots;
+  readonly #desk: TaskDesk;
   readonly #takeover: Takeover;
   /** Runs on their way from the store into memory, and the lease under which. */
   readonly #coming = new Map<number, Lease>();
@@ -106,11 +87,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   constructor(config: EngineConfig) {
     this.#config = config;
     this.store = config.store;
-    this.clock = config.clock;
+    this.machine = config.clock;
+    this.clock = clockFor(config.store, config.clock);
     this.log = config.log;
     this.guard = Guard.of(config.guard, config.log);
     this.label = config.label;
-    this.alarm = new Alarm(config.clock);
+    this.alarm = new Alarm(this.clock);
     this.turns = new Turns(() => {});
     this.observers = new Observers(config.observers, config.log);
     this.ownRuns = config.claims === "own" ? new Set() : undefined;
@@ -118,11 +100,13 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
     this.#claimer = new Claimer(this, config.pollMs);
-    this.#slots = new Slots(config.clock, this.pauses, config.queues ?? new Map());
+    this.#admitter = new Admitter(this, config.pollMs);
+    this.#slots = new Slots(this.clock, this.pauses, config.queues ?? new Map());
     this.#takeover = new Takeover(this);
     this.services = new RunServices(this);
     this.#context = new MachineMaker(this);
     this.#queries = new Queries(this, this.#context);
+    this.#desk = new TaskDesk(this, this.#slots);
   }
 
   get codec(): PayloadCodec | undefined {
@@ -133,14 +117,14 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#config.deps;
   }
 
-  get around(): Around | undefined {
+  get around(): EngineConfig["around"] {
     return this.#config.around;
   }
 
   /** Whether nothing is on its way through this engine; attempts that run are not asked. */
   get idle(): boolean {
     const moving = this.turns.busy || this.committer.busy || this.#claimer.looking;
-    return !moving && !this.#slots.busy && this.#coming.size === 0 && this.#fresh.length === 0;
+    return !moving && !this.#slots.busy && !this.#desk.busy && this.#coming.size === 0 && this.#fresh.length === 0;
   }
 
   get parkAfterMs(): number {
@@ -162,13 +146,28 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#actors.has(run);
   }
 
+  /** Begins. What had begun when it fails is ended again. */
   async open(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      await this.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #open(): Promise<void> {
     this.#unattribute = attributeRejections();
     await this.#keeper.start();
     if (this.guard !== undefined) this.#unguard = installGuard();
     await this.#lookAtPauses();
     void warnOfMissingCode(this);
+    // What was asked for while no engine was there is older than what is due now.
+    await this.#admitter.start();
+    for (const [queue, everywhere] of this.#config.everywhere ?? []) await this.store.limitQueue(queue, everywhere);
+    await this.#lookAtLimits();
     this.#claimer.start();
+    this.#desk.start();
   }
 
   /** Calls back whenever a run of this engine has ended or is blocked. */
@@ -190,7 +189,22 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   async #lookAtPauses(): Promise<void> {
-    if (this.pauses.update(await this.store.pauses())) this.#slots.pausesChanged();
+    if (!this.pauses.update(await this.store.pauses())) return;
+    this.#slots.pausesChanged();
+    this.#desk.hint();
+  }
+
+  async #lookAtLimits(): Promise<void> {
+    this.registry.limit((await this.store.queueLimits()).map(({ queue }) => queue));
+  }
+
+  /** Whether it runs activities for others. */
+  get executes(): boolean {
+    return this.#desk.serves;
+  }
+
+  get serves(): readonly string[] | undefined {
+    return this.registry.serves;
   }
 
   // ---- starting --------------------------------------------------------------------------------------------------------
@@ -202,7 +216,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     await this.#keepDefinition(workflow);
     const stopped = this.pauses.stopsWorkflow(workflow.name);
     const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal, stopped);
-    const { result, fresh } = await this.committer.start(run);
+    const { result, fresh } = await this.committer.start(run, spec.parent !== undefined);
     if ("run" in result) this.ownRuns?.add(result.run);
     if ("run" in result && run.owned) {
       if (fresh) this.#begin(result.run, spec, run);
@@ -219,13 +233,9 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   #begin(run: number, spec: StartSpec, row: NewRun): void {
     if (this.#knows(run)) return;
-    const about = { run, workflowId: spec.workflowId, workflow: spec.workflow.name };
-    const { version, createdAt, meta, request, tags = null, parent = null } = row;
-    const facts = this.facts(
-      { ...about, version, createdAt, meta, request, tags, parent, progress: null },
-      spec.secrets,
-      deadlineOf(spec, row.createdAt),
-    );
+    const { workflowId, workflow, version, createdAt, meta, request, tags = null, parent = null } = row;
+    const about = { run, workflowId, workflow, version, createdAt, meta, request, tags, parent, progress: null };
+    const facts = this.facts(about, spec.secrets, deadlineOf(spec, createdAt));
     const actor = this.actor(facts, spec.workflow, NO_GENERATION);
     this.#actors.set(run, actor);
     actor.begin(
@@ -347,6 +357,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     const lost = missing.filter((run) => this.#missing.has(run));
     this.#missing = new Set(missing);
     if (lost.length > 0) await this.#loadOwned(lost);
+    await this.#desk.renewed();
+    await this.#lookAtLimits();
   }
 
   // ---- RunHost ---------------------------------------------------------------------------------------------------------
@@ -356,9 +368,17 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   mayStart(step: StepRun, facts: RunFacts): boolean {
-    if (this.#keeper.valid && !this.#closed) return this.#slots.free(step) || this.#slots.admit(step, facts);
+    return this.mayStartTask(step) && (this.#slots.free(step) || this.#slots.admit(step, facts));
+  }
+
+  mayStartTask(step: StepRun): boolean {
+    if (this.#keeper.valid && !this.#closed) return true;
     this.#held.push(step);
     return false;
+  }
+
+  handedOut(): void {
+    this.#desk.hint();
   }
 
   mayGoOn(workflow: string, then: () => void): boolean {
@@ -489,6 +509,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     if (this.#keeper.lease === undefined) return;
     this.log.warn({}, "this engine lost its lease; its runs go on elsewhere");
     this.committer.shut();
+    this.#desk.leaseLost("the engine lost its lease");
     for (const actor of this.#actors.values()) actor.abandon("the engine lost its lease");
     for (const actor of this.#warm.values()) actor.abandon("the engine lost its lease");
     this.#actors.clear();
@@ -518,6 +539,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   leaseGained(lease: Lease): void {
     this.committer.open(lease);
     this.#claimer.hint();
+    this.#desk.hint();
   }
 
   freed(runs: number): void {
@@ -525,8 +547,14 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.#claimer.hint();
   }
 
+  admitted(): void {
+    this.#claimer.hint();
+    for (const listener of this.#listeners) listener({ run: 0, last: undefined });
+  }
+
   async fetchInbox(lease: Lease): Promise<void> {
     await this.#lookAtPauses();
+    this.#desk.poll(this.#config.pollMs);
     if (this.#actors.size === 0) return;
     const messages = await this.store.inbox(lease);
     if (lease !== this.lease()) return;
@@ -539,7 +567,9 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   vanish(): void {
     this.#closed = true;
     void this.#claimer.stop();
+    void this.#admitter.stop();
     this.leaseLost();
+    void this.#desk.close();
     this.committer.close();
     this.alarm.clear();
     this.#slots.close();
@@ -552,6 +582,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     if (this.#closed) return;
     this.#closed = true;
     await this.#atMost(this.#claimer.stop());
+    await this.#atMost(this.#admitter.stop());
+    await this.#atMost(this.#desk.close());
     for (const actor of this.#actors.values()) actor.release();
     await this.#atMost(this.committer.drained());
     this.committer.close();

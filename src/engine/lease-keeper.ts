@@ -3,18 +3,23 @@
  *
  * Owner: the engine. A renewal is sent by a timer of the main loop (rule 20: an engine whose loop stands still must lose its
  * runs, whatever other threads do), and commits count as renewals. `valid` is measured from the sending of the last proof, by
- * the monotonic and by the wall clock, minus a margin.
+ * the monotonic and by the wall clock of this machine, minus a margin. With each renewal the store is asked what time it is.
  */
 import type { Lease, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
+import { calibrate } from "./store-clock.ts";
 
 /** What the keeper tells its engine. */
 export interface LeaseHost {
   readonly store: Store;
   readonly clock: Clock;
+  /** This machine's own clock: what a lease is measured by. */
+  readonly machine: Clock;
   readonly log: Logger;
   readonly label: string;
+  /** Queues whose activities run here; undefined: all. */
+  readonly serves: readonly string[] | undefined;
   /** A renewal sent at these times went through. */
   leaseProved(sentMonotonicMs: number, sentAt: number): void;
   /** A new lease: the engine may begin. */
@@ -52,11 +57,18 @@ export class LeaseKeeper {
   }
 
   async #register(): Promise<void> {
-    const monotonic = this.#host.clock.monotonic();
-    const at = this.#host.clock.now();
-    const lease = await this.#host.store.register({ label: this.#host.label, at, ttlMs: this.ttlMs });
+    await calibrate(this.#host.clock);
+    const { clock, machine, label, store, serves } = this.#host;
+    const monotonic = machine.monotonic();
+    const wall = machine.now();
+    const lease = await store.register({
+      label,
+      at: clock.now(),
+      ttlMs: this.ttlMs,
+      ...(serves !== undefined && { serves }),
+    });
     this.lease = lease;
-    this.proved(monotonic, at);
+    this.proved(monotonic, wall);
     this.#host.leaseGained(lease);
   }
 
@@ -70,10 +82,11 @@ export class LeaseKeeper {
   /** Whether effects may start. */
   get valid(): boolean {
     const limit = this.ttlMs * 0.8;
-    const byWall = this.#host.clock.now() - this.#provedAt;
+    const { machine } = this.#host;
+    const byWall = machine.now() - this.#provedAt;
     return (
       this.lease !== undefined &&
-      this.#host.clock.monotonic() - this.#provedMonotonic < limit &&
+      machine.monotonic() - this.#provedMonotonic < limit &&
       byWall < limit &&
       byWall > -limit
     );
@@ -114,16 +127,20 @@ export class LeaseKeeper {
   async #renew(): Promise<void> {
     const lease = this.lease;
     if (lease === undefined) return;
-    const monotonic = this.#host.clock.monotonic();
-    const at = this.#host.clock.now();
+    const { clock, machine } = this.#host;
+    const monotonic = machine.monotonic();
+    const wall = machine.now();
+    // Whether it can be asked or not decides nothing: the time that is known stays good for a while.
+    const asked = calibrate(clock).catch(() => undefined);
     const alive = await this.#host.store.renew(lease);
     if (lease !== this.lease) return;
     if (!alive) {
       this.onLost();
       return;
     }
-    this.proved(monotonic, at);
-    this.#host.leaseProved(monotonic, at);
+    this.proved(monotonic, wall);
+    this.#host.leaseProved(monotonic, wall);
+    await asked;
     await this.#host.audit(lease);
   }
 

@@ -3,8 +3,9 @@
 import type { Ending } from "../core/ending.ts";
 import type { Note } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
-import { Machine } from "../core/machine.ts";
+import { Machine, type MachineOptions } from "../core/machine.ts";
 import type { PayloadCodec } from "../core/payload.ts";
+import type { RunInfo } from "../workflow/context.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CommandSpec } from "./command-spec.ts";
@@ -42,6 +43,8 @@ export class MachineMaker {
     this.#host = host;
     this.#contextHost = {
       activity: (name) => host.registry.activity(name),
+      taskQueue: (...of) => host.registry.taskQueue(...of),
+      provide: (one) => host.registry.provide(one),
       workflow: (of) => host.registry.child(of),
       send: (...message) => host.services.send(...message),
       callbackToken: (runId, nonce) => host.services.callbackToken(runId, nonce),
@@ -55,38 +58,101 @@ export class MachineMaker {
     generation: (command: number) => number,
     owner: MachineOwner,
   ): Machine<CommandSpec> {
-    const host = this.#host;
-    let context: RunContext | undefined;
-    let place: Place | undefined;
-    const machine: Machine<CommandSpec> = new Machine<CommandSpec>({
-      runId: facts.runId,
-      codec: host.codec,
-      generation,
-      start: (self, input) => {
-        const parent = facts.parent === null ? undefined : { runId: formatRunId(host.store.id, facts.parent.run) };
-        const info = {
-          workflow: facts.workflow,
-          version: definition.version,
-          workflowId: facts.workflowId,
-          runId: facts.runId,
-          parent,
-          startedAt: facts.startedAt,
-          get historyLength(): number {
-            return self.applied;
-          },
-        };
-        const guarded = host.guard === undefined ? undefined : { facts, machine: self, guard: host.guard };
-        place = { owner, scope: self.scope, guarded };
-        const live = new RunContext(self, this.#contextHost, owner, info, place);
-        context = live;
-        return runInScope(place, () => definition.run(live, input));
-      },
-      onBlocked: () => runOutside(() => owner.onBlocked()),
-      onCancelled: (reason) => place && runInScope(place, () => context?.cancelled(reason)),
-      onNote: (note) => runOutside(() => owner.onNote(note)),
-      onSettled: (command) => runOutside(() => owner.onSettled(command)),
-      onAnswered: (message, ending) => runOutside(() => owner.onAnswered(message, ending)),
-    });
-    return machine;
+    return new Machine<CommandSpec>(
+      new Wiring(this.#host, this.#contextHost, { facts, definition, generation, owner }),
+    );
+  }
+}
+
+/** Whose machine it is and what it runs. */
+interface Wired {
+  readonly facts: RunFacts;
+  readonly definition: AnyWorkflow;
+  readonly generation: (command: number) => number;
+  readonly owner: MachineOwner;
+}
+
+/** Between one machine, the code it runs and whoever feeds it. One object a run: there are very many runs. */
+class Wiring implements MachineOptions<CommandSpec> {
+  readonly #host: MachineHost;
+  readonly #contextHost: ContextHost;
+  readonly #wired: Wired;
+  #context: RunContext | undefined;
+  #place: Place | undefined;
+
+  constructor(host: MachineHost, contextHost: ContextHost, wired: Wired) {
+    this.#host = host;
+    this.#contextHost = contextHost;
+    this.#wired = wired;
+  }
+
+  get runId(): string {
+    return this.#wired.facts.runId;
+  }
+
+  get codec(): PayloadCodec | undefined {
+    return this.#host.codec;
+  }
+
+  start(machine: Machine<CommandSpec>, input: unknown): Promise<unknown> {
+    const { facts, definition, owner } = this.#wired;
+    const { guard } = this.#host;
+    const guarded = guard === undefined ? undefined : { facts, machine, guard };
+    const place = { owner, scope: machine.scope, guarded };
+    const info = new Info(facts, definition.version, machine, this.#host.store.id);
+    const context = new RunContext(machine, this.#contextHost, owner, info, place);
+    this.#place = place;
+    this.#context = context;
+    return runInScope(place, () => definition.run(context, input));
+  }
+
+  generation(command: number): number {
+    return this.#wired.generation(command);
+  }
+
+  onBlocked(): void {
+    runOutside(() => this.#wired.owner.onBlocked());
+  }
+
+  onCancelled(reason: string): void {
+    const place = this.#place;
+    if (place !== undefined) runInScope(place, () => this.#context?.cancelled(reason));
+  }
+
+  onNote(note: Note): void {
+    runOutside(() => this.#wired.owner.onNote(note));
+  }
+
+  onSettled(command: number): void {
+    runOutside(() => this.#wired.owner.onSettled(command));
+  }
+
+  onAnswered(message: number, ending: Ending): void {
+    runOutside(() => this.#wired.owner.onAnswered(message, ending));
+  }
+}
+
+/** What code may ask of its run. */
+class Info implements RunInfo {
+  readonly workflow: string;
+  readonly version: string | undefined;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly parent: { readonly runId: string } | undefined;
+  readonly startedAt: number;
+  readonly #machine: { readonly applied: number };
+
+  constructor(facts: RunFacts, version: string | undefined, machine: { readonly applied: number }, storeId: string) {
+    this.workflow = facts.workflow;
+    this.version = version;
+    this.workflowId = facts.workflowId;
+    this.runId = facts.runId;
+    this.parent = facts.parent === null ? undefined : { runId: formatRunId(storeId, facts.parent.run) };
+    this.startedAt = facts.startedAt;
+    this.#machine = machine;
+  }
+
+  get historyLength(): number {
+    return this.#machine.applied;
   }
 }

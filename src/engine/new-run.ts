@@ -1,6 +1,6 @@
 /** A start, from what the caller asks for to the row and first event of the run. */
 import { newEvent } from "../core/events.ts";
-import { encodePayload, type PayloadCodec } from "../core/payload.ts";
+import { encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { FirstMessage, NewRun, ParentLink } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { assertNoSecret, type Secrets } from "./secrets.ts";
@@ -23,6 +23,43 @@ export interface StartSpec {
   readonly messages?: readonly FirstMessage[];
 }
 
+/** A start with everything checked, encoded and sealed: plain data, of which a run can be made at any time and by anybody. */
+export interface PreparedStart {
+  readonly workflow: string;
+  readonly version: string | null;
+  readonly workflowId: string;
+  readonly input: Payload;
+  readonly delayMs: number;
+  readonly timeoutMs: number | null;
+  readonly secrets: string | null;
+  readonly meta: string | null;
+  readonly request: string | null;
+  readonly tags: string | null;
+}
+
+/** @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`, `SECRET_LEAK` for the input. */
+export function prepareStart(
+  spec: StartSpec,
+  codec: PayloadCodec | undefined,
+  seal: (text: string) => string,
+): PreparedStart {
+  const { workflow, workflowId, secrets, delayMs, timeoutMs = null, meta, request, tags } = spec;
+  const input = encodePayload(spec.input, codec);
+  assertNoSecret(secrets, input, "the input");
+  return {
+    workflow: workflow.name,
+    version: workflow.version ?? null,
+    workflowId,
+    input,
+    delayMs,
+    timeoutMs,
+    secrets: hasAny(secrets) ? seal(JSON.stringify(secrets)) : null,
+    meta,
+    request,
+    tags: hasAny(tags) ? JSON.stringify(tags) : null,
+  };
+}
+
 /**
  * The run to be created.
  *
@@ -36,35 +73,41 @@ export function newRun(
   seal: (text: string) => string,
   stopped = false,
 ): NewRun {
-  const { workflow, workflowId, secrets, delayMs } = spec;
-  const owned = delayMs === 0 && !stopped;
-  const input = encodePayload(spec.input, codec);
-  assertNoSecret(secrets, input, "the input");
-  const deadline = deadlineOf(spec, createdAt);
-  const { parent, messages, tags } = spec;
+  const owned = spec.delayMs === 0 && !stopped;
+  return runOf(prepareStart(spec, codec, seal), createdAt, owned, spec);
+}
+
+/** The run of a start that was prepared before. */
+export function runOf(
+  start: PreparedStart,
+  createdAt: number,
+  owned: boolean,
+  { supersedes, parent, messages }: Pick<StartSpec, "supersedes" | "parent" | "messages">,
+): NewRun {
+  const { workflow, version, workflowId, input, delayMs, meta, request, secrets, tags } = start;
   const about = {
-    workflow: workflow.name,
-    version: workflow.version,
+    workflow,
+    version: version ?? undefined,
     workflowId,
     input,
-    deadline,
+    deadline: deadlineOf(start, createdAt),
     parent: parent?.runId,
   };
   const { type, at, body } = newEvent.runStarted(createdAt + delayMs, about);
   return {
     workflowId,
-    workflow: workflow.name,
-    version: workflow.version ?? null,
+    workflow,
+    version,
     createdAt,
     owned,
     wakeAt: owned ? null : createdAt + delayMs,
     first: { type, at, data: `{${body}}` },
-    meta: spec.meta,
-    request: spec.request,
-    secrets: hasAny(secrets) ? seal(JSON.stringify(secrets)) : null,
-    supersedes: spec.supersedes,
+    meta,
+    request,
+    secrets,
+    supersedes,
     ...(messages !== undefined && messages.length > 0 && { messages }),
-    ...(hasAny(tags) && { tags: JSON.stringify(tags) }),
+    ...(tags !== null && { tags }),
     ...(parent !== undefined && { parent: linkOf(parent) }),
   };
 }
@@ -74,8 +117,11 @@ function linkOf({ run, command, generation, onClose }: ParentLink): ParentLink {
 }
 
 /** When a run that is started now times out. */
-export function deadlineOf(spec: StartSpec, createdAt: number): number | undefined {
-  return spec.timeoutMs === undefined ? undefined : createdAt + spec.delayMs + spec.timeoutMs;
+export function deadlineOf(
+  { delayMs, timeoutMs }: { readonly delayMs: number; readonly timeoutMs?: number | null | undefined },
+  createdAt: number,
+): number | undefined {
+  return timeoutMs === undefined || timeoutMs === null ? undefined : createdAt + delayMs + timeoutMs;
 }
 
 function hasAny(record: Readonly<Record<string, unknown>>): boolean {

@@ -35,6 +35,8 @@ export type RunEvent =
   | Of<"run.blocked", { readonly reason: string; readonly message: string }>
   | Of<"run.closed", { readonly status: ClosedStatus; readonly error?: Failure | undefined }>
   | Of<"step.started", StepIdentity & { readonly attempt: number }>
+  /** Any engine that serves the queue may run the attempt; the one that does tells of its start. */
+  | Of<"step.queued", StepIdentity & { readonly attempt: number; readonly queue: string }>
   | Of<"step.retrying", StepIdentity & { readonly attempt: number; readonly error: Failure; readonly nextAt: number }>
   | Of<"step.waiting", StepIdentity & { readonly due: number | undefined }>
   | Of<"step.completed", StepIdentity & { readonly attempts: number; readonly durationMs: number }>

@@ -59,6 +59,8 @@ export interface OutboxHost extends ResultHost {
   progressed(): void;
   /** An outcome that came as a message: the event it makes, or undefined when it means nothing (any more). */
   foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[];
+  /** Whether a transaction of the user's is under way. */
+  readonly transacting: boolean;
   /** Somebody wants the next attempt of a step now. */
   retryNow(command: number): void;
   /** The run is to stand still: rows of what waits for its next attempt, or undefined while something is in flight. */
@@ -90,6 +92,8 @@ export class Outbox {
   #facts: { tags?: string; progress?: string } | undefined;
   /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
   #pauses: MessageRow[] = [];
+  /** Messages that are left in the inbox, unless the run ends after all. */
+  readonly #left: MessageRow[] = [];
   #lastAt = 0;
   /** Highest inbox number seen. What a fork kept of the original's messages has numbers below 0. */
   #inboxSeen = Number.NEGATIVE_INFINITY;
@@ -173,16 +177,25 @@ export class Outbox {
     if (machine.blockage !== undefined) return this.#blocked(machine.blockage);
     if (machine.ending !== undefined) return this.#ending();
     const cancelAt = this.#messages.findIndex((message) => message.kind === "cancel");
-    const messages = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
+    const taken = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
+    const messages = mayPark ? taken : this.#withoutSteps(taken);
     const { events, consumed } = this.#merge(messages);
     if (events.length === 0 && consumed.length === 0) {
       if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
-      if (cancelAt === 0) return this.#cancel();
+      // A transaction is not cut off in the middle: it has happened, or it has not.
+      if (cancelAt === 0) return this.#host.transacting ? undefined : this.#cancel();
       if (!this.hasRows) return this.#rest(mayPark);
     }
     // An event of its own, because others may be set aside by a resume.
     if (machine.unmarked) events.unshift(newEvent.versionMarked(machine.now));
     return this.#transition(events, consumed, this.#progress(events));
+  }
+
+  /** The run is being let go and its steps were given up: what is meant for them stays in the inbox for whoever goes on with it. */
+  #withoutSteps(messages: readonly MessageRow[]): readonly MessageRow[] {
+    if (!messages.some(isForStep)) return messages;
+    this.#left.push(...messages.filter(isForStep));
+    return messages.filter((message) => !isForStep(message));
   }
 
   #rest(mayPark: boolean): Transition | undefined {
@@ -406,7 +419,7 @@ export class Outbox {
 
   #takeAll(): readonly MessageRow[] {
     if (this.#messages.length === 0 && this.#pauses.length === 0) return NONE;
-    return [...this.#messages.splice(0), ...this.#pauses.splice(0)];
+    return [...this.#left.splice(0), ...this.#messages.splice(0), ...this.#pauses.splice(0)];
   }
 
   #leftovers(messages: readonly MessageRow[]): NewEvent[] {
@@ -531,3 +544,7 @@ export class Outbox {
 }
 
 const NONE: readonly never[] = [];
+
+function isForStep({ kind }: MessageRow): boolean {
+  return kind === "outcome" || kind === "retry";
+}

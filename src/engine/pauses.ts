@@ -42,6 +42,16 @@ export class Pauses {
     return this.#all || this.#workflows.has(name);
   }
 
+  /** Workflows whose runs stand still, beside {@link all}. */
+  get workflows(): readonly string[] {
+    return [...this.#workflows];
+  }
+
+  /** Whether everything stands still. */
+  get all(): boolean {
+    return this.#all;
+  }
+
   /** Whether activities of a queue are not started. */
   stopsQueue(name: string): boolean {
     return this.#all || this.#queues.has(name);

@@ -1,7 +1,7 @@
 /**
- * The history of a run outside of its store: a JSON text that is kept beside tests and replayed against later code. The format is
- * stable: `format` names it, what is unknown is refused, and every text written by an older version can be read. Secrets of a run are
- * never in its history, and nothing else of the store is in here.
+ * The history of a run outside of its store: a JSON text that is kept beside tests and replayed against later code, or one line of an
+ * archive. The format is stable: `format` names it, what is unknown is refused, and every text written by an older version can be read.
+ * Secrets of a run are never in its history.
  */
 import { PerdureError } from "../core/errors.ts";
 import type { Check } from "../core/events.ts";
@@ -17,6 +17,9 @@ export interface RecordedCommand {
   readonly kind: string;
   readonly name: string;
 }
+
+/** How a file begins that has a history a line. */
+export const ARCHIVE_BEGINS = '{"format":';
 
 /** A run as it was recorded. Times are epoch milliseconds. */
 export interface RecordedHistory {
@@ -50,6 +53,70 @@ export function formatHistory(history: RecordedHistory): string {
     ({ type, at, data }) => `    { "type": ${JSON.stringify(type)}, "at": ${at}, "data": ${data} }`,
   );
   return `{\n${head.join("")}  "events": [\n${rows.join(",\n")}\n  ]\n}\n`;
+}
+
+/** The same text on one line, with its end. What else `history` has is in it too. */
+export function formatHistoryLine(history: RecordedHistory): string {
+  const { events, ...about } = history;
+  const head = JSON.stringify({ format: HISTORY_FORMAT, ...about });
+  const rows = events.map(
+    ({ type, at, data }) => `{"type":${JSON.stringify(type)},"at":${at},"data":${oneLine(data)}}`,
+  );
+  return `${head.slice(0, -1)},"events":[${rows.join(",")}]}\n`;
+}
+
+function oneLine(json: string): string {
+  return json.includes("\n") ? JSON.stringify(JSON.parse(json)) : json;
+}
+
+/** Whether a text is a line of which the end is missing: the process that wrote it was killed meanwhile. */
+export function isTornLine(line: string): boolean {
+  const begin = `{"format":"${HISTORY_FORMAT}"`;
+  if (!line.startsWith(begin) && !begin.startsWith(line)) return false;
+  try {
+    JSON.parse(line);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * Reads many: one text, or a line for each of them. Lines that were torn by a crash are left out, as are runs that come again.
+ *
+ * @throws PerdureError `INVALID_ARGUMENT` saying what is wrong with the text.
+ */
+export function parseHistories(text: string, source: string): RecordedHistory[] {
+  const reader = new HistoryReader(source);
+  const lines = text.startsWith(ARCHIVE_BEGINS) ? text.split("\n") : [text];
+  return lines.flatMap((line) => reader.read(line) ?? []);
+}
+
+/** Reads an archive line by line. */
+export class HistoryReader {
+  readonly #source: string;
+  readonly #seen = new Set<string>();
+  #line = 0;
+  /** Lines that were left out because a crash tore them. */
+  torn = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  /** The history in the next line, or undefined when there is nothing new in it. @throws PerdureError `INVALID_ARGUMENT` */
+  read(line: string): RecordedHistory | undefined {
+    this.#line++;
+    if (line.trim() === "") return undefined;
+    if (isTornLine(line)) {
+      this.torn++;
+      return undefined;
+    }
+    const history = parseHistory(line, this.#line === 1 ? this.#source : `${this.#source}:${this.#line}`);
+    if (this.#seen.has(history.runId)) return undefined;
+    this.#seen.add(history.runId);
+    return history;
+  }
 }
 
 /**

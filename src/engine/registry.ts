@@ -4,6 +4,7 @@ import type { CodeKey, Store } from "../store/store.ts";
 import { type ActivityContext, type AnyActivity, activity, isActivity } from "../workflow/activity.ts";
 import { SCHEDULE_WORKFLOW, scheduleWorkflow } from "../workflow/schedule.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
+import { queueOf } from "./pauses.ts";
 
 /** Activities as `open` accepts them: a list, or a record of activities or plain functions by name. */
 export type ActivitySet =
@@ -23,10 +24,25 @@ export class Registry {
   readonly #revived = new Map<string, AnyWorkflow>();
   /** What runs in place of children of a name. */
   readonly #standIns = new Map<string, AnyWorkflow>();
+  /** Queues whose activities run here; undefined: all. */
+  readonly #served: ReadonlySet<string> | undefined;
+  /** Queues that have a limit in all of the store. */
+  #limited: ReadonlySet<string> = new Set();
+  #handsOutSome: boolean;
 
-  /** @throws PerdureError `INVALID_ARGUMENT` for duplicates and things that are neither workflow nor activity. */
-  constructor(workflows: readonly AnyWorkflow[], activities: ActivitySet, routes: Routes = {}) {
+  /**
+   * @param serves Queues whose activities run here. Default: all.
+   * @throws PerdureError `INVALID_ARGUMENT` for duplicates and things that are neither workflow nor activity.
+   */
+  constructor(
+    workflows: readonly AnyWorkflow[],
+    activities: ActivitySet,
+    routes: Routes = {},
+    serves?: readonly string[],
+  ) {
     this.#routes = routes;
+    this.#served = serves === undefined ? undefined : new Set(serves);
+    this.#handsOutSome = serves !== undefined;
     for (const one of workflows) this.#addWorkflow(one);
     for (const [name, version] of Object.entries(routes)) this.#checkRoute(name, version);
     if (Array.isArray(activities))
@@ -87,6 +103,37 @@ export class Registry {
 
   activity(name: string): AnyActivity | undefined {
     return this.#activities.get(name);
+  }
+
+  /** Queues whose activities run here, as they were given; undefined: all. */
+  get serves(): readonly string[] | undefined {
+    return this.#served === undefined ? undefined : [...this.#served];
+  }
+
+  /** Activities that can be run here for others: of queues that are served. */
+  *served(): Iterable<AnyActivity> {
+    for (const [name, one] of this.#activities) if (!this.elsewhere(name)) yield one;
+  }
+
+  /** Whether an activity is none of this engine's: its queue is not served here. */
+  elsewhere(name: string): boolean {
+    return this.#served !== undefined && !this.#served.has(queueOf(name));
+  }
+
+  /** These queues have a limit in all of the store: their activities are handed out, as only the store can count them. */
+  limit(queues: Iterable<string>): void {
+    this.#limited = new Set(queues);
+    this.#handsOutSome = this.#served !== undefined || this.#limited.size > 0;
+  }
+
+  /**
+   * The queue whose tasks the attempts of an activity are, or undefined when they run where their run is. One that is not `known` here can
+   * only be handed out when its queue is none of this engine's.
+   */
+  taskQueue(activity: string, known: boolean): string | undefined {
+    if (!this.#handsOutSome) return undefined;
+    const queue = queueOf(activity);
+    return this.elsewhere(activity) || (known && this.#limited.has(queue)) ? queue : undefined;
   }
 
   /** Adds an activity that calls by name find from now on, unless there is one of this name. */

@@ -34,6 +34,11 @@ export class RowsInFlight {
     this.#changed.set(row.command, row);
   }
 
+  /** The row of a command as it is going to be written, which may bring a task with it; this one when nothing is. */
+  waiting(row: AttemptRow): AttemptRow {
+    return this.#changed?.get(row.command) ?? row;
+  }
+
   /** Keeps the row of a timer or wait that lasts, unless it is kept already. */
   keepWait({ id, kind, name, label, issuedAt, spec }: Command, due: number | undefined): void {
     if (this.has(id)) return;

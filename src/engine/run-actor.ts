@@ -31,13 +31,14 @@ import type {
   RunImage,
   Transition,
 } from "../store/store.ts";
+import { handsOut } from "../store/tasks.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Around } from "./around.ts";
 import { Children } from "./children.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
-import { type ChildSpec, type CommandSpec, isChild, isStep, type StepSpec } from "./command-spec.ts";
-import { DueTimes } from "./due-times.ts";
+import { type ChildSpec, type CommandSpec, dueOf, isChild, isEffect, isStep, type StepSpec } from "./command-spec.ts";
+import { DueTimes, waitsOf } from "./due-times.ts";
 import { runLogger } from "./log.ts";
 import type { MachineOwner } from "./machine-maker.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
@@ -54,7 +55,6 @@ type Phase = "replaying" | "live" | "parked" | "gone";
 
 /** Waits that last this long get a row, so that people see them. */
 const JOURNAL_AFTER_MS = 1000;
-const MAX_WAITS_SHOWN = 100;
 /** How long a run that was there when an engine crashed keeps waiting in memory. */
 const CAREFUL_PARK_AFTER_MS = 250;
 
@@ -65,6 +65,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   readonly #outbox: Outbox;
   readonly #reporter: RunReporter;
   phase: Phase = "live";
+  inboxApplied = true;
 
   #pending: readonly (EventRow & { readonly verify?: boolean })[] = NONE;
   #cursor = 0;
@@ -150,6 +151,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** A run taken over: replays its history, then goes on where it stopped. */
   replay(rows: readonly ReplayRow[], from: TakenOver): void {
     this.phase = "replaying";
+    this.inboxApplied = false;
     this.#takenOver = from;
     this.#outbox.seq = from.length;
     this.#outbox.crashes = from.crashes;
@@ -200,9 +202,10 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** The transition is durable: its events are applied, then the next one is built. */
   committed(): void {
     if (this.phase === "gone") return;
-    const { events, image, also } = this.#inFlight!;
+    const { events, image, also, attempts } = this.#inFlight!;
     this.#inFlight = undefined;
     if (also !== undefined) this.#committedAlso(also);
+    if (attempts.length > 0 && handsOut(attempts)) this.#engine.handedOut();
     this.#outbox.seq += events.length;
     if (image !== null && !image.owned) this.#left(image, events.at(-1));
     else if (events.length > 0) this.#apply(events);
@@ -306,12 +309,13 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** The history is applied: what is in flight must match what the code asks for now. */
   #replayed(): void {
     this.phase = "live";
-    const { check, attempts, open } = this.#takenOver!;
+    const { check, attempts, open, outcomes } = this.#takenOver!;
     for (const row of attempts) this.machine.verifyInFlight(row);
     this.#children?.verify();
     for (const left of open) this.machine.verifyInFlight(left);
     if (check !== undefined) this.machine.verifyCheck(check);
     this.machine.trace(undefined);
+    this.#steps.restoreOutcomes(outcomes);
     const untold = this.#told.missing();
     if (untold !== undefined) this.#outbox.tell(untold);
     this.#reporter.recovered(this.seq, this.crashes);
@@ -348,6 +352,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       this.#held = open.filter(isEffect);
       return;
     }
+    this.inboxApplied = true;
     for (const command of commands) {
       if (!this.machine.open.has(command.id)) continue;
       if (isStep(command.spec)) this.#steps.start(command as Command<StepSpec>);
@@ -405,6 +410,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     if (this.#children?.starting === true || this.#children?.held === true) return undefined;
     if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
     if (!this.#steps.wait) return undefined;
+    if (this.#steps.restFor(this.#engine.parkAfterMs)) return undefined;
     const nearest = this.#due.nearest();
     // A run that only waits did not crash anything: parked, it does not count the next crash.
     const least = this.crashes > 0 ? CAREFUL_PARK_AFTER_MS : this.#engine.parkAfterMs;
@@ -412,13 +418,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   }
 
   waits(): readonly object[] {
-    const waits: object[] = [];
-    for (const { id, kind, name, label, issuedAt, spec } of this.machine.open.values()) {
-      if (waits.length === MAX_WAITS_SHOWN) break;
-      const { approvers } = spec as { approvers?: readonly string[] };
-      waits.push({ command: id, kind, name, label, since: issuedAt, due: this.#due.get(id), approvers });
-    }
-    return waits;
+    return waitsOf(this.machine.open.values(), this.#due);
   }
 
   /** Rows for timers and waits that have lasted while something else keeps the run active. */
@@ -473,6 +473,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.#quiet?.stop();
     this.#journal?.();
     this.#journal = undefined;
+    this.#steps.restNoMore();
   }
 
   // ---- StepsHost -------------------------------------------------------------------------------------------------------
@@ -504,6 +505,11 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       return this.#kin.ended(command as Command<ChildSpec>, outcome, at);
     }
     return this.#steps.settledElsewhere(command, outcome, at);
+  }
+
+  /** Whether a transaction of the user's is under way: whatever it comes to is known soon. */
+  get transacting(): boolean {
+    return this.#steps.transacting;
   }
 
   retryNow(command: number): void {
@@ -637,12 +643,3 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
 }
 
 const NONE: readonly never[] = [];
-
-function isEffect({ spec }: Command<CommandSpec>): boolean {
-  return isStep(spec) || isChild(spec);
-}
-
-/** When a wait is due by itself. */
-function dueOf(spec: CommandSpec): number | undefined {
-  return isStep(spec) || isChild(spec) ? undefined : spec.due;
-}

@@ -1,7 +1,7 @@
 /** The seam between a run in memory and its engine. */
 import type { Check } from "../core/events.ts";
 import type { PayloadCodec } from "../core/payload.ts";
-import type { AttemptRow, ChildRow, EventRow, MessageRow } from "../store/store.ts";
+import type { AttemptRow, ChildRow, EventRow, MessageRow, OutcomeRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Alarm } from "./alarm.ts";
 import type { Around } from "./around.ts";
@@ -48,6 +48,8 @@ export interface RunHost<A> {
   forget(actor: A): void;
   /** Something was put into an inbox: look at once. */
   hint(): void;
+  /** Tasks of the run are there to be claimed. */
+  handedOut(): void;
   /** Updates of the run were answered. */
   answered(actor: A): void;
   /** A run that had crashed engines made progress. */
@@ -68,6 +70,8 @@ export interface TakenOver {
   readonly open: readonly RecordedCommand[];
   readonly crashes: number;
   readonly children: readonly ChildRow[];
+  /** What transactions came to that are not in the history yet. */
+  readonly outcomes: readonly OutcomeRow[];
   /** Updates that were accepted and not answered. */
   readonly unanswered: readonly number[];
 }

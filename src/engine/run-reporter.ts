@@ -44,6 +44,11 @@ export class RunReporter {
     if (this.#host.observers.any) this.#tell({ type: "step.started", ...stepIdentity(command), attempt });
   }
 
+  /** An attempt was handed out. */
+  queued(command: Command, attempt: number, queue: string): void {
+    if (this.#host.observers.any) this.#tell({ type: "step.queued", ...stepIdentity(command), attempt, queue });
+  }
+
   waiting(command: Command, due: number | undefined): void {
     if (this.#host.observers.any) this.#tell({ type: "step.waiting", ...stepIdentity(command), due });
   }

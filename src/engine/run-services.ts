@@ -1,20 +1,22 @@
 /** What runs ask of their engine beside being advanced: children, successors, transactions, tokens, messages to other runs. */
 import { durationMs } from "../core/duration.ts";
-import { PerdureError } from "../core/errors.ts";
+import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { newEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Command } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import type { StoreTransaction } from "../core/sql-transaction.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
 import type { ChildRow, Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { ChildStarter, StartedRow } from "./children.ts";
 import type { Clock } from "./clock.ts";
 import { childOutcome, type ForeignOutcome, toChildren } from "./closing.ts";
-import type { ChildSpec } from "./command-spec.ts";
+import type { ChildSpec, StepSpec } from "./command-spec.ts";
 import type { StartSpec } from "./new-run.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
 import type { StepRun } from "./step-run.ts";
+import { place } from "./taken-id.ts";
 
 /** A run that is served. */
 export interface Served {
@@ -35,6 +37,9 @@ export interface ServicesHost {
 
 /** Longest time a transactional step may hold the store's only writer. */
 const TRANSACTION_LIMIT_MS = 5000;
+/** Between two looks whether a store that was away is back. */
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 1000;
 
 /** Time between two looks at a child that is to end. */
 const FIRST_LOOK_MS = 20;
@@ -101,11 +106,14 @@ export class RunServices implements ChildStarter<Served> {
       tags: options.tags ?? NO_TAGS,
       parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
     };
-    let result = await this.#host.start(start);
-    if ("conflict" in result && isPredecessor(result.conflict, start)) await this.#ended(result.conflict.run);
-    if ("conflict" in result && (isClosed(result.conflict.status) || isPredecessor(result.conflict, start)))
-      result = await this.#host.start({ ...start, supersedes: result.conflict.run });
-    if ("conflict" in result) throw idTaken(workflowId, result.conflict.status);
+    const result = await place(
+      (supersedes) => this.#host.start({ ...start, supersedes }),
+      async (row): Promise<"replace"> => {
+        if (isPredecessor(row, start)) await this.#ended(row.run);
+        else if (!isClosed(row.status)) throw idTaken(workflowId, row.status);
+        return "replace";
+      },
+    );
     const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
     return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
   }
@@ -152,9 +160,23 @@ export class RunServices implements ChildStarter<Served> {
 
   // ---- steps -----------------------------------------------------------------------------------------------------------
 
-  /** Runs a transactional step in the store. */
-  async transact({ facts }: Served, { command }: StepRun): Promise<unknown> {
-    const lease = this.#host.lease();
+  /** Runs a transactional step in the store. While the store is away the attempt waits, as nothing of it has happened. */
+  async transact(served: Served, step: StepRun): Promise<unknown> {
+    const { attempt } = step;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
+      const lease = this.#host.lease();
+      try {
+        return await this.#transactOnce(served, step, lease);
+      } catch (error) {
+        const away = isPerdureError(error, "UNAVAILABLE") && !this.#foreign.has(error);
+        if (!away || lease !== this.#host.lease()) throw error;
+        await new Promise<void>((wake) => void this.#host.clock.after(pauseMs, wake));
+        if (!step.running || step.attempt !== attempt) throw error;
+      }
+    }
+  }
+
+  async #transactOnce({ facts }: Served, { command }: StepRun, lease: Lease | undefined): Promise<unknown> {
     const { transact } = this.#host.store;
     if (transact === undefined) {
       const message = `the ${this.#host.store.kind} store has no tables of yours: wf.transaction needs sqlite: or postgres:`;
@@ -165,9 +187,27 @@ export class RunServices implements ChildStarter<Served> {
     const step = { run: facts.run, command: id, generation, at: this.#host.clock.now() };
     const limitMs = Math.min(spec.config.timeoutMs, TRANSACTION_LIMIT_MS);
     const { data } = await transact.call(this.#host.store, lease, step, limitMs, async (tx) =>
-      encodeResult(this.#host, facts, await spec.transaction?.(tx), `the result of ${command.name}`),
+      encodeResult(this.#host, facts, await this.#worked(spec.transaction, tx), `the result of ${command.name}`),
     );
     return decodePayload(data, this.#host.codec);
+  }
+
+  /** Errors of users' functions that say UNAVAILABLE about something else than the store. */
+  readonly #foreign = new WeakSet<PerdureError>();
+
+  async #worked(work: StepSpec["transaction"], tx: StoreTransaction): Promise<unknown> {
+    let ofStore: unknown;
+    const query: StoreTransaction["query"] = (...statement) =>
+      tx.query(...statement).catch((error: unknown) => {
+        ofStore = error;
+        throw error;
+      });
+    try {
+      return await work?.({ query });
+    } catch (error) {
+      if (isPerdureError(error, "UNAVAILABLE") && error !== ofStore) this.#foreign.add(error);
+      throw error;
+    }
   }
 
   /** A token that settles an attempt from outside. */

@@ -7,13 +7,15 @@
  * is called when it may, or was given up. Steps are called in a pass of the event loop of their own, never within a turn or within the
  * end of another step. An activity that nobody limits never gets here ({@link Slots.free}).
  */
+
+import { type AnyActivity, activityParts } from "../workflow/activity.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { FairLine, type Leave } from "./fair-line.ts";
 import { type Pauses, queueOf } from "./pauses.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { runOutside } from "./run-scope.ts";
 import { StartRate } from "./start-rate.ts";
-import type { StepRun } from "./step-run.ts";
+import type { PlaceTicket, StepRun } from "./step-run.ts";
 
 /** Limits of a queue, complete. */
 export interface QueueLimits {
@@ -27,7 +29,7 @@ export interface QueueLimits {
 export type QueueSet = ReadonlyMap<string, QueueLimits>;
 
 /** Activities that share one line: those of a queue, or one that has a limit of its own. */
-interface Lane {
+export interface Lane {
   readonly queue: Queue;
   limit: number;
   running: number;
@@ -46,10 +48,22 @@ interface Queue {
   timer: CancelTimer | undefined;
 }
 
+/** Whoever wants a place. */
+interface Applicant {
+  readonly command: {
+    readonly kind: string;
+    readonly name: string;
+    readonly spec: { readonly queue?: string };
+  };
+  ticket: PlaceTicket | undefined;
+  /** It may have its place now. */
+  admitted(): void;
+}
+
 /** The claim of one attempt on a place. */
-class Ticket {
-  readonly step: StepRun;
-  readonly facts: RunFacts;
+class Ticket implements PlaceTicket {
+  readonly step: Applicant;
+  readonly facts: Pick<RunFacts, "run" | "workflow">;
   /** Null: nobody limits the activity, it is only stopped. */
   readonly lane: Lane | null;
   readonly #slots: Slots;
@@ -57,11 +71,17 @@ class Ticket {
   /** Leaves the line the ticket stands in. */
   leave: Leave | undefined;
 
-  constructor(slots: Slots, step: StepRun, facts: RunFacts, lane: Lane | null) {
+  constructor(slots: Slots, step: Applicant, facts: Ticket["facts"], lane: Lane | null) {
     this.#slots = slots;
     this.step = step;
     this.facts = facts;
     this.lane = lane;
+  }
+
+  /** The place was not used: the attempt does not count as one that started. */
+  giveBack(): void {
+    if (this.held) this.lane?.queue.rate?.undo();
+    this.end();
   }
 
   end(): void {
@@ -73,6 +93,27 @@ class Ticket {
   }
 }
 
+/** A place for a task that is about to be claimed. */
+export interface UnusedPlace extends PlaceTicket {
+  /** There was no task for it. */
+  giveBack(): void;
+}
+
+/** Activities of one queue that share a line. */
+export interface TaskLane {
+  readonly queue: string;
+  readonly activities: readonly string[];
+  /** Null: nobody limits them. */
+  readonly lane: Lane | null;
+}
+
+/** To the line, all tasks are those of one run, which pauses of workflows do not concern here. */
+const OF_TASKS: Ticket["facts"] = { run: -1, workflow: "" };
+
+function applicant(name: string, admitted: () => void = () => {}): Applicant {
+  return { command: { kind: "activity", name, spec: {} }, ticket: undefined, admitted };
+}
+
 export class Slots {
   readonly #clock: Clock;
   readonly #pauses: Pauses;
@@ -81,6 +122,9 @@ export class Slots {
   readonly #lanes = new Map<string, Lane | null>();
   /** Steps that somebody stopped, in the order of coming. */
   readonly #stopped = new Set<Ticket>();
+  /** Lanes in whose line tasks stand, and places they got that way and have not used yet. */
+  readonly #applied = new Set<Lane>();
+  readonly #granted = new Map<Lane, Ticket[]>();
   #stoppedWork: { readonly workflow: string; readonly then: () => void }[] = [];
   /** Queues in which something may start. */
   readonly #eased = new Set<Queue>();
@@ -105,7 +149,9 @@ export class Slots {
   admit(step: StepRun, facts: RunFacts): boolean {
     const known = step.ticket as Ticket | undefined;
     if (known !== undefined) return known.held;
-    const lane = step.command.kind === "activity" ? this.#laneOf(step) : null;
+    const { kind, name, spec } = step.command;
+    // What is handed out is let in where it runs.
+    const lane = kind === "activity" && spec.queue === undefined ? this.#laneOf(name, spec.config.concurrency) : null;
     const stopped = this.#stops(step, facts);
     if (lane === null && !stopped) return true;
     const ticket = new Ticket(this, step, facts, lane);
@@ -157,15 +203,66 @@ export class Slots {
     for (const queue of this.#queues.values()) queue.timer?.();
   }
 
+  // ---- tasks -----------------------------------------------------------------------------------------------------------
+
+  /** Activities that share a line, of queues that are not stopped: each can be asked for places for tasks of them. */
+  taskLanes(activities: Iterable<AnyActivity>): TaskLane[] {
+    const lanes = new Map<Lane | string, TaskLane & { readonly activities: string[] }>();
+    for (const one of activities) {
+      const { activityName: name } = one;
+      const queue = queueOf(name);
+      if (this.#pauses.stopsQueue(queue)) continue;
+      const lane = this.#laneOf(name, activityParts(one).config.concurrency);
+      const known = lanes.get(lane ?? queue);
+      if (known !== undefined) known.activities.push(name);
+      else lanes.set(lane ?? queue, { queue, activities: [name], lane });
+    }
+    return [...lanes.values()];
+  }
+
+  /**
+   * Takes places for up to `most` tasks; undefined when the activities have no limit here. Where there is none, or steps of runs wait for one,
+   * tasks stand in line as if they were those of one more run, and `then` is called when it is their turn.
+   */
+  places({ lane, activities }: TaskLane, most: number, then: () => void): UnusedPlace[] | undefined {
+    if (lane === null) return undefined;
+    const places = this.#granted.get(lane)?.splice(0, most) ?? [];
+    const others = lane.queue.lanes.some((other) => other.line.size > 0 && hasRoom(other));
+    while (places.length < most && !others && this.#canStart(lane)) {
+      const ticket = new Ticket(this, applicant(activities[0]!), OF_TASKS, lane);
+      this.#hold(ticket, lane);
+      places.push(ticket);
+    }
+    if (places.length === 0 && most > 0) this.#applyFor(lane, activities[0]!, then);
+    return places;
+  }
+
+  /** Stands in line for one place, unless that is done already. */
+  #applyFor(lane: Lane, activity: string, then: () => void): void {
+    if (this.#applied.has(lane)) return;
+    this.#applied.add(lane);
+    const ticket: Ticket = new Ticket(
+      this,
+      applicant(activity, () => {
+        this.#applied.delete(lane);
+        if (ticket.held) this.#granted.set(lane, [...(this.#granted.get(lane) ?? []), ticket]);
+        then();
+      }),
+      OF_TASKS,
+      lane,
+    );
+    ticket.leave = lane.line.join(OF_TASKS.run, ticket);
+    this.#ease(lane.queue);
+  }
+
   // ---- lanes -----------------------------------------------------------------------------------------------------------
 
   /** Null: nobody limits the activity. */
-  #laneOf({ command }: StepRun): Lane | null {
-    const { concurrency } = command.spec.config;
-    const known = this.#lanes.get(command.name);
+  #laneOf(activity: string, concurrency: number): Lane | null {
+    const known = this.#lanes.get(activity);
     if (known !== undefined && (known?.limit ?? Number.POSITIVE_INFINITY) === concurrency) return known;
-    const lane = this.#makeLane(command.name, concurrency, known ?? undefined);
-    this.#lanes.set(command.name, lane);
+    const lane = this.#makeLane(activity, concurrency, known ?? undefined);
+    this.#lanes.set(activity, lane);
     return lane;
   }
 
@@ -228,10 +325,11 @@ export class Slots {
 
   // ---- what people stopped ---------------------------------------------------------------------------------------------
 
-  #stops(step: StepRun, facts: RunFacts): boolean {
+  #stops(step: Applicant, facts: Ticket["facts"]): boolean {
     if (!this.#pauses.any) return false;
     if (this.#pauses.stopsWorkflow(facts.workflow)) return true;
-    return step.command.kind === "activity" && this.#pauses.stopsQueue(queueOf(step.command.name));
+    const { kind, name, spec } = step.command;
+    return kind === "activity" && spec.queue === undefined && this.#pauses.stopsQueue(queueOf(name));
   }
 
   #stop(ticket: Ticket): void {

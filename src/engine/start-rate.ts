@@ -18,6 +18,12 @@ export class StartRate {
     return oldest === undefined ? 0 : Math.max(0, oldest + this.#perMs - now);
   }
 
+  /** The last one did not start after all. */
+  undo(): void {
+    this.#next = (this.#next - 1 + this.#rate) % this.#rate;
+    this.#starts[this.#next] = Number.NEGATIVE_INFINITY;
+  }
+
   /** One started. */
   started(now: number): void {
     this.#starts[this.#next] = now;

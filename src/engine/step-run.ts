@@ -40,6 +40,8 @@ export interface StepHost {
   jitterSeed(step: StepRun): string;
   onCompleted(step: StepRun, value: unknown): void;
   onFailed(step: StepRun, failure: Failure): void;
+  /** Any engine that serves its queue may run the attempt: a task is to be written. */
+  onHandOut(step: StepRun): void;
   /** The row of this step changed and is to be kept. */
   onRow(step: StepRun, why: "journal" | "retry" | "heartbeat"): void;
   /** The next attempt starts at `due`: call `begin` then. */
@@ -54,6 +56,7 @@ export interface PlaceTicket {
 
 /** Steps that last this long get a row, so that people see them and a crash counts as a lost attempt. */
 const JOURNAL_AFTER_MS = 1000;
+const LOST = "ATTEMPT_LOST";
 /** Stands for the number of the attempt in rows of steps that wait for their first one to be let in. */
 const NEVER_STARTED = 0;
 
@@ -62,10 +65,14 @@ export class StepRun {
   readonly #host: StepHost;
   #controller: AbortController | undefined;
   #timers: CancelTimer[] = [];
-  /** `external`: the attempt goes on outside of every engine. */
+  /** Why the last attempt was stopped. */
+  #stopped: Error | undefined;
+  /** `external`: the attempt goes on outside of this engine. */
   #state: "idle" | "running" | "waiting" | "external" | "done" = "idle";
   /** The running attempt is going to be settled from outside. */
   #later = false;
+  /** The attempt that goes on outside is a task of a queue. */
+  #task = false;
   /** Number of the attempt that runs or runs next. */
   attempt = 1;
   firstAt = 0;
@@ -96,6 +103,16 @@ export class StepRun {
     return this.firstAt === 0;
   }
 
+  /** Whether the attempt goes on outside of this engine. */
+  get elsewhere(): boolean {
+    return this.#state === "external";
+  }
+
+  /** Whether the attempt is a task that others run. */
+  get handedOut(): boolean {
+    return this.#state === "external" && this.#task;
+  }
+
   get done(): boolean {
     return this.#state === "done";
   }
@@ -110,15 +127,15 @@ export class StepRun {
     this.lastFailure = row.error === null ? undefined : (JSON.parse(row.error) as Failure);
     this.heartbeatText = row.details;
     this.heartbeatDetails = heartbeatDetails;
-    if (row.startedAt === null) return;
+    // What a transaction came to is in the store: the same attempt asks for it, and works only if there is nothing (rule 32).
+    if (row.startedAt === null || this.command.spec.transaction !== undefined) return;
     this.startedAt = row.startedAt;
-    if (row.external === true) {
-      this.#leave();
-      return;
+    if (row.task === true) this.#awaitTask();
+    else if (row.external === true) this.#leave(row.nextAt ?? undefined);
+    else {
+      this.#state = "running";
+      this.#failed(lostAttempt(row.attempt), true);
     }
-    this.#state = "running";
-    const message = `attempt ${row.attempt} was lost: the engine that ran it died or was cut off`;
-    this.#failed({ name: "AttemptLost", message, code: "ATTEMPT_LOST" }, true);
   }
 
   /** The row as it stands. */
@@ -135,6 +152,7 @@ export class StepRun {
       error: this.lastFailure === undefined ? null : JSON.stringify(this.lastFailure),
       details: this.heartbeatText,
       ...(this.#state === "external" && { external: true as const }),
+      ...(this.#state === "external" && this.#task && { task: true as const }),
     };
   }
 
@@ -165,6 +183,11 @@ export class StepRun {
     this.heldAt = 0;
     this.startedAt = now;
     if (this.firstAt === 0) this.firstAt = now;
+    if (this.command.spec.queue !== undefined) {
+      this.#awaitTask();
+      this.#host.onHandOut(this);
+      return;
+    }
     this.#state = "running";
     this.#run(this.attempt);
   }
@@ -213,17 +236,15 @@ export class StepRun {
     if (this.#state !== "running" || this.#timers.length > 0) return;
     const { timeoutMs, totalTimeoutMs, heartbeatTimeoutMs } = this.command.spec.config;
     const elapsed = this.#host.clock.now() - this.startedAt;
-    this.#arm(timeoutMs - elapsed, () =>
-      this.#timedOut(`the attempt took longer than its timeout of ${timeoutMs} ms`, "TIMEOUT"),
-    );
-    const left = totalTimeoutMs - (this.#host.clock.now() - this.firstAt);
-    if (Number.isFinite(left)) {
-      this.#arm(left, () =>
-        this.#timedOut(
-          `all attempts together took longer than the total timeout of ${totalTimeoutMs} ms`,
-          "TOTAL_TIMEOUT",
-        ),
+    // The store limits transactions: only it knows what one came to.
+    const limited = this.command.spec.transaction === undefined;
+    if (limited)
+      this.#arm(timeoutMs - elapsed, () =>
+        this.#timedOut(`the attempt took longer than its timeout of ${timeoutMs} ms`, "TIMEOUT"),
       );
+    const left = limited ? totalTimeoutMs - (this.#host.clock.now() - this.firstAt) : Number.POSITIVE_INFINITY;
+    if (Number.isFinite(left)) {
+      this.#arm(left, () => this.#timedOut(totalText(totalTimeoutMs), "TOTAL_TIMEOUT"));
     }
     if (Number.isFinite(heartbeatTimeoutMs)) this.#armHeartbeat(heartbeatTimeoutMs);
     if (!this.hasRow) this.#arm(JOURNAL_AFTER_MS - elapsed, () => this.#host.onRow(this, "journal"));
@@ -261,6 +282,12 @@ export class StepRun {
     this.#host.onRow(this, "heartbeat");
   }
 
+  /** Details of a heartbeat that came another way. */
+  takeDetails(details: unknown, text: string): void {
+    this.heartbeatDetails = details;
+    this.heartbeatText = text;
+  }
+
   #timedOut(message: string, code: string): void {
     const failure: Failure = {
       name: "TimeoutError",
@@ -281,25 +308,47 @@ export class StepRun {
   }
 
   /** The function has returned, the attempt goes on: nothing of it is left here but its row and its limits. */
-  #leave(): void {
+  #leave(noLaterThan = Number.POSITIVE_INFINITY): void {
     this.#disarm(undefined);
     this.#state = "external";
     this.#later = false;
     const { timeoutMs, totalTimeoutMs } = this.command.spec.config;
-    const due = Math.min(this.startedAt + timeoutMs, this.firstAt + totalTimeoutMs);
+    const due = Math.min(this.startedAt + timeoutMs, this.firstAt + totalTimeoutMs, noLaterThan);
     this.nextAt = Number.isFinite(due) ? due : null;
     this.#host.onRow(this, "journal");
     this.#host.onWaiting(this, due);
   }
 
+  /** Whoever runs the task sees to the limits of the attempt; those of all attempts together are seen to here. */
+  #awaitTask(): void {
+    this.#disarm(undefined);
+    this.#state = "external";
+    this.#task = true;
+    const due = this.firstAt + this.command.spec.config.totalTimeoutMs;
+    this.nextAt = Number.isFinite(due) ? due : null;
+    this.#host.onWaiting(this, due);
+  }
+
   #overdue(): void {
-    const { timeoutMs } = this.command.spec.config;
-    this.#timedOut(`nobody completed the attempt within its timeout of ${timeoutMs} ms`, "TIMEOUT");
+    const { totalTimeoutMs } = this.command.spec.config;
+    if (this.#task) {
+      this.#timedOut(totalText(totalTimeoutMs), "TOTAL_TIMEOUT");
+      return;
+    }
+    const limitMs = this.nextAt! - this.startedAt;
+    this.#timedOut(`nobody completed the attempt within its timeout of ${limitMs} ms`, "TIMEOUT");
   }
 
   /** Somebody settled an attempt from outside: true when it is this one and its outcome is that of the step. */
-  settledElsewhere({ a, e }: ForeignOutcome): boolean {
+  settledElsewhere({ a, e, s, l }: ForeignOutcome): boolean {
     if (a !== this.attempt || (this.#state !== "external" && this.#state !== "running")) return false;
+    if (l !== undefined) {
+      if (!this.#task) return false;
+      this.startedAt = s ?? this.startedAt;
+      this.#task = false;
+      this.#leave(this.startedAt + l);
+      return false;
+    }
     if (e === undefined) return true;
     this.#failed(e);
     return false;
@@ -321,9 +370,11 @@ export class StepRun {
     this.#host.onCompleted(this, value);
   }
 
-  #failed(failure: Failure, lost = false): void {
+  #failed(failure: Failure, restored = false): void {
     this.#disarm(failure.message);
     this.#later = false;
+    this.#task = false;
+    const lost = failure.code === LOST;
     const now = this.#host.clock.now();
     const { retry, totalTimeoutMs } = this.command.spec.config;
     const delay = failure.retryAfterMs ?? (lost ? 0 : backoffMs(retry, this.attempt, this.#host.jitterSeed(this)));
@@ -338,7 +389,7 @@ export class StepRun {
     this.attempt++;
     this.#state = "idle";
     this.#host.onRow(this, "retry");
-    if (!lost) this.begin();
+    if (!restored) this.begin();
   }
 
   /** Ends without an outcome: cancelled, shut down, or no longer ours. */
@@ -356,16 +407,29 @@ export class StepRun {
     this.ticket?.end();
     for (const cancel of this.#timers) cancel();
     this.#timers = [];
-    if (reason !== undefined)
-      this.#controller?.abort(reason instanceof Error ? reason : new DOMException(String(reason), "AbortError"));
+    if (reason !== undefined) {
+      this.#stopped = reason instanceof Error ? reason : new DOMException(String(reason), "AbortError");
+      this.#controller?.abort(this.#stopped);
+    }
     this.#controller = undefined;
   }
 
-  /** The signal of the running attempt. */
+  /** The signal of the attempt, also for an activity that looks at it only after it was stopped. */
   get signal(): AbortSignal {
+    if (this.#state !== "running" && this.#stopped !== undefined) return AbortSignal.abort(this.#stopped);
     this.#controller ??= new AbortController();
     return this.#controller.signal;
   }
+}
+
+/** The failure of an attempt whose engine is gone: it is tried again at once. */
+export function lostAttempt(attempt: number): Failure {
+  const message = `attempt ${attempt} was lost: the engine that ran it died or was cut off`;
+  return { name: "AttemptLost", message, code: LOST };
+}
+
+function totalText(ms: number): string {
+  return `all attempts together took longer than the total timeout of ${ms} ms`;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

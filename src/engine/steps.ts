@@ -8,9 +8,9 @@ import { type NewEvent, newEvent } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, type PayloadCodec } from "../core/payload.ts";
-import type { AttemptRow } from "../store/store.ts";
+import type { AttemptRow, OutcomeRow } from "../store/store.ts";
 import type { Around } from "./around.ts";
-import type { Clock } from "./clock.ts";
+import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
 import { type CommandSpec, isStep, type StepSpec } from "./command-spec.ts";
 import type { DueTimes } from "./due-times.ts";
@@ -20,13 +20,18 @@ import type { RunHost } from "./run-host.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import { type Prepared, prepareStep } from "./step-context.ts";
 import { type StepHost, StepRun } from "./step-run.ts";
+import { taskOf } from "./task-spec.ts";
 
 /** What the steps need from their run. */
 export interface StepsHost {
   /** Whether the run is being advanced. */
   readonly live: boolean;
+  /** False while the inbox that was there at a takeover is being applied: nothing begins before that (rule 23). */
+  readonly inboxApplied: boolean;
   /** Asks for a place in the next batch. */
   ready(): void;
+  /** What kept the run from parking may be over. */
+  eased(): void;
   /** Sets the run's alarm by what is due. */
   arm(): void;
   /** Writes rows of what lasts, after a while. */
@@ -63,6 +68,9 @@ export class Steps implements StepHost {
   readonly #reporter: RunReporter;
   readonly #due: DueTimes;
   readonly #steps = new Map<number, StepRun>();
+  #rest: CancelTimer | undefined;
+  /** Ends of steps that an outcome message brings about, while it is being taken. */
+  #ends: NewEvent[] | undefined;
   /** Steps that start once their row is durable. */
   #careful: StepRun[] = [];
 
@@ -102,6 +110,45 @@ export class Steps implements StepHost {
     return false;
   }
 
+  /**
+   * Whether the run had better stay in memory, as attempts were handed out within the last `ms`: most of them are settled soon. The run looks
+   * again after that.
+   */
+  restFor(ms: number): boolean {
+    let last = Number.NEGATIVE_INFINITY;
+    for (const step of this.#steps.values()) if (step.handedOut && step.startedAt > last) last = step.startedAt;
+    const left = last + ms - this.clock.now();
+    if (left <= 0) return false;
+    this.#rest ??= this.clock.after(left, () => {
+      this.#rest = undefined;
+      this.#host.eased();
+    });
+    return true;
+  }
+
+  restNoMore(): void {
+    this.#rest?.();
+    this.#rest = undefined;
+  }
+
+  /** Whether a transaction of the user's is under way. */
+  get transacting(): boolean {
+    for (const step of this.#steps.values()) if (step.running && step.command.kind === "transaction") return true;
+    return false;
+  }
+
+  /** Transactions that an earlier engine committed need no attempt any more (rule 32). */
+  restoreOutcomes(outcomes: readonly OutcomeRow[]): void {
+    for (const { command: id, generation, data, at } of outcomes) {
+      const command = this.#machine.open.get(id);
+      if (command === undefined || command.kind !== "transaction" || command.generation !== generation) continue;
+      const attempts = this.#host.takenRow(id)?.attempt ?? 1;
+      const event = newEvent.stepCompleted(command, { at, startedAt: at, attempts }, data);
+      this.#outbox.rows.settle(id);
+      this.#outbox.arrive({ at, command, event });
+    }
+  }
+
   /** Whether all of them wait for a time that is known. */
   get wait(): boolean {
     for (const id of this.#steps.keys()) if (this.#due.get(id) === undefined) return false;
@@ -123,7 +170,8 @@ export class Steps implements StepHost {
   start(command: Command<StepSpec>): void {
     const step = this.of(command);
     if (step.done) return;
-    if (step.fresh && (command.spec.config.journalStart || this.#outbox.crashes >= CAREFUL_CRASHES)) {
+    const here = command.spec.queue === undefined;
+    if (here && step.fresh && (command.spec.config.journalStart || this.#outbox.crashes >= CAREFUL_CRASHES)) {
       if (!this.mayStart(step)) return;
       this.#outbox.rows.keep(step.planned());
       this.#careful.push(step);
@@ -174,7 +222,7 @@ export class Steps implements StepHost {
     const rows: AttemptRow[] = [];
     for (const step of this.#steps.values()) {
       const row = step.row();
-      if (step.hasRow) rows.push(row.external === true ? row : { ...row, startedAt: null });
+      if (step.hasRow) rows.push(row.external === true ? this.#outbox.rows.waiting(row) : { ...row, startedAt: null });
       step.stop(reason);
     }
     this.#steps.clear();
@@ -186,13 +234,25 @@ export class Steps implements StepHost {
   /** The event by which somebody else settles a command; none when what it says is out of date, or not the end of the step. */
   settledElsewhere(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
     if (outcome.a === undefined) return this.#forced(command, outcome, at);
-    const mine = isStep(command.spec) && this.of(command as Command<StepSpec>).settledElsewhere(outcome);
-    return mine ? this.#forced(command, outcome, at) : [];
+    if (!isStep(command.spec)) return [];
+    const step = this.of(command as Command<StepSpec>);
+    const { d: details } = outcome;
+    if (details !== undefined && outcome.a === step.attempt)
+      step.takeDetails(decodePayload(JSON.stringify(details), this.codec), JSON.stringify(details));
+    // Whatever comes of it, the end of that attempt is not waited for any more.
+    if (step.elsewhere && outcome.a === step.attempt) this.#due.delete(command.id);
+    const ends: NewEvent[] = [];
+    this.#ends = ends;
+    const mine = step.settledElsewhere(outcome);
+    this.#ends = undefined;
+    // An attempt that was the last ends the step in the transition that takes the message (I4).
+    return mine ? this.#forced(command, outcome, at) : ends.map((event) => ({ ...event, at }));
   }
 
   #forced(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
     const step = this.#steps.get(command.id);
-    const ran = { at, startedAt: step?.firstAt || at, attempts: step?.attempt ?? 1 };
+    const startedAt = Math.min(outcome.s ?? (step?.firstAt || at), at);
+    const ran = { at, startedAt, attempts: step?.attempt ?? 1 };
     step?.stop(new CancelledError(outcome.r ?? "settled from outside"));
     this.#forget(command.id);
     if (outcome.r !== undefined)
@@ -231,7 +291,7 @@ export class Steps implements StepHost {
   // ---- StepHost --------------------------------------------------------------------------------------------------------
 
   mayStart(step: StepRun): boolean {
-    if (!this.#host.live || this.#outbox.pausing) return false;
+    if (!this.#host.live || !this.#host.inboxApplied || this.#outbox.pausing) return false;
     if (this.#engine.mayStart(step, this.#facts)) return true;
     this.#host.journalLater();
     return false;
@@ -294,7 +354,19 @@ export class Steps implements StepHost {
 
   #settle({ command }: StepRun, event: NewEvent): void {
     this.#forget(command.id);
+    if (this.#ends !== undefined) {
+      this.#ends.push(event);
+      return;
+    }
     this.#outbox.arrive({ at: event.at, command, event });
+    this.#host.ready();
+  }
+
+  onHandOut(step: StepRun): void {
+    const queue = step.command.spec.queue!;
+    step.hasRow = true;
+    this.#outbox.rows.keep({ ...step.row(), task: taskOf(step, queue, this.#facts, this.clock.now()) });
+    this.#reporter.queued(step.command, step.attempt, queue);
     this.#host.ready();
   }
 

@@ -129,13 +129,24 @@ export class Takeover {
     host.activate(actor);
     if (definition === undefined) actor.machine.block({ reason: "unknown_workflow", message: unknownVersion(row) });
     if (row.crashes >= CRASH_LOOP) actor.machine.block({ reason: "crash_loop", message: crashLoop(row) });
-    const { attempts, messages, unanswered } = left;
+    const { attempts, messages, unanswered, outcomes } = left;
     // What was set aside has left its children to themselves: they were told to stop, and are no command's any more.
     const children = left.children.filter(({ command, generation }) => generation === plan.generation(command));
     const { inbox, crashes } = left.row;
     const { check, open } = parkedAt(left.row, history.length);
     const length = history.length;
-    actor.replay(plan.rows, { length, attempts, messages, inbox, check, open, crashes, children, unanswered });
+    actor.replay(plan.rows, {
+      length,
+      attempts,
+      messages,
+      inbox,
+      check,
+      open,
+      crashes,
+      children,
+      unanswered,
+      outcomes,
+    });
   }
 
   /** What to replay, and the run as it is then: a reset that was asked for is carried out, a run that had ended is resumed. */

@@ -43,6 +43,10 @@ import { currentPlace, currentScope, type Place, runInner, runInScope } from "./
 export interface ContextHost {
   /** The activity registered under a name. */
   activity(name: string): AnyActivity | undefined;
+  /** The queue whose tasks the attempts of an activity are, or undefined when they run where their run is. */
+  taskQueue(activity: string, known: boolean): string | undefined;
+  /** Makes an activity known by its name. */
+  provide(one: AnyActivity): void;
   /** The workflow that a start of this one, or of one of this name, gets; undefined when the engine does not have it. */
   workflow(of: string | AnyWorkflow): AnyWorkflow | undefined;
   /** Puts a message into the inbox of the current run of a workflow id; once for each key. */
@@ -65,6 +69,7 @@ interface StepCall {
   readonly input: Payload | undefined;
   readonly base: ActivityConfig;
   readonly options: StepOptions | undefined;
+  readonly queue?: string | undefined;
 }
 
 export class RunContext implements WorkflowContext {
@@ -110,16 +115,12 @@ export class RunContext implements WorkflowContext {
   call(target: AnyActivity | string, input?: any, options?: StepOptions): Promise<any> {
     try {
       const known = typeof target === "string" ? this.#host.activity(target) : target;
-      if (known === undefined) return this.#unknown(target as string);
-      const { run, config } = activityParts(known);
-      return this.#step({
-        kind: "activity",
-        name: known.activityName,
-        run,
-        input: encodeInput(input),
-        base: config,
-        options,
-      });
+      const name = known === undefined ? (target as string) : known.activityName;
+      const queue = this.#host.taskQueue(name, known !== undefined);
+      if (known === undefined && queue === undefined) return this.#unknown(name);
+      if (queue !== undefined && known === target) this.#host.provide(known);
+      const { run, config } = known === undefined ? ELSEWHERE : activityParts(known);
+      return this.#step({ kind: "activity", name, run, input: encodeInput(input), base: config, options, queue });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -140,7 +141,10 @@ export class RunContext implements WorkflowContext {
     }
   }
 
-  #step({ kind, name, run, input, base, options }: StepCall, transaction?: StepSpec["transaction"]): Promise<unknown> {
+  #step(
+    { kind, name, run, input, base, options, queue }: StepCall,
+    transaction?: StepSpec["transaction"],
+  ): Promise<unknown> {
     if (options === undefined) {
       const spec: StepSpec = {
         run,
@@ -149,6 +153,7 @@ export class RunContext implements WorkflowContext {
         secretInputs: undefined,
         config: base,
         ...(transaction !== undefined && { transaction }),
+        ...(queue !== undefined && { queue }),
       };
       return this.#machine.issue({
         scope: currentScope(),
@@ -170,6 +175,7 @@ export class RunContext implements WorkflowContext {
       secretInputs,
       config: withOptions(base, options, name),
       ...(transaction !== undefined && { transaction }),
+      ...(queue !== undefined && { queue }),
     };
     return this.#machine.issue({
       scope: currentScope(),
@@ -453,6 +459,14 @@ export class RunContext implements WorkflowContext {
 export function callbackSignal(token: string): string {
   return `callback:${digest(token)}`;
 }
+
+/** An activity that only other engines have: what it says itself of limits is known there. */
+const ELSEWHERE: { readonly run: StepSpec["run"]; readonly config: ActivityConfig } = {
+  run: () => {
+    throw new PerdureError("NOT_FOUND", "this activity runs on other engines only");
+  },
+  config: { ...DEFAULT_CONFIG, timeoutMs: Number.POSITIVE_INFINITY },
+};
 
 function withOptions(base: ActivityConfig, options: StepOptions, name: string): ActivityConfig {
   const { retry, timeout, totalTimeout } = options;

@@ -131,7 +131,7 @@ export function writeDict(definition: FlowDefinition): FlowDict {
 }
 
 function beyondFlow(definition: FlowDefinition): string[] {
-  const words = ["retry", "timeoutMs", "maxParallel", "schedule", "agents", "output"] as const;
+  const words = ["retry", "timeoutMs", "maxParallel", "schedule", "retention", "agents", "output"] as const;
   return words.filter((word) => definition[word] !== undefined);
 }
 

@@ -3,6 +3,7 @@
  * by the structure check and is left out here, so that everything else can still be checked.
  */
 import { formatDuration, parseDuration } from "../core/duration.ts";
+import { readRetention, writeRetention } from "./flow-retention.ts";
 import { readSchedule, writeSchedule } from "./flow-schedule.ts";
 import type {
   FlowDefinition,
@@ -49,6 +50,7 @@ export function readDefinition(json: unknown): ReadDefinition {
     timeoutMs: span(values.timeout, ["timeout"], reading),
     maxParallel: number(values.max_parallel),
     schedule: readSchedule(values.schedule, reading.findings),
+    retention: readRetention(values.retention, reading.findings),
     agents,
     output: values.output as Json | undefined,
     steps: steps.map((step: unknown, i) => readStep(object(step) ?? {}, i, reading)),
@@ -175,6 +177,7 @@ export function writeDefinition(definition: FlowDefinition): FlowJson {
     timeout: writeSpan(definition.timeoutMs),
     max_parallel: definition.maxParallel,
     schedule: writeSchedule(definition.schedule),
+    retention: writeRetention(definition.retention),
     agents: definition.agents,
     steps: definition.steps.map(writeStep),
     output: definition.output,

@@ -2,6 +2,7 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import type { RetryOptions } from "../core/retry-policy.ts";
 import type { AnyActivity } from "../workflow/activity.ts";
+import { keptMs, type Retention } from "../workflow/retention.ts";
 import { type AnyWorkflow, type Workflow, workflowOf } from "../workflow/workflow.ts";
 import { activityOf, withActivity } from "./activity-reference.ts";
 import { agentsOf } from "./agents/file.ts";
@@ -10,7 +11,7 @@ import { type FlowDict, writeDict } from "./definition-dict.ts";
 import { type FlowJson, readDefinition, writeDefinition } from "./definition-json.ts";
 import { timingOf } from "./flow-schedule.ts";
 import { runFlow } from "./interpreter.ts";
-import type { FlowDefinition, FlowSchedule, FlowStep, Json, Problem } from "./model.ts";
+import type { FlowDefinition, FlowRetention, FlowSchedule, FlowStep, Json, Problem } from "./model.ts";
 import { agentActivity, compileFlow, type FlowProgram } from "./program.ts";
 import { flowRetry } from "./step-builders.ts";
 import { assertValid, type KnownNames, validateFlow } from "./validation.ts";
@@ -22,8 +23,8 @@ export interface FlowOptions {
   readonly retry?: RetryOptions;
   /** Longest life of a run, waits included. Default none. */
   readonly timeout?: Duration;
-  /** How long runs are kept after their end; no part of the definition. Default for ever. */
-  readonly retention?: Duration;
+  /** How long runs are kept after their end: `"30d"`, or `{ completed: "7d", failed: "90d" }`. Default for ever. */
+  readonly retention?: Retention;
   /** How many tasks and agents may run at a time. Waits do not count. Default: no limit. */
   readonly maxParallel?: number;
   /** When the flow starts by itself: a cron expression, or more. */
@@ -80,11 +81,7 @@ export function flow<I = unknown, O = unknown>(
   steps?: readonly FlowStep[],
 ): Flow<I, O> {
   const settings = isList(options) ? {} : options;
-  const { retention } = settings;
-  return flowOf<I, O>(
-    { name, ...topOf(settings), steps: isList(options) ? options : (steps ?? []) },
-    retention === undefined ? {} : { retentionMs: durationMs(retention, "retention of the flow") },
-  );
+  return flowOf<I, O>({ name, ...topOf(settings), steps: isList(options) ? options : (steps ?? []) });
 }
 
 function isList(value: FlowOptions | readonly FlowStep[]): value is readonly FlowStep[] {
@@ -92,7 +89,7 @@ function isList(value: FlowOptions | readonly FlowStep[]): value is readonly Flo
 }
 
 function topOf(options: FlowOptions): Omit<FlowDefinition, "name" | "steps"> {
-  const { description, retry, timeout, maxParallel, schedule, output } = options;
+  const { description, retry, timeout, maxParallel, schedule, retention, output } = options;
   const timeoutMs = typeof timeout === "string" ? durationMs(timeout, "timeout of the flow") : timeout;
   return {
     ...(description !== undefined && { description }),
@@ -100,16 +97,22 @@ function topOf(options: FlowOptions): Omit<FlowDefinition, "name" | "steps"> {
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(maxParallel !== undefined && { maxParallel }),
     ...(schedule !== undefined && { schedule: typeof schedule === "string" ? { cron: schedule } : schedule }),
+    ...(retention !== undefined && { retention: retentionOf(retention) }),
     ...(output !== undefined && { output }),
   };
+}
+
+function retentionOf(retention: Retention): FlowRetention {
+  keptMs(retention, "retention of the flow");
+  if (typeof retention !== "object") return durationMs(retention, "retention of the flow");
+  const spans = Object.entries(retention).filter(([, span]) => span !== undefined);
+  return Object.fromEntries(spans.map(([word, span]) => [word, durationMs(span, `retention of the flow (${word})`)]));
 }
 
 /** What a flow has beside its definition. */
 export interface FlowSurroundings {
   /** Folder in which the programs of the flow's own agents run. Default: the current one. */
   readonly baseDir?: string;
-  /** How long runs are kept after their end, in milliseconds. */
-  readonly retentionMs?: number;
 }
 
 /** What is worked out once for a definition and thrown away when steps are added. */
@@ -122,14 +125,15 @@ interface Ready {
 /** Makes a {@link Flow} of a model. */
 export function flowOf<I = unknown, O = unknown>(
   initial: FlowDefinition,
-  { baseDir = ".", retentionMs }: FlowSurroundings = {},
+  { baseDir = "." }: FlowSurroundings = {},
 ): Flow<I, O> {
   let model: FlowDefinition = { ...initial, steps: [...initial.steps] };
   let ready: Ready | undefined;
   const prepare = (): Ready => {
     if (ready !== undefined) return ready;
     assertValid(model.name, validateFlow(model));
-    const text = canonicalJson(writeDefinition(model));
+    const { retention: _, ...words } = writeDefinition(model);
+    const text = canonicalJson(words);
     ready = { text, version: contentHash(text), program: programOf(model, baseDir) };
     return ready;
   };
@@ -137,9 +141,8 @@ export function flowOf<I = unknown, O = unknown>(
     name: model.name,
     version: undefined,
     run: async (wf, input) => (await runFlow(prepare().program, wf, input)) as O,
-    check: (known) => assertValid(model.name, validateFlow(model, namesFor(model, known.activityNames))),
+    check: (known) => assertValid(model.name, validateFlow(model, namesFor(model, known))),
     revive: (text) => revived(text, model, baseDir),
-    ...(retentionMs !== undefined && { retentionMs }),
   });
   const made = Object.assign(base, {
     [FLOW]: true as const,
@@ -156,6 +159,7 @@ export function flowOf<I = unknown, O = unknown>(
     version: () => prepare().version,
     definition: () => prepare().text,
     timeoutMs: () => model.timeoutMs,
+    kept: () => (model.retention === undefined ? undefined : keptMs(model.retention, "retention of the flow")),
     schedule: () => (model.schedule === undefined ? undefined : timingOf(model.schedule)),
     model: () => model,
     activities: () => referencedActivities(model),
@@ -198,10 +202,19 @@ function revived(text: string, current: FlowDefinition, baseDir: string): AnyWor
 }
 
 /** The names an engine knows, as the validation wants them. */
-function namesFor(model: FlowDefinition, registered: readonly string[]): KnownNames {
+function namesFor(
+  model: FlowDefinition,
+  known: { readonly activityNames: readonly string[]; elsewhere(name: string): boolean },
+): KnownNames {
+  const registered = known.activityNames;
   const prefix = agentActivity("");
+  const called = model.steps.flatMap((step) => (step.kind === "task" ? [step.activity] : []));
   return {
-    activities: [...registered, ...referencedActivities(model).map(({ activityName }) => activityName)],
+    activities: [
+      ...registered,
+      ...referencedActivities(model).map(({ activityName }) => activityName),
+      ...called.filter((name) => known.elsewhere(name)),
+    ],
     agents: registered.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
   };
 }

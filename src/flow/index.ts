@@ -8,6 +8,7 @@ export { FlowStepError, SignalTimeoutError } from "./flow-error.ts";
 export type {
   AgentStep,
   FlowDefinition,
+  FlowRetention,
   FlowRetry,
   FlowSchedule,
   FlowStep,

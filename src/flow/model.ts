@@ -3,6 +3,7 @@
  * spans are milliseconds; readers and writers translate. A model may be invalid: `validateFlow` says what is wrong.
  */
 import type { RetryPolicy } from "../core/retry-policy.ts";
+import type { ClosedStatus } from "../core/status.ts";
 
 export type { RetryPolicy } from "../core/retry-policy.ts";
 
@@ -30,12 +31,17 @@ export interface FlowDefinition {
   readonly maxParallel?: number;
   /** When the flow starts by itself. */
   readonly schedule?: FlowSchedule;
+  /** How long runs are kept after their end. Has no part in the version: runs of all versions are kept by what stands here now. */
+  readonly retention?: FlowRetention;
   /** Agents described in the flow itself, by name, in the words they were written with. */
   readonly agents?: Readonly<Record<string, Json>>;
   /** Template of the run's output. Default: the outputs of the last steps, by id. */
   readonly output?: Json;
   readonly steps: readonly FlowStep[];
 }
+
+/** Milliseconds, for all runs or for each way to end. */
+export type FlowRetention = number | { readonly [Status in ClosedStatus | "default"]?: number };
 
 /** When a flow starts by itself: exactly one of `cron`, `everyMs` and `at`. Times are ISO 8601. */
 export interface FlowSchedule {

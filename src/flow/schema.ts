@@ -3,6 +3,7 @@
  * checks files against this same object (see structure.ts).
  */
 
+import { RETENTION_SCHEMA } from "./flow-retention.ts";
 import { SCHEDULE_SCHEMA } from "./flow-schedule.ts";
 
 /** The part of JSON Schema that flow files need. */
@@ -252,6 +253,10 @@ export const FLOW_SCHEMA: JsonSchema = {
       $ref: "#/$defs/schedule",
       description: "When the flow starts by itself, on engines that are opened with it.",
     },
+    retention: {
+      $ref: "#/$defs/retention",
+      description: "How long runs are kept after their end, then engines that are opened with it delete them.",
+    },
     agents: {
       title: "a mapping of names to agents",
       description: "Agents that only this flow needs, by name.",
@@ -277,6 +282,7 @@ export const FLOW_SCHEMA: JsonSchema = {
     signal,
     timer,
     schedule: SCHEDULE_SCHEMA,
+    retention: RETENTION_SCHEMA,
     step,
   },
 };

@@ -1,5 +1,5 @@
 import { isPostgres, sqlitePath } from "./address.ts";
-import type { MigrationState } from "./sqlite/migrate.ts";
+import type { MigrationState } from "./migration-state.ts";
 
 /**
  * Which migrations the store at an address has and lacks, without changing it; undefined for stores that have no migrations.

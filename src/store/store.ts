@@ -7,6 +7,22 @@
  */
 import type { StoreTransaction } from "../core/sql-transaction.ts";
 import type { OnParentClose, RunStatus } from "../core/status.ts";
+import type { Admissions } from "./admissions.ts";
+import type { NewTask, TaskStore } from "./tasks.ts";
+
+export type {
+  ClaimedTask,
+  NewTask,
+  QueueLimit,
+  QueueRow,
+  TaskBeat,
+  TaskClaim,
+  TaskEnd,
+  TaskKey,
+  TaskRow,
+  TaskStore,
+  TaskWant,
+} from "./tasks.ts";
 
 /** Proof that an engine is alive, named in every write it makes. See {@link Store.register}. */
 export interface Lease {
@@ -119,6 +135,12 @@ export interface AttemptRow {
   readonly details: string | null;
   /** The attempt goes on outside of every engine and is settled by a message: a crash does not lose it. Absent: no. */
   readonly external?: true;
+  /**
+   * Only with `external`: any engine that serves its queue may run the attempt. Given as {@link NewTask} it is written with this row, in place of
+   * one that was there; `true`: it was, and is left alone. Absent: there is none, or it goes. Read rows say `true`, also when the task
+   * has been settled since.
+   */
+  readonly task?: NewTask | true;
 }
 
 /** The final image of a run row after a transition. */
@@ -290,6 +312,8 @@ export interface RunFilter {
   readonly parent?: number;
   /** Cursor: only runs with a smaller number. */
   readonly before?: number;
+  /** Cursor: only runs with a larger number, and the oldest first. */
+  readonly after?: number;
   readonly limit: number;
 }
 
@@ -307,6 +331,8 @@ export interface EngineRow {
   readonly registeredAt: number;
   readonly label: string;
   readonly runs: number;
+  /** Queues whose activities it runs; null: all. */
+  readonly serves: readonly string[] | null;
 }
 
 /** Something people stopped: nothing of it is started until it is taken away. */
@@ -336,23 +362,37 @@ export interface WaitingRow {
 }
 
 /** A database under the engine. */
-export interface Store {
+export interface Store extends TaskStore {
   /** `sqlite`, `memory`, `postgres`. */
   readonly kind: string;
   /** Random identity of this database, six to ten characters of [0-9a-z], made when it was created. */
   readonly id: string;
 
-  /** Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs` (default 10 s). */
-  register(params: { readonly label: string; readonly at: number; readonly ttlMs?: number }): Promise<Lease>;
+  /**
+   * What time it is by the clock of the database, epoch milliseconds: everybody who uses the store goes by it. Absent: only one machine
+   * uses the store, and its clock is good enough.
+   */
+  time?(): Promise<number>;
+
+  /**
+   * Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs` (default 10 s). `serves`: the queues whose
+   * activities it runs, for people; absent: all.
+   */
+  register(params: {
+    readonly label: string;
+    readonly at: number;
+    readonly ttlMs?: number;
+    readonly serves?: readonly string[];
+  }): Promise<Lease>;
   /** Says that the engine is alive. False: the lease is gone. */
   renew(lease: Lease): Promise<boolean>;
   /** Number of the last commit of the lease, or null when the lease is gone. Waits for a commit in doubt to settle. */
   lastBatch(lease: Lease): Promise<number | null>;
-  /** Leaves: runs still owned are freed to be claimed at `at`, without counting a crash. */
+  /** Leaves: runs still owned are freed to be claimed at `at`, without counting a crash, and its tasks wait again. */
   release(lease: Lease, at: number): Promise<void>;
   /**
    * Removes engines that died or stood still for `ttlMs` (by the monotonic clock given) and frees their runs, counting a crash
-   * for each. Returns how many runs were freed. `monotonicMs` is as of the call: a store in which calls wait adds the wait, or
+   * for each; the runs of its tasks are told that the attempts were lost. Returns how many runs were freed. `monotonicMs` is as of the call: a store in which calls wait adds the wait, or
    * it would see fresh signs of life as old ones and remove the living. A store whose database has one clock for all goes by that
    * and by the time to live each lease was registered with.
    */
@@ -397,6 +437,11 @@ export interface Store {
   ): Promise<boolean>;
   /** Deletes a run nobody owns, with everything that belongs to it. False: there is none, or somebody owns it. */
   remove(run: number): Promise<boolean>;
+  /**
+   * Deletes those of these runs that are closed and still have the `length` they were read with, as {@link remove} does, in short
+   * transactions that wait for nobody. Returns their numbers, ascending; the others are gone, have gone on, or are in somebody's hands.
+   */
+  purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]>;
 
   /** The run of this number, or the current (newest) run of this workflow id. */
   find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined>;
@@ -409,10 +454,15 @@ export interface Store {
   engines(): Promise<EngineRow[]>;
   /** What the update with this number in the inbox of a run (or of one it continued) was answered. */
   answer(run: number, number: number): Promise<AnswerRow | undefined>;
+  /** All that is kept of the answers in the chains of these runs, by run and in the order of numbers. Runs without any are left out. */
+  answersOf(runs: readonly number[]): Promise<ReadonlyMap<number, readonly AnswerRow[]>>;
   /** Runs without owner that are due at `at`, counted by the code they need. */
   waiting(at: number): Promise<WaitingRow[]>;
   sizes(): Promise<SizeRow[]>;
-  /** Deletes answers and message keys from before `at`, of open runs too, but no update that still waits for its answer. Returns how many. */
+  /**
+   * Deletes answers, message keys and decided admissions from before `at`, of open runs too, but no update that still waits for its answer.
+   * Returns how many.
+   */
   forgetAnswers(at: number): Promise<number>;
 
   pauses(): Promise<PauseRow[]>;
@@ -434,6 +484,22 @@ export interface Store {
     limitMs: number,
     work: (tx: StoreTransaction) => Promise<string>,
   ): Promise<OutcomeRow>;
+
+  /**
+   * Takes a job that one process of all does at a time, or keeps it: until `ttlMs` have passed nobody else gets it. `ttlMs` 0 gives it
+   * back. False: somebody else has it. For work that may be done twice without harm; what must not, goes by {@link commit}'s fence.
+   */
+  takeTurn(turn: {
+    readonly job: string;
+    readonly holder: string;
+    readonly ttlMs: number;
+    readonly at: number;
+  }): Promise<boolean>;
+  /** Gives free space back to the file system; everybody else waits meanwhile. Absent: the database does so by itself. */
+  compact?(): Promise<void>;
+
+  /** What users ask for inside their own transactions. Absent: this store shares no database with its users. */
+  readonly admissions?: Admissions;
 
   putDefinition(definition: DefinitionRow): Promise<void>;
   definition(hash: string): Promise<DefinitionRow | undefined>;

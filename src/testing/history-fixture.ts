@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { PerdureError } from "../core/errors.ts";
-import { formatHistory, parseHistory, type RecordedHistory } from "../engine/recorded-history.ts";
+import { formatHistory, parseHistories, parseHistory, type RecordedHistory } from "../engine/recorded-history.ts";
 
 export type { RecordedCommand, RecordedHistory } from "../engine/recorded-history.ts";
 
@@ -15,15 +15,29 @@ export type { RecordedCommand, RecordedHistory } from "../engine/recorded-histor
  * const recorded = readFixture("test/histories/order-42.json");
  */
 export function readFixture(file: string): RecordedHistory {
-  let text: string;
+  return parseHistory(textOf(file), file);
+}
+
+/**
+ * Reads all histories of a file: the only one, or one a line as archives have them.
+ *
+ * @throws PerdureError as {@link readFixture}.
+ *
+ * @example
+ * for (const recorded of readFixtures("archive/order/2026-11-21.jsonl")) await replayHistory(order, recorded);
+ */
+export function readFixtures(file: string): RecordedHistory[] {
+  return parseHistories(textOf(file), file);
+}
+
+function textOf(file: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (cause) {
     throw new PerdureError("NOT_FOUND", `the recorded history ${file} cannot be read: ${(cause as Error).message}`, {
       cause,
     });
   }
-  return parseHistory(text, file);
 }
 
 /** Writes a recorded history, with the folders above it. */

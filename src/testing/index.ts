@@ -6,7 +6,13 @@ export { assertSteps, type ExpectedStep, type StepFields } from "./assert-steps.
 export type { Call, MockFunction } from "./attempts.ts";
 export { type CrashedScenario, crashEverywhere } from "./crash-everywhere.ts";
 export type { CrashPoint, PlannedCrash } from "./crash-points.ts";
-export { type RecordedCommand, type RecordedHistory, readFixture, writeFixture } from "./history-fixture.ts";
+export {
+  type RecordedCommand,
+  type RecordedHistory,
+  readFixture,
+  readFixtures,
+  writeFixture,
+} from "./history-fixture.ts";
 export { type HistoryStep, stepsOf } from "./history-steps.ts";
 export { fails, hangs, inTurn, returns } from "./mock-functions.ts";
 export { replayHistory } from "./replay-history.ts";

@@ -1,13 +1,15 @@
 /** A test environment: the real engine on a store in memory, with time, activities and crashes in the hands of the test. */
 import { AssertionError } from "node:assert";
 import { engineConfig, Perdure, type PerdureParts, registryOf } from "../client/open.ts";
-import { OPEN_STATUSES, recordRun } from "../client/replays.ts";
-import { type RunDescription, RunHandle } from "../client/run-handle.ts";
+import { OPEN_STATUSES } from "../client/replays.ts";
+import type { RunDescription } from "../client/run-description.ts";
+import { RunHandle } from "../client/run-handle.ts";
 import { PerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { Engine } from "../engine/engine.ts";
 import { silentLogger } from "../engine/log.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";
+import { recordRun } from "../engine/recording.ts";
 import type { Registry } from "../engine/registry.ts";
 import { createMemoryStore } from "../store/memory/memory-store.ts";
 import { createSealer } from "../store/sealing.ts";
@@ -17,7 +19,7 @@ import { type AnyWorkflow, isWorkflow, type Workflow, workflowOf } from "../work
 import { Attempts, type Call, type MockFunction, type Target } from "./attempts.ts";
 import { type CrashPoint, CrashPoints, type PlannedCrash } from "./crash-points.ts";
 import { EngineSlot } from "./engine-slot.ts";
-import { readFixture, writeFixture } from "./history-fixture.ts";
+import { readFixtures, writeFixture } from "./history-fixture.ts";
 import { type HistoryStep, stepsOf } from "./history-steps.ts";
 import { Incarnation } from "./incarnation.ts";
 import { finite, Movement, runText } from "./movement.ts";
@@ -176,13 +178,13 @@ export class TestEnv extends Perdure {
   }
 
   /**
-   * Replays a history that was recorded elsewhere (`perdure runs export`), given or in a file.
+   * Replays a history that was recorded elsewhere (`perdure runs export`), or every one of an archive, given or in a file.
    *
    * @throws AssertionError when the code asks for something else than the history says.
    */
   async replay(history: RecordedHistory | string): Promise<void> {
-    const recorded = typeof history === "string" ? readFixture(history) : history;
-    await verifyRecorded(recorded, this.#registry, this.#store, this.#options);
+    const all = typeof history === "string" ? readFixtures(history) : [history];
+    for (const recorded of all) await verifyRecorded(recorded, this.#registry, this.#store, this.#options);
   }
 
   /**

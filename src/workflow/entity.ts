@@ -6,6 +6,7 @@ import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { WorkflowContext } from "./context.ts";
 import { EntityState } from "./entity-state.ts";
+import { keptMs, type Retention } from "./retention.ts";
 import { type Query, query, type Update, update } from "./signal.ts";
 import { type Workflow, workflowOf } from "./workflow.ts";
 
@@ -56,7 +57,7 @@ export interface EntityDefinition<S extends object, On extends Operations<S>, Ge
   /** After this long without a message the entity completes with its state; the next message starts it anew. Default never. */
   readonly expire?: Duration;
   /** How long its runs are kept after their end; every run but the last one of a live entity has ended. Default for ever. */
-  readonly retention?: Duration;
+  readonly retention?: Retention;
   /** Number of handled messages after which the entity goes on with an empty history. Default 1000. */
   readonly continueAfter?: number;
 }
@@ -126,7 +127,7 @@ export function entity<S extends object, On extends Operations<S>, Get extends Q
       name,
       version: undefined,
       run,
-      ...(retention !== undefined && { retentionMs: durationMs(retention, `retention of entity ${name}`) }),
+      ...(retention !== undefined && { kept: keptMs(retention, `retention of entity ${name}`) }),
     }),
     updates: tokens(on, update) as unknown as Entity<S, On, Get>["updates"],
     queries: tokens(get, query) as unknown as Entity<S, On, Get>["queries"],

@@ -7,6 +7,7 @@
  */
 import { PerdureError } from "../core/errors.ts";
 import type { WorkflowContext } from "./context.ts";
+import { keptAlike } from "./retention.ts";
 import { ScheduleRun } from "./schedule-run.ts";
 import { OVERLAPS, type ScheduleSpec, specProblem, ticksAfter, ticksWithin } from "./schedule-spec.ts";
 import type {
@@ -51,7 +52,7 @@ const PREVIEWED = 10;
 
 /** The workflow of schedules that start a workflow of this name. */
 export function scheduleWorkflow(target: string): Workflow<ScheduleInput, void> {
-  return workflowOf({ name: SCHEDULE_WORKFLOW, version: target, run: live, retentionMs: KEPT_MS });
+  return workflowOf({ name: SCHEDULE_WORKFLOW, version: target, run: live, kept: keptAlike(KEPT_MS) });
 }
 
 /** Workflow id of the run of a schedule. */

@@ -1,8 +1,8 @@
 /** Workflows: named, optionally versioned, deterministic functions. */
-import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { MAX_NAME } from "../core/ids.ts";
 import type { WorkflowContext } from "./context.ts";
+import { type KeptMs, keptMs, type Retention } from "./retention.ts";
 import type { ScheduleTiming } from "./schedule-spec.ts";
 
 const WORKFLOW: unique symbol = Symbol.for("perdure.workflow");
@@ -18,12 +18,17 @@ export interface Workflow<I, O> {
   readonly definition?: string;
   /** Longest life of a run in milliseconds, waits included. Default none. */
   readonly timeoutMs?: number;
-  /** How long its runs are kept after their end, in milliseconds. Default for ever. */
-  readonly retentionMs?: number;
+  /** How long its runs are kept after their end, by the way they ended. Default for ever. */
+  readonly kept?: KeptMs | undefined;
   /** For declarative workflows: the schedule that belongs to the definition, made when an engine is opened with it. */
   readonly schedule?: ScheduleTiming | undefined;
   /** Looks for problems that only show beside the engine's activities. @throws PerdureError `INVALID_ARGUMENT` listing them. */
-  readonly check?: (known: { activity(name: string): unknown; readonly activityNames: readonly string[] }) => void;
+  readonly check?: (known: {
+    activity(name: string): unknown;
+    readonly activityNames: readonly string[];
+    /** Whether an activity is one that only other engines run. */
+    elsewhere(name: string): boolean;
+  }) => void;
   /** For declarative workflows: makes the workflow of another stored definition of the same name. */
   readonly revive?: (definition: string) => AnyWorkflow;
 }
@@ -36,8 +41,8 @@ export type AnyWorkflow = Workflow<any, any>;
 export interface WorkflowOptions {
   /** Version that runs are pinned to. */
   readonly version?: string;
-  /** How long runs are kept after their end; then the engine deletes them. Default for ever. */
-  readonly retention?: Duration;
+  /** How long runs are kept after their end: `"30d"`, or `{ completed: "7d", failed: "90d" }`; then the engine deletes them. Default for ever. */
+  readonly retention?: Retention;
 }
 
 type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
@@ -63,7 +68,7 @@ export function workflow<I, O>(
   if (typeof run !== "function")
     throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
   const { version, retention } = typeof options === "function" ? ({} as WorkflowOptions) : options;
-  const kept = retention === undefined ? {} : { retentionMs: durationMs(retention, `retention of ${name}`) };
+  const kept = retention === undefined ? {} : { kept: keptMs(retention, `retention of ${name}`) };
   return workflowOf({ name, version, run, ...kept });
 }
 

@@ -14,6 +14,11 @@ export interface ProcessOptions {
   readonly leaseTtl?: string;
   readonly poll?: string;
   readonly poison?: "at once" | "late" | "fixed";
+  /** Another program than engine-process.mjs, and what only that one knows. */
+  readonly script?: string;
+  readonly engine?: object;
+  /** Options of Node itself. */
+  readonly node?: readonly string[];
 }
 
 interface Answer {
@@ -60,7 +65,9 @@ export class EngineProcess {
 
   constructor(options: ProcessOptions) {
     this.options = options;
-    this.#child = fork(SCRIPT, [JSON.stringify(options)], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const { node = [], script = SCRIPT, ...rest } = options;
+    const execArgv = [...process.execArgv, ...node];
+    this.#child = fork(script, [JSON.stringify(rest)], { execArgv, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     living.add(this);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {

@@ -79,8 +79,8 @@ function audit(families: number): void {
         "select count(*), count(distinct parent || '/' || parent_command) from workflow_runs where parent is not null",
       ),
     ).toEqual([[families * 5, families * 5]]);
-    for (const table of ["tx_outcomes", "messages", "attempts", "engines"])
-      expect([table, rows(`select * from ${table}`)]).toEqual([table, []]);
+    for (const left of ["tx_outcomes where data <> ''", "messages", "attempts", "engines"])
+      expect([left, rows(`select * from ${left}`)]).toEqual([left, []]);
     expect(rows("select status, count(*) from answers group by status")).toEqual([["completed", UPDATES]]);
   } finally {
     db.close();

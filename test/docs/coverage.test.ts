@@ -42,7 +42,7 @@ describe("the documentation shows", () => {
     ["a run's facts", fields("src/workflow/context.ts", "RunInfo")],
     ["an entity's context", fields("src/workflow/entity.ts", "EntityContext")],
     ["an approval's decision", fields("src/workflow/context.ts", "Decision").filter((name) => name !== "at")],
-    ["a description", fields("src/client/run-handle.ts", "RunDescription").filter((name) => !/At$/.test(name))],
+    ["a description", fields("src/client/run-description.ts", "RunDescription").filter((name) => !/At$/.test(name))],
   ])("every member of %s", (_, names) => {
     expect(missing(names, member)).toEqual([]);
   });

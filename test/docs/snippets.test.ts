@@ -3,6 +3,7 @@
  *
  *     ts              a program: its types are checked, and it is run in the folder of the page, which keeps its files
  *     ts check        types only, after the page's hidden comments `<!-- given … -->`
+ *     ts postgres     a program with a database of its own: `DATABASE_URL` is its address
  *     ts file=NAME    types are checked, and it is written to the folder of the page for later blocks
  *     yaml            a flow: read and validated, and written when it has file=NAME
  *     yaml wrong      a flow that has problems; `yaml agents` is a file of agents; `yaml part` is a part of a step
@@ -13,7 +14,7 @@
  * A trailing `// => text` behind console.log, and `# => text` behind a command, is what must be printed.
  */
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect, promisify } from "node:util";
@@ -27,6 +28,8 @@ import * as perdure from "../../src/index.ts";
 import * as store from "../../src/store/index.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import * as testing from "../../src/testing/index.ts";
+import { PostgresServer } from "../postgres/server.ts";
+import { ask } from "../postgres/subject.ts";
 import { type Block, type Page, pages, ROOT } from "./page.ts";
 
 const exec = promisify(execFile);
@@ -50,7 +53,20 @@ function write(file: string, text: string): void {
   writeFileSync(file, text);
 }
 
+/** Started when a snippet needs it. */
+let server: Promise<PostgresServer> | undefined;
+
+/** The address of a database with nothing in it. */
+async function freshDatabase(name: string): Promise<string> {
+  server ??= PostgresServer.start({ fsync: false });
+  const { url } = await server;
+  await ask(url, `create database ${name}`);
+  return url.replace(/\/postgres$/, `/${name}`);
+}
+
 beforeAll(() => {
+  // Programs find the libraries they show.
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   for (const page of all) {
     mkdirSync(folderOf(page), { recursive: true });
     for (const block of page.blocks) {
@@ -64,8 +80,9 @@ beforeAll(() => {
   for (const name of ["perdure", "npx"]) chmodSync(join(folder, "bin", name), 0o755);
 });
 
-afterAll(() => {
+afterAll(async () => {
   process.chdir(home);
+  await (await server)?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -104,7 +121,9 @@ describe("all TypeScript", () => {
   });
 });
 
-describe.each(all.map((page) => [page.path, page] as const))("%s", (_, page) => {
+const tested = all.filter((page) => page.blocks.some((block) => testOf(page, block) !== undefined));
+
+describe.each(tested.map((page) => [page.path, page] as const))("%s", (_, page) => {
   for (const block of page.blocks) {
     const test = testOf(page, block);
     if (test !== undefined)
@@ -114,6 +133,7 @@ describe.each(all.map((page) => [page.path, page] as const))("%s", (_, page) => 
 
 function testOf(page: Page, block: Block): (() => Promise<void>) | undefined {
   const { language, words, options } = block;
+  if (language === "ts" && words.has("postgres")) return () => runOnPostgres(page, block);
   if (language === "ts" && !words.has("check") && options.file === undefined) return () => runProgram(page, block);
   if (language === "yaml" && !words.has("part")) return async () => readYaml(page, block);
   if (language === "sql") return async () => runSql(block);
@@ -137,6 +157,15 @@ const MODULES = {
   "perdure/testing": testing,
   vitest: { ...vitest, describe: () => {} },
 };
+
+async function runOnPostgres(page: Page, block: Block): Promise<void> {
+  vitest.vi.stubEnv("DATABASE_URL", await freshDatabase(`${page.name.replaceAll("-", "_")}_${block.line}`));
+  try {
+    await runProgram(page, block);
+  } finally {
+    vitest.vi.unstubAllEnvs();
+  }
+}
 
 async function runProgram(page: Page, block: Block): Promise<void> {
   const printed: string[] = [];

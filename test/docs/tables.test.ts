@@ -52,9 +52,7 @@ describe("starting-runs.md", () => {
 
 describe("durable-functions.md", () => {
   it("knows every reason for which a run is blocked", () => {
-    expect(told(page("durable-functions"), "When the rule is broken")).toEqual(
-      members("src/core/ending.ts", "reason"),
-    );
+    expect(told(page("durable-functions"), "When the rule is broken")).toEqual(members("src/core/ending.ts", "reason"));
   });
 
   it("knows everything that wf has", () => {

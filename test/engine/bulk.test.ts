@@ -1,6 +1,7 @@
 /** Operations on many runs, filters, and retention, on a clock that tests move. */
 import { describe, expect, test } from "vitest";
 import { connect } from "../../src/client/connect.ts";
+import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { bench } from "./fixture.ts";
 
@@ -50,6 +51,31 @@ describe("bulk operations", () => {
     const { done, failed } = await host.runs.bulk({ status: ["running", "failed"] }, "terminate");
     expect([done, failed.map(({ workflowId, error }) => [workflowId, error.code])]).toEqual([2, [["f", "RUN_CLOSED"]]]);
     await expect(host.runs.bulk({}, "explode" as never)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
+
+describe("bulk retry", () => {
+  test("starts what waits for its next attempt, and leaves alone what runs or waits for something else", async () => {
+    const { engine, clock } = bench();
+    const box = { away: true, tries: 0 };
+    const call = activity("call", { retry: { maxAttempts: 9, initial: "2h", max: "2h" } }, async () => {
+      box.tries++;
+      if (box.away) throw new Error("the provider is away");
+      return "ok";
+    });
+    const calls = workflow("calls", async (wf) => wf.call(call, undefined));
+    await using host = await engine({ ...RARELY, workflows: [calls, waits] });
+    const runs = await Promise.all([1, 2, 3].map((n) => host.start(calls, undefined, { id: `c${n}` })));
+    await host.start(waits, undefined, { id: "w" });
+    await clock.advance(10_000);
+    expect(box.tries).toBe(3);
+    box.away = false;
+    expect(await host.runs.bulk({}, "retry", { dryRun: true })).toMatchObject({ matched: 4 });
+    expect(await host.runs.bulk({ workflow: "calls" }, "retry")).toEqual({ matched: 3, done: 3, failed: [] });
+    await clock.advance(10_000);
+    expect(box.tries).toBe(6);
+    expect(await Promise.all(runs.map((run) => run.status()))).toEqual(["completed", "completed", "completed"]);
+    expect(await (await host.handle("w")).status()).toBe("running");
   });
 });
 

@@ -1,5 +1,6 @@
 /** Children: results, failures, cancelling both ways, what the end of a parent means, crashes. On a clock that tests move. */
 import { describe, expect, test } from "vitest";
+import type { Store } from "../../src/store/store.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { signal } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
@@ -48,6 +49,35 @@ describe("a child that is waited for", () => {
         cause: { code: "RUN_FAILED", cause: { name: "RangeError", message: "too much", limit: 3 } },
       },
     });
+  });
+
+  test("is started by the next engine when this one is being closed", async () => {
+    const { engine, finish, store } = bench();
+    const gates = { p: gate(), other: gate() };
+    const slow = activity("slow", (_: undefined, { workflowId }) => gates[workflowId as "p" | "other"].passed);
+    const parent = workflow("parent", async (wf, goesOn: boolean) => {
+      await wf.call(slow);
+      return goesOn ? wf.child(leaf, 1) : 0;
+    });
+    const commits = heldCommits(store);
+    const first = await engine({ workflows: [...ALL, parent], store: commits.store });
+    await first.start(parent, true, { id: "p" });
+    await first.start(parent, false, { id: "other" });
+    commits.hold();
+    gates.p.open();
+    const landP = await commits.next();
+    gates.other.open();
+    await new Promise(setImmediate);
+    const closed = first.close();
+    landP();
+    // The engine still has something to write while the parent asks for its child.
+    const landOther = await commits.next();
+    await new Promise(setImmediate);
+    commits.free();
+    landOther();
+    await closed;
+    await using second = await engine({ workflows: [...ALL, parent] });
+    expect(await finish(await second.handle("p"))).toBe(4);
   });
 
   test("whose id is taken by another open run is refused to the parent", async () => {
@@ -336,3 +366,48 @@ describe("secrets", () => {
     expect(await finish(await host.start(parent, undefined, { secrets: { key: "s3cr3t" } }))).toBe(6);
   });
 });
+
+function gate(): { readonly passed: Promise<void>; open(): void } {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open: () => open() };
+}
+
+/** A store whose commits are held until somebody lets them land, one by one. */
+function heldCommits(store: Store): { store: Store; hold(): void; free(): void; next(): Promise<() => void> } {
+  let holding = false;
+  const waiting: (() => void)[] = [];
+  let arrived = gate();
+  const commit: Store["commit"] = async (lease, batch) => {
+    if (holding) {
+      const mine = gate();
+      waiting.push(mine.open);
+      arrived.open();
+      await mine.passed;
+    }
+    return store.commit(lease, batch);
+  };
+  const proxy = new Proxy(store, {
+    get(target, key) {
+      if (key === "commit") return commit;
+      const value = Reflect.get(target, key) as unknown;
+      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+  return {
+    store: proxy,
+    hold: () => {
+      holding = true;
+    },
+    free: () => {
+      holding = false;
+    },
+    next: async () => {
+      await arrived.passed;
+      arrived = gate();
+      return waiting.shift()!;
+    },
+  };
+}

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { activity, CancelledError, FatalError, isPerdureError, RetryError, signal, workflow } from "../../src/index.ts";
+import {
+  activity,
+  CancelledError,
+  FatalError,
+  isPerdureError,
+  PerdureError,
+  RetryError,
+  signal,
+  workflow,
+} from "../../src/index.ts";
 import { createTestEnv, hangs } from "../../src/testing/index.ts";
 import { bench, vanishing } from "./fixture.ts";
 
@@ -580,5 +589,22 @@ describe("resume", () => {
       "good",
       "last",
     ]);
+  });
+});
+
+describe("an engine that cannot be opened", () => {
+  it("leaves the store and lets the process end", async () => {
+    const at = bench();
+    const failing = new Proxy(at.store, {
+      get(target, key) {
+        if (key === "pauses")
+          return () => Promise.reject(new PerdureError("UNAVAILABLE", "the database is being restarted"));
+        const value = Reflect.get(target, key) as unknown;
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    await expect(at.engine({ store: failing })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    expect(await at.store.engines()).toEqual([]);
+    expect(at.clock.fire()).toBe(false);
   });
 });

@@ -1,4 +1,6 @@
 /** An engine on a memory store with a clock that tests move. */
+import { onTestFinished } from "vitest";
+import { getCurrentTest } from "vitest/suite";
 import { type OpenOptions, open, type Perdure } from "../../src/client/open.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { silentLogger } from "../../src/engine/log.ts";
@@ -6,6 +8,7 @@ import type { RunEvent } from "../../src/engine/observers.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import { AttentiveClock } from "../model/attentive-clock.ts";
 
 export interface Bench {
   readonly clock: VirtualClock;
@@ -17,16 +20,52 @@ export interface Bench {
   finish<O>(handle: RunHandle<O>, withinMs?: number): Promise<O>;
 }
 
+interface Ground {
+  readonly clock: VirtualClock;
+  readonly store: Store;
+  /** Resolves when the store can be used. */
+  readonly ready: Promise<unknown>;
+}
+
+let ground = (): Ground => ({ clock: new VirtualClock(), store: createMemoryStore(), ready: Promise.resolve() });
+
+/**
+ * From now on benches in this process stand on such stores; time waits for their answers. Tests of these names are left out, each for a
+ * reason.
+ */
+export function benchesOn(opened: () => Promise<Store>, leftOut: Readonly<Record<string, string>>): void {
+  ground = () => {
+    const test = getCurrentTest();
+    const why = leftOut[test?.name ?? ""];
+    if (why !== undefined) test?.context.skip(why);
+    const clock = new AttentiveClock();
+    let store: Store | undefined;
+    const ready = opened().then((one) => {
+      store = clock.watched(one);
+    });
+    const later = new Proxy({} as Store, {
+      get: (_, key: keyof Store) => {
+        if (store !== undefined) return store[key];
+        return (...values: unknown[]) => ready.then(() => Reflect.apply(store![key] as () => unknown, store, values));
+      },
+    });
+    onTestFinished(() => ready.then(() => store!.close()));
+    return { clock, store: later, ready };
+  };
+}
+
 export function bench(): Bench {
-  const clock = new VirtualClock();
-  const store = createMemoryStore();
+  const { clock, store, ready } = ground();
   const events: RunEvent[] = [];
   return {
     clock,
     store,
     events,
-    engine: (options = {}) =>
-      open({ store, clock, logger: silentLogger, observers: [{ onEvent: (event) => events.push(event) }], ...options }),
+    engine: async (options = {}) => {
+      await ready;
+      const observers = [{ onEvent: (event: RunEvent) => events.push(event) }];
+      return open({ store, clock, logger: silentLogger, observers, ...options });
+    },
     finish: async (handle, withinMs = 3_600_000) => {
       let settled = false;
       const result = handle.result().finally(() => {

@@ -3,14 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import {
-  type FindCode,
-  type ReplayFilter,
-  type ReplayReport,
-  recordRun,
-  replayRuns,
-} from "../../src/client/replays.ts";
+import { type FindCode, type ReplayFilter, type ReplayReport, replayRuns } from "../../src/client/replays.ts";
 import { formatHistory, parseHistory } from "../../src/engine/recorded-history.ts";
+import { recordRun } from "../../src/engine/recording.ts";
 import { Registry } from "../../src/engine/registry.ts";
 import { Replayer } from "../../src/engine/replayer.ts";
 import { flow, task } from "../../src/flow/index.ts";
@@ -324,5 +319,27 @@ describe("a recorded history", () => {
 
   test("that is not there is not found", () => {
     expect(() => readFixture("/nowhere/x.json")).toThrow(/cannot be read/);
+  });
+});
+
+describe("engine.replayRuns", () => {
+  test("replays the runs of its store against its own code, open ones unless it is asked for more", async () => {
+    const { engine, clock } = bench();
+    const waits = workflow("waits", async (wf) => wf.waitFor(go));
+    const before = await engine({ workflows: [waits, workflow("ends", async (wf) => wf.call(work, 1))] });
+    await before.start(waits, undefined, { id: "open" });
+    await before.start("ends", undefined, { id: "ended" });
+    await clock.advance(10_000);
+    await before.close();
+    const changed = workflow("ends", async (wf) => wf.call(work, 2));
+    await using after = await engine({ workflows: [waits, changed], claims: "own" });
+    const found = async (options: Parameters<typeof after.replayRuns>[0]): Promise<string[]> => {
+      const lines: string[] = [];
+      for await (const { workflowId, result } of after.replayRuns(options)) lines.push(`${workflowId} ${result}`);
+      return lines.sort();
+    };
+    expect(await found({})).toEqual(["open same"]);
+    expect(await found({ status: "all" })).toEqual(["ended different", "open same"]);
+    expect(await found({ status: "all", workflow: "ends", limit: 1 })).toEqual(["ended different"]);
   });
 });

@@ -69,6 +69,11 @@ const schedule = fc.oneof(
   fc.record({ at: text, startAt: text, endAt: text }, { requiredKeys: ["at"] }),
 );
 
+const retention = fc.oneof(
+  span,
+  fc.record({ completed: span, failed: span, timed_out: span, default: span }, { requiredKeys: [] }),
+);
+
 const definition: fc.Arbitrary<FlowDefinition> = fc.record(
   {
     name: text,
@@ -78,6 +83,7 @@ const definition: fc.Arbitrary<FlowDefinition> = fc.record(
     timeoutMs: span,
     maxParallel: fc.nat(),
     schedule,
+    retention,
     output: json,
   },
   { requiredKeys: ["name", "steps"] },

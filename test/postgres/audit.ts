@@ -39,6 +39,7 @@ function questions(schema: string): Question[] {
         where numbers <> (select array_agg(n) from generate_series(1::bigint, cardinality(numbers)) n)`,
     },
     { what: "no message is left", sql: `select * from ${schema}.messages` },
+    { what: "no task is left", sql: `select * from ${schema}.tasks` },
     { what: "no attempt is left", sql: `select * from ${schema}.attempts` },
     { what: "a workflow id has one run", sql: `select workflow_id from ${runs} group by 1 having count(*) > 1` },
   ];

@@ -3,11 +3,11 @@ import type { Store } from "../../src/store/index.ts";
 import { storeConformance } from "../../src/testing/store-conformance/index.ts";
 import { openAgeing, postgresForTests } from "./subject.ts";
 
-const postgres = postgresForTests({ fsync: false });
+const postgres = postgresForTests({ fsync: false, anywhere: true });
 const addresses = new WeakMap<Store, string>();
 
 async function open(address: string): Promise<Store> {
-  const store = await openAgeing(postgres.server.url, address);
+  const store = await openAgeing(postgres.url, address);
   addresses.set(store, address);
   return store;
 }

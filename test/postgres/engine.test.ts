@@ -138,7 +138,7 @@ describe("engines on one database", () => {
     );
     const handles = await Promise.all(Array.from({ length: 5 }, (_, i) => one.start(bookings, 5, { id: `b${i}` })));
     for (const handle of handles) expect(await handle.result()).toBe(5);
-    expect(await postgres.ask(`select from ${schemaOf(address)}.tx_outcomes`)).toEqual([]);
+    expect(await postgres.ask(`select from ${schemaOf(address)}.tx_outcomes where data <> ''`)).toEqual([]);
     await expectHealthy(address, one);
   });
 

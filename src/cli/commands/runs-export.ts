@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Connection } from "../../client/connect.ts";
-import { recordRun } from "../../client/replays.ts";
 import { parseRunId } from "../../core/ids.ts";
 import { formatHistory } from "../../engine/recorded-history.ts";
+import { recordRun } from "../../engine/recording.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { statusesOf } from "../status-option.ts";

@@ -1,7 +1,7 @@
 /** `perdure runs list`. */
 
 import type { Connection } from "../../client/connect.ts";
-import type { RunDescription } from "../../client/run-handle.ts";
+import type { RunDescription } from "../../client/run-description.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { statusPart } from "../progress/progress-lines.ts";
@@ -38,13 +38,13 @@ async function list({ args, terminal, json }: Invocation, connection: Connection
   const parent = args.text("parent");
   const found = await connection.runs.list({
     limit,
-    ...filterOf(args),
+    ...filterOf(args, connection.now()),
     ...(parent !== undefined && { parent: (await findRun(connection, parent)).handle.runId }),
   });
   if (json) terminal.line(JSON.stringify(found.map(runRecord)));
   else if (found.length === 0) terminal.line("no runs");
   else {
-    const now = Date.now();
+    const now = connection.now();
     const columns = terminal.live ? terminal.columns : Number.POSITIVE_INFINITY;
     const shown = columnsFor(found);
     const header = shown.map(({ title }) => title);

@@ -1,7 +1,8 @@
 /** `perdure runs show`: one run with its steps. */
 import type { Connection } from "../../client/connect.ts";
 import type { Pause } from "../../client/pause-control.ts";
-import type { HistoryEvent, RunDescription, RunHandle } from "../../client/run-handle.ts";
+import type { RunDescription } from "../../client/run-description.ts";
+import type { HistoryEvent, RunHandle } from "../../client/run-handle.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import type { RunRow } from "../../store/store.ts";
 import { SCHEDULE_WORKFLOW, scheduleId } from "../../workflow/schedule.ts";

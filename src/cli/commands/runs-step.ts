@@ -3,6 +3,7 @@ import type { RunHandle } from "../../client/run-handle.ts";
 import { type Command, EXIT, type Invocation, type OptionSpecs } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { readValue } from "../input-values.ts";
+import { MANY_OPTIONS, MANY_USAGE, meansMany, withMany } from "../many-runs.ts";
 
 const REASON: OptionSpecs = { reason: { value: "TEXT", help: "why, for those who look at it later" } };
 
@@ -67,20 +68,24 @@ export const runsFailStep: Command = stepCommand(
   },
 );
 
-export const runsRetryStep: Command = stepCommand(
-  {
-    name: "runs retry-step",
-    summary: "start the next attempt of a step now",
-    usage: "ID STEP",
-    description: "Instead of after its back-off.",
-    options: {},
-    examples: [["perdure runs retry-step order-42 charge", "the provider is back"]],
-  },
-  async (handle, step) => {
-    await handle.retryStep(step);
-    return "is tried again";
-  },
-);
+const retryOne: Deed = async (handle, step) => {
+  await handle.retryStep(step);
+  return "is tried again";
+};
+
+export const runsRetryStep: Command = {
+  name: "runs retry-step",
+  summary: "start the next attempt of a step now",
+  usage: `ID STEP | ${MANY_USAGE.slice("ID | ".length)}`,
+  description: `Instead of after its back-off. With the options that mean many runs, whatever waits for its next attempt in them is
+tried.`,
+  options: MANY_OPTIONS,
+  examples: [
+    ["perdure runs retry-step order-42 charge", "the provider is back"],
+    ["perdure runs retry-step --workflow order", "for all orders"],
+  ],
+  run: (invocation) => (meansMany(invocation) ? withMany(invocation, "retry") : settle(invocation, retryOne)),
+};
 
 function settle(invocation: Invocation, deed: Deed): Promise<number> {
   const { args, terminal, json } = invocation;

@@ -92,6 +92,7 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
       const parts = [
         since === undefined ? "running" : spanText(now - since),
         ...(attempts > 1 ? [`attempt ${attempts}`] : []),
+        ...(step.engine === undefined ? [] : [`on engine ${step.engine}`]),
       ];
       return [
         ["cyan", parts.join(" · ")],
@@ -125,7 +126,12 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
   }
 }
 
-function waitDetails({ kind, signal, due, held }: StepProgress, now: number): Part[] {
+function waitDetails({ kind, signal, due, held, queue }: StepProgress, now: number): Part[] {
+  if (queue !== undefined)
+    return [
+      ["yellow", "waits for an engine that serves queue "],
+      ["bold", plainLine(queue)],
+    ];
   if (held === true) return [["yellow", "could start, but a limit or a pause holds it back"]];
   const until = due === undefined ? "" : ` until ${clockText(due, now)}`;
   const left = due === undefined ? "" : ` (${spanText(due - now)})`;

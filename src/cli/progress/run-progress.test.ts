@@ -130,6 +130,8 @@ describe("the progress of a run", () => {
         approvers: undefined,
         approval: undefined,
         held: false,
+        queue: undefined,
+        engine: undefined,
       },
       {
         command: 2,
@@ -143,6 +145,8 @@ describe("the progress of a run", () => {
         approvers: undefined,
         approval: undefined,
         held: false,
+        queue: undefined,
+        engine: undefined,
       },
     ];
     const description = {

@@ -3,7 +3,8 @@
  *
  * Every source can be applied at any time and again: a settled step only changes by a resume that sets its outcome aside.
  */
-import type { HistoryEvent, OpenStep, RunDescription } from "../../client/run-handle.ts";
+import type { OpenStep, RunDescription } from "../../client/run-description.ts";
+import type { HistoryEvent } from "../../client/run-handle.ts";
 import { TERMINAL } from "../../core/events.ts";
 import type { Failure } from "../../core/failure.ts";
 import type { RunStatus } from "../../core/status.ts";
@@ -47,6 +48,9 @@ export interface StepProgress {
   log?: string | undefined;
   /** It could start, but a limit or a pause holds it back. */
   held?: boolean;
+  /** The queue whose task it is, and the engine that runs that. */
+  queue?: string | undefined;
+  engine?: string | undefined;
 }
 
 /** Something worth a line where lines cannot be redrawn. */
@@ -126,6 +130,9 @@ export class RunProgress {
         break;
       case "step.started":
         this.#set(this.#step(event), "running", { attempts: event.attempt, since: event.at, due: undefined });
+        break;
+      case "step.queued":
+        this.#set(this.#step(event), "waiting", { attempts: event.attempt, since: event.at, queue: event.queue });
         break;
       case "step.retrying": {
         const fields = { attempts: event.attempt, due: event.nextAt, error: errorText(event.error) };
@@ -254,10 +261,12 @@ export class RunProgress {
       name: open.step,
     });
     if (isSettled(step)) return;
-    const fields = { since: open.since, due: open.due, attempts: open.attempt };
+    const { queue, engine } = open;
+    const fields = { since: open.since, due: open.due, attempts: open.attempt, queue, engine };
     const error = open.lastError === undefined ? undefined : errorText(open.lastError);
     step.held = open.held;
-    if (WAITS.has(open.kind) || open.held) this.#set(step, "waiting", fields);
+    if (queue !== undefined && !open.running) this.#set(step, "waiting", fields);
+    else if (WAITS.has(open.kind) || open.held) this.#set(step, "waiting", fields);
     else if (open.running) this.#set(step, "running", { ...fields, error });
     else if (error !== undefined) this.#set(step, "retrying", { ...fields, attempts: open.attempt - 1, error });
   }

@@ -36,6 +36,11 @@ export class Chains {
     return this.#answers.get(chain)?.get(number);
   }
 
+  /** All answers of a chain, by number. */
+  answersOf(chain: number): AnswerRow[] {
+    return [...(this.#answers.get(chain)?.values() ?? [])].sort((a, b) => a.number - b.number);
+  }
+
   /** Numbers of updates that were accepted and not answered yet. */
   unanswered(chain: number): number[] {
     const answers = [...(this.#answers.get(chain)?.values() ?? [])].filter(({ status }) => status === "accepted");

@@ -47,8 +47,15 @@ function advance(tables: Tables, engine: number, transition: Transition): Refusa
   if (image !== null && image.ifInbox !== null && image.ifInbox !== run.row.inbox) return "inbox";
   for (const event of transition.events) run.events.push(event);
   for (const number of transition.consumed) run.messages.delete(number);
-  for (const command of transition.settled) run.attempts.delete(command);
-  for (const attempt of transition.attempts) run.attempts.set(attempt.command, attempt);
+  for (const command of transition.settled) {
+    run.attempts.delete(command);
+    tables.tasks.remove(transition.run, command);
+  }
+  for (const attempt of transition.attempts) {
+    const { task, ...row } = attempt;
+    run.attempts.set(attempt.command, task === undefined ? row : { ...row, task: true });
+    tables.tasks.follow(transition.run, attempt);
+  }
   if (image !== null) apply(tables, run, image, engine);
   if (transition.also !== undefined) applyAlso(tables, run, transition.also);
   return undefined;

@@ -10,6 +10,7 @@ import type {
   AttemptRow,
   Batch,
   BatchResult,
+  ClaimedTask,
   CodeKey,
   DefinitionRow,
   EngineRow,
@@ -19,20 +20,29 @@ import type {
   MessageRow,
   NewMessage,
   PauseRow,
+  QueueLimit,
+  QueueRow,
   RunFilter,
   RunImage,
   RunRow,
   SendResult,
   SizeRow,
   Store,
+  TaskBeat,
+  TaskClaim,
+  TaskEnd,
+  TaskKey,
+  TaskRow,
   WaitingRow,
 } from "../store.ts";
 import { randomStoreId } from "../store-id.ts";
+import { handsOut } from "../tasks.ts";
+import { isAdvancing } from "./advancing.ts";
 import { codeMatch } from "./code-match.ts";
 import { commitBatch, leaseLost } from "./commit.ts";
 import { deliver } from "./delivery.ts";
 import { attemptsOf, compare, loaded, matches, messagesOf, sizesOf, waitingByCode } from "./queries.ts";
-import { isAdvancing, type MemoryRun, Tables } from "./tables.ts";
+import { type MemoryRun, Tables } from "./tables.ts";
 
 /** Creates an empty store that lives as long as this object. `id` fixes its identity, for tests. */
 export function createMemoryStore(options: { readonly id?: string } = {}): Store {
@@ -50,8 +60,16 @@ class MemoryStore implements Store {
     this.id = id;
   }
 
-  async register({ label, at }: { readonly label: string; readonly at: number }): Promise<Lease> {
-    return { engine: this.#tables.addEngine(label, at).engine };
+  async register({
+    label,
+    at,
+    serves,
+  }: {
+    readonly label: string;
+    readonly at: number;
+    readonly serves?: readonly string[];
+  }): Promise<Lease> {
+    return { engine: this.#tables.addEngine(label, at, serves ?? null).engine };
   }
 
   async renew({ engine }: Lease): Promise<boolean> {
@@ -65,7 +83,8 @@ class MemoryStore implements Store {
   }
 
   async release({ engine }: Lease, at: number): Promise<void> {
-    if (this.#tables.removeEngine(engine, at, false) > 0) this.#changed();
+    this.#tables.removeEngine(engine, at, false);
+    this.#changed();
   }
 
   async sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
@@ -74,10 +93,9 @@ class MemoryStore implements Store {
       sign: `${batch}/${renewals}`,
     }));
     let freed = 0;
-    for (const engine of this.#still.observe(signs, params)) {
-      freed += this.#tables.removeEngine(engine, params.at, true);
-    }
-    if (freed > 0) this.#changed();
+    const dead = this.#still.observe(signs, params);
+    for (const engine of dead) freed += this.#tables.removeEngine(engine, params.at, true);
+    if (dead.length > 0) this.#changed();
     return freed;
   }
 
@@ -159,6 +177,18 @@ class MemoryStore implements Store {
     return true;
   }
 
+  async purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]> {
+    const gone: number[] = [];
+    for (const { run: number, length } of runs) {
+      const run = this.#tables.runs.get(number);
+      if (run === undefined || run.row.owner !== null || run.row.closedAt === null || run.row.length !== length)
+        continue;
+      this.#tables.remove(run);
+      gone.push(number);
+    }
+    return gone.sort((a, b) => a - b);
+  }
+
   async find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
     const run = "run" in by ? this.#tables.runs.get(by.run) : this.#tables.current(by.workflowId);
     return run === undefined ? undefined : { ...run.row };
@@ -166,7 +196,7 @@ class MemoryStore implements Store {
 
   async list(filter: RunFilter): Promise<RunRow[]> {
     const rows = Array.from(this.#tables.runs.values(), (run) => run.row).filter((row) => matches(row, filter));
-    rows.sort((a, b) => b.run - a.run);
+    rows.sort(filter.after === undefined ? (a, b) => b.run - a.run : (a, b) => a.run - b.run);
     return rows.slice(0, filter.limit).map((row) => ({ ...row }));
   }
 
@@ -184,17 +214,65 @@ class MemoryStore implements Store {
   }
 
   async engines(): Promise<EngineRow[]> {
-    return Array.from(this.#tables.engines.values(), ({ engine, registeredAt, label }) => ({
+    return Array.from(this.#tables.engines.values(), ({ engine, registeredAt, label, serves }) => ({
       engine,
       registeredAt,
       label,
       runs: this.#tables.ownedBy(engine).size,
+      serves,
     }));
   }
 
   async answer(run: number, number: number): Promise<AnswerRow | undefined> {
     const found = this.#tables.runs.get(run);
     return found === undefined ? undefined : this.#tables.chains.answerTo(found.row.chain, number);
+  }
+
+  async answersOf(runs: readonly number[]): Promise<ReadonlyMap<number, readonly AnswerRow[]>> {
+    const found = new Map<number, readonly AnswerRow[]>();
+    for (const run of runs) {
+      const answers = this.#tables.chains.answersOf(this.#tables.runs.get(run)?.row.chain ?? 0);
+      if (answers.length > 0) found.set(run, answers);
+    }
+    return found;
+  }
+
+  async claimTasks({ engine }: Lease, claiming: TaskClaim): Promise<ClaimedTask[]> {
+    if (!this.#tables.engines.has(engine)) throw leaseLost(engine);
+    return this.#tables.tasks.claim(engine, claiming);
+  }
+
+  async beatTasks({ engine }: Lease, beats: readonly TaskBeat[], at: number): Promise<TaskKey[]> {
+    return this.#tables.tasks.beat(engine, beats, at);
+  }
+
+  async settleTasks({ engine }: Lease, ends: readonly TaskEnd[]): Promise<boolean[]> {
+    if (!this.#tables.engines.has(engine)) throw leaseLost(engine);
+    const settled = this.#tables.tasks.settle(engine, ends);
+    this.#changed();
+    return settled;
+  }
+
+  async returnTasks({ engine }: Lease, tasks: readonly TaskKey[]): Promise<void> {
+    this.#tables.tasks.giveBack(engine, tasks);
+    this.#changed();
+  }
+
+  async tasksOf(run: number): Promise<TaskRow[]> {
+    return this.#tables.tasks.ofRun(run);
+  }
+
+  async queues(): Promise<QueueRow[]> {
+    return this.#tables.tasks.queues();
+  }
+
+  async queueLimits(): Promise<QueueLimit[]> {
+    return this.#tables.tasks.limits();
+  }
+
+  async limitQueue(queue: string, everywhere: number | null): Promise<void> {
+    this.#tables.tasks.limit(queue, everywhere);
+    this.#changed();
   }
 
   async waiting(at: number): Promise<WaitingRow[]> {
@@ -223,6 +301,25 @@ class MemoryStore implements Store {
     const was = this.#tables.pauses.delete(`${scope}/${name}`);
     if (was) this.#changed();
     return was;
+  }
+
+  async takeTurn({
+    job,
+    holder,
+    ttlMs,
+    at,
+  }: {
+    readonly job: string;
+    readonly holder: string;
+    readonly ttlMs: number;
+    readonly at: number;
+  }): Promise<boolean> {
+    const { turns } = this.#tables;
+    const taken = turns.get(job);
+    if (taken !== undefined && taken.holder !== holder && taken.until > at) return false;
+    if (ttlMs === 0) turns.delete(job);
+    else turns.set(job, { holder, until: at + ttlMs });
+    return true;
   }
 
   async putDefinition(definition: DefinitionRow): Promise<void> {
@@ -272,6 +369,9 @@ function withFew(due: MemoryRun[], suspects: { from: number; limit: number } | u
 }
 
 function leavesWorkToOthers(batch: Batch): boolean {
-  const parks = batch.transitions.some(({ image, also }) => image?.owned === false || also?.sends !== undefined);
-  return parks || batch.starts.some((start) => !start.owned);
+  const leaves = batch.transitions.some(
+    ({ image, also, attempts }) =>
+      image?.owned === false || also?.sends !== undefined || (attempts.length > 0 && handsOut(attempts)),
+  );
+  return leaves || batch.starts.some((start) => !start.owned);
 }

@@ -41,6 +41,7 @@ export function matches(row: RunRow, filter: RunFilter): boolean {
   if (filter.closedBefore !== undefined && !(row.closedAt !== null && row.closedAt < filter.closedBefore)) return false;
   if (filter.parent !== undefined && row.parent?.run !== filter.parent) return false;
   if (filter.tags !== undefined && !hasTags(row, filter.tags)) return false;
+  if (filter.after !== undefined && row.run <= filter.after) return false;
   return filter.before === undefined || row.run < filter.before;
 }
 

@@ -16,8 +16,10 @@ import type {
   RunRow,
   StartResult,
 } from "../store.ts";
+import { isAdvancing } from "./advancing.ts";
 import { Chains } from "./chains.ts";
 import { newRun, successorOf } from "./new-run.ts";
+import { MemoryTasks } from "./tasks.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -35,6 +37,7 @@ export interface MemoryEngine {
   readonly engine: number;
   readonly label: string;
   readonly registeredAt: number;
+  readonly serves: readonly string[] | null;
   batch: number;
   renewals: number;
 }
@@ -50,7 +53,9 @@ export class Tables {
   readonly engines: Map<number, MemoryEngine> = new Map();
   readonly definitions: Map<string, DefinitionRow> = new Map();
   readonly pauses: Map<string, PauseRow> = new Map();
+  readonly turns: Map<string, { readonly holder: string; readonly until: number }> = new Map();
   readonly chains: Chains = new Chains();
+  readonly tasks: MemoryTasks = new MemoryTasks(this);
   readonly #current = new Map<string, MemoryRun>();
   readonly #owned = new Map<number, Set<MemoryRun>>();
   readonly #waiting = new Set<MemoryRun>();
@@ -58,8 +63,8 @@ export class Tables {
   #nextRun = 1;
   #nextEngine = 1;
 
-  addEngine(label: string, registeredAt: number): MemoryEngine {
-    const engine = { engine: this.#nextEngine++, label, registeredAt, batch: 0, renewals: 0 };
+  addEngine(label: string, registeredAt: number, serves: readonly string[] | null): MemoryEngine {
+    const engine = { engine: this.#nextEngine++, label, registeredAt, serves, batch: 0, renewals: 0 };
     this.engines.set(engine.engine, engine);
     return engine;
   }
@@ -121,19 +126,21 @@ export class Tables {
     const { row } = run;
     this.#unindex(run);
     this.runs.delete(row.run);
+    this.tasks.removeRun(row.run);
     if (this.#current.get(row.workflowId) === run) this.#current.delete(row.workflowId);
     this.#forgetChild(run);
     const others = [...this.runs.values()].some((other) => other.row.chain === row.chain);
     if (!others) this.chains.forget(row.chain);
   }
 
-  /** Removes an engine and frees its runs to be claimed at `at`. Returns how many there were. */
+  /** Removes an engine, frees its runs to be claimed at `at` and gives up its tasks. Returns how many runs there were. */
   removeEngine(engine: number, at: number, crashed: boolean): number {
     this.engines.delete(engine);
     const runs = [...this.ownedBy(engine)];
     for (const run of runs) {
       this.update(run, { owner: null, wakeAt: at, crashes: run.row.crashes + (crashed ? 1 : 0) });
     }
+    this.tasks.leave(engine, at, crashed);
     return runs.length;
   }
 
@@ -185,11 +192,6 @@ export class Tables {
     owned.delete(run);
     if (owned.size === 0) this.#owned.delete(owner);
   }
-}
-
-/** Whether a run goes on by itself when it is due. */
-export function isAdvancing(row: RunRow): boolean {
-  return row.closedAt === null && (row.status === "pending" || row.status === "running");
 }
 
 function commandOf({ command, generation }: ParentLink): string {

@@ -3,7 +3,9 @@
  * rows of the runs themselves, then messages between them. So a batch is one part, unless a transition in it depends on an earlier
  * one: it is of the same run, or it writes the row of a run that the earlier one sends to.
  */
+import { externalOf } from "../rows.ts";
 import type { AttemptRow, Batch, NewRun, Transition } from "../store.ts";
+import { handsOut } from "../tasks.ts";
 import { bools, int4s, int8s, jsonText, texts } from "./values.ts";
 
 /** What the sender knows of the histories of an engine's runs: their lengths. */
@@ -79,9 +81,11 @@ class PartWriter {
     for (const command of settled) this.#settled.push([run, command]);
     if (attempts.length > 0) this.#attempts.push(...lastOfEach(attempts).map((row) => attemptColumns(run, row)));
     if (image !== null) this.#images.push(transition);
-    if (also === undefined) return;
-    this.#also.push({ of: run, ...also });
-    for (const message of also.sends ?? []) this.#targets.add(message.run);
+    const tasks = attempts.length > 0 && handsOut(attempts) ? attempts.flatMap(writtenTask) : undefined;
+    if (also === undefined && tasks === undefined) return;
+    const { outcomes: taken, ...others } = also ?? {};
+    this.#also.push({ of: run, ...others, taken, tasks });
+    for (const message of also?.sends ?? []) this.#targets.add(message.run);
   }
 
   columns(): unknown[] {
@@ -142,10 +146,15 @@ function lastOfEach(attempts: readonly AttemptRow[]): readonly AttemptRow[] {
   return attempts.length === 1 ? attempts : [...new Map(attempts.map((row) => [row.command, row])).values()];
 }
 
+/** A task with what its attempt row says. */
+function writtenTask({ command, attempt, task }: AttemptRow): object[] {
+  return task === undefined || task === true ? [] : [{ ...task, command, attempt }];
+}
+
 function attemptColumns(run: number, row: AttemptRow): object {
-  const { command, kind, name, attempt, startedAt, firstAt, nextAt, error, details, external } = row;
+  const { command, kind, name, attempt, startedAt, firstAt, nextAt, error, details } = row;
   const times = { started_at: startedAt, first_at: firstAt, next_at: nextAt };
-  return { run, command, kind, name, attempt, ...times, error, details, external: external === true ? 1 : null };
+  return { run, command, kind, name, attempt, ...times, error, details, external: externalOf(row) };
 }
 
 const START_ARGUMENTS = 19;

@@ -14,7 +14,7 @@ import {
   readOutcome,
   readRun,
   readWaiting,
-} from "../sqlite/rows.ts";
+} from "../rows.ts";
 import type { CodeKey, Lease, LoadedRun, MessageRow, RunRow, WaitingRow } from "../store.ts";
 import type { Database } from "./database.ts";
 import { leaseLost } from "./lane.ts";
@@ -30,6 +30,9 @@ export interface Wanted {
 }
 
 const ANY_CRASHES = 2 ** 31 - 1;
+
+/** Largest integer of a column or parameter of four bytes. */
+const MAX_INTEGER = 2 ** 31 - 1;
 
 export class Claims {
   readonly #database: Database;
@@ -82,7 +85,7 @@ export class Claims {
   /** One statement, so that everything is of one moment. */
   async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
     const found = new Map<number, LoadedRun>();
-    for (const row of await this.#database.read(this.#sql.load, [runs, maxEvents])) {
+    for (const row of await this.#database.read(this.#sql.load, [runs, Math.min(maxEvents, MAX_INTEGER)])) {
       const loaded = loadedRun(row);
       found.set(loaded.row.run, loaded);
     }
@@ -163,17 +166,18 @@ function statements(schema: string) {
     inbox: `select ${columnsOf("m", MESSAGE_COLUMNS)} from ${schema}.workflow_runs r join ${schema}.messages m using (run)
       where coalesce(r.owner, 0) = $1 and r.closed_at is null order by m.run, m.number`,
     load: `select ${RUN_COLUMNS}, (select body from ${schema}.secrets s where s.run = r.run),
-      ${list(EVENT_COLUMNS, "events e where e.run = r.run and e.seq <= $2", "seq")},
+      ${list(EVENT_COLUMNS, "events e where e.run = r.run and e.seq <= $2::bigint", "seq")},
       ${list(ATTEMPT_COLUMNS, "attempts a where a.run = r.run", "command")},
       ${list(MESSAGE_COLUMNS, "messages m where m.run = r.run", "number")},
       ${list(
         "c.run, c.workflow_id, c.parent_command, c.parent_generation, c.on_parent_close",
-        "workflow_runs c where c.parent = r.run and c.superseded = 0 and c.closed_at is null",
+        // Written so that only the index by parent fits: those of open and of current runs hold all of them.
+        "workflow_runs c where c.parent = r.run and c.superseded + 0 = 0 and coalesce(c.closed_at, 0) = 0",
         "c.parent_command, c.parent_generation",
       )},
       (select json_agg(a.number order by a.number)::text from ${schema}.answers a
         where a.chain = coalesce(r.chain, r.run) and a.status = 'accepted'),
-      ${list(OUTCOME_COLUMNS, "tx_outcomes t where t.run = r.run", "command, generation")}
+      ${list(OUTCOME_COLUMNS, "tx_outcomes t where t.run = r.run and t.data <> ''", "command, generation")}
       from ${schema}.workflow_runs r where run = any ($1::bigint[])`,
   } as const;
 }

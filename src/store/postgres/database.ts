@@ -6,6 +6,7 @@ import { Client, type ClientConfig, Pool, type PoolClient } from "pg";
 import { isPerdureError } from "../../core/errors.ts";
 import { endsConnection, kindOf, storeError } from "./failures.ts";
 import { Gate } from "./gate.ts";
+import { Places } from "./places.ts";
 import { type Columns, Session, storeClosed } from "./session.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { STORE_TYPES } from "./values.ts";
@@ -25,11 +26,17 @@ const QUESTION_MS = 60_000;
  */
 const SESSION_SETTINGS = `-c synchronous_commit=on -c lock_timeout=${LOCK_TIMEOUT_MS} -c plan_cache_mode=force_custom_plan`;
 
+/** A pool and the line before it. */
+interface LinedUp {
+  readonly pool: Pool;
+  readonly places: Places;
+}
+
 export class Database {
   readonly settings: PostgresSettings;
   readonly gate: Gate = new Gate();
-  readonly #pool: Pool;
-  readonly #transactions: Pool;
+  readonly #pool: LinedUp;
+  readonly #transactions: LinedUp;
   readonly #names = new Map<string, string>();
   #closed = false;
 
@@ -104,8 +111,8 @@ export class Database {
 
   /** Lends a connection for a transaction of the user's. `keep` says whether it can be used again. */
   async lend(): Promise<{ readonly client: PoolClient; giveBack(keep: boolean): void }> {
-    const client = await this.#checkedOut(this.#transactions);
-    return { client, giveBack: (keep) => client.release(!keep) };
+    const { client, release } = await this.#checkedOut(this.#transactions);
+    return { client, giveBack: (keep) => release(!keep) };
   }
 
   /** An error as callers get it. */
@@ -116,7 +123,7 @@ export class Database {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([this.#pool.end(), this.#transactions.end()]);
+    await Promise.all([this.#pool.pool.end(), this.#transactions.pool.end()]);
   }
 
   async #ask(
@@ -140,8 +147,8 @@ export class Database {
     }
   }
 
-  async #withClient<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#checkedOut(pool);
+  async #withClient<T>(lined: LinedUp, work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const { client, release } = await this.#checkedOut(lined);
     let lost = false;
     try {
       return await work(client);
@@ -149,33 +156,44 @@ export class Database {
       lost = endsConnection(error);
       throw error;
     } finally {
-      client.release(lost);
+      release(lost);
     }
   }
 
-  async #checkedOut(pool: Pool): Promise<PoolClient> {
-    if (this.#closed) throw storeClosed();
-    const idle = pool.idleCount > 0;
-    if (!idle) this.gate.pass();
+  async #checkedOut({ pool, places }: LinedUp): Promise<{ client: PoolClient; release(lost: boolean): void }> {
+    await places.take();
     try {
-      const client = await pool.connect();
-      if (!idle) this.gate.opened();
-      return client;
+      const client = await this.#connected(pool);
+      const release = (lost: boolean): void => {
+        client.release(lost);
+        places.giveBack();
+      };
+      return { client, release };
     } catch (error) {
-      if (pool.totalCount < this.#size(pool)) this.gate.failed(error);
+      places.giveBack();
       throw error;
     }
   }
 
-  #size(pool: Pool): number {
-    return pool === this.#pool ? this.settings.pool : this.settings.transactions;
+  async #connected(pool: Pool): Promise<PoolClient> {
+    if (this.#closed) throw storeClosed();
+    if (pool.idleCount > 0) return pool.connect();
+    this.gate.pass();
+    try {
+      const client = await pool.connect();
+      this.gate.opened();
+      return client;
+    } catch (error) {
+      this.gate.failed(error);
+      throw error;
+    }
   }
 
-  #newPool(max: number): Pool {
+  #newPool(max: number): LinedUp {
     const pool = new Pool({ ...this.#config(), max, idleTimeoutMillis: IDLE_MS, query_timeout: QUESTION_MS });
     pool.on("error", () => undefined);
     pool.on("connect", (client) => void client.on("error", () => undefined));
-    return pool;
+    return { pool, places: new Places(max) };
   }
 
   #config(): ClientConfig {

@@ -30,7 +30,9 @@ export function kindOf(error: unknown): Kind {
 export function endsConnection(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined) return !(error instanceof RangeError || error instanceof TypeError || isPerdureError(error));
-  return state.startsWith("57P") || state.startsWith("08") || state === "25P03" || state === "25P04";
+  // A standby may have been the primary when the connection was made, or the address led there for a moment.
+  const standby = state === "25006";
+  return standby || state.startsWith("57P") || state.startsWith("08") || state === "25P03" || state === "25P04";
 }
 
 /** An error as callers of a store get it. */
@@ -45,11 +47,17 @@ export function storeError(error: unknown, shown: string): PerdureError {
       cause: error,
     });
   }
-  const hint = HINTS[state ?? ""] ?? "";
+  const hint = HINTS[state ?? codeOf(error)] ?? HINTS[message] ?? "";
   return new PerdureError("UNAVAILABLE", `the PostgreSQL store ${shown} cannot be used: ${message}${hint}`, {
     details,
     cause: error,
   });
+}
+
+/** What the system or TLS calls it. */
+function codeOf(error: unknown): string {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === "string" ? code : "";
 }
 
 /** Node tells about several addresses of a host in an error without a message. */
@@ -58,13 +66,36 @@ function messagesOf(error: Error): string {
   return [...new Set((errors ?? []).map(({ message }) => message))].join("; ") || error.name;
 }
 
+const POOLER = "; behind PgBouncer add prepare=false to the address, see the page on PostgreSQL";
+const AUTHORITY =
+  "; nobody known here vouches for the server: name the certificate of its authority with sslrootcert=FILE in the address";
+
+/** What to do, by SQLSTATE, by the code of the system or of TLS, or by the words of the driver. */
 const HINTS: Readonly<Record<string, string>> = {
-  "08P01": "; behind PgBouncer in transaction mode add prepare=false&listen=false to the address",
+  "08P01": POOLER,
+  26000: POOLER,
+  "42P05": POOLER,
   "3D000": "; create the database first: perdure makes a schema in it, not the database",
+  28000:
+    "; pg_hba.conf of the server lets this user in from here under other conditions, such as TLS (sslmode=require in the address), or not at all",
   "28P01": "; look at the user and the password in the address",
-  "42501": "; the role lacks a right, see the page on PostgreSQL for the rights it needs",
+  42501: "; the role lacks a right, see the page on PostgreSQL for the rights it needs",
   "42P01": "; if the store is new, run: perdure migrate",
-  "42883": "; if the store is new, run: perdure migrate",
-  "53300": "; lower the number of engines or the pool, or raise max_connections",
-  "25006": "; the address leads to a standby, engines need the primary",
+  42883: "; if the store is new, run: perdure migrate",
+  53300: "; lower the number of engines or the pool, or raise max_connections",
+  25006: "; the address leads to a standby, engines need the primary",
+  ECONNREFUSED: "; nothing listens there: is the server running, and are host and port of the address right?",
+  ENOTFOUND: "; look at the host in the address",
+  ENOENT: "; sslrootcert, sslcert and sslkey in the address must name files that can be read here",
+  DEPTH_ZERO_SELF_SIGNED_CERT: AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "; the certificate is for another name: write that one in the address, or check only the authority with sslmode=verify-ca",
+  "The server does not support SSL connections":
+    "; turn on ssl in the server, or leave out sslmode if the way to it is safe",
+  "SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string":
+    "; the server wants a password: put it in the address, or in PGPASSWORD",
+  "timeout expired": "; there was no answer in time: look for a firewall in between, or an overloaded server",
 };

@@ -6,7 +6,7 @@
  * does. What is not remembered is looked up in the commit, together with the run's owner. After an error nothing is remembered.
  */
 import { PerdureError } from "../../core/errors.ts";
-import { readRun } from "../sqlite/rows.ts";
+import { readRun } from "../rows.ts";
 import type { Batch, BatchResult, Refusal, StartResult, Transition } from "../store.ts";
 import { type Lengths, type Part, partFrom } from "./batch-part.ts";
 import { BOUNDED, type Database } from "./database.ts";

@@ -3,7 +3,7 @@
  * database's clock: a lease says until when it holds, and renewals and commits move that on.
  */
 
-import { readEngine } from "../sqlite/rows.ts";
+import { readEngine } from "../rows.ts";
 import type { EngineRow, Lease } from "../store.ts";
 import type { Database } from "./database.ts";
 import type { Columns, Session } from "./session.ts";
@@ -25,8 +25,20 @@ export class Leases {
     this.#sql = statements(database.settings.schema);
   }
 
-  async register(label: string, at: number, ttlMs: number = DEFAULT_TTL_MS): Promise<Lease> {
-    const [row] = await this.#database.write(this.#sql.register, [label, at, Math.ceil(ttlMs)]);
+  /** The time by the clock that leases go by. */
+  async time(): Promise<number> {
+    const [row] = await this.#database.read("select (extract(epoch from clock_timestamp()) * 1000)::float8");
+    return row![0] as number;
+  }
+
+  async register(
+    label: string,
+    at: number,
+    ttlMs: number = DEFAULT_TTL_MS,
+    serves?: readonly string[],
+  ): Promise<Lease> {
+    const queues = serves === undefined ? null : JSON.stringify(serves);
+    const [row] = await this.#database.write(this.#sql.register, [label, at, Math.ceil(ttlMs), queues]);
     return { engine: row![0] as number };
   }
 
@@ -55,6 +67,7 @@ export class Leases {
     await this.#database.transaction(async (run) => {
       await run(this.#sql.remove, [engine]);
       await run(this.#sql.free, [[engine], at, 0]);
+      await run(this.#sql.freeTasks, [engine]);
     });
   }
 
@@ -94,8 +107,8 @@ function statements(schema: string) {
     )
     select owner from owners where owner is not null and owner not in (select engine from ${schema}.engines)`;
   return {
-    register: `insert into ${schema}.engines (label, registered_at, ttl_ms, expires)
-      values ($1, $2, $3::integer, clock_timestamp() + $3::integer * interval '1 millisecond') returning engine`,
+    register: `insert into ${schema}.engines (label, registered_at, ttl_ms, expires, serves)
+      values ($1, $2, $3::integer, clock_timestamp() + $3::integer * interval '1 millisecond', $4) returning engine`,
     renew: `update ${schema}.engines set expires = clock_timestamp() + ttl_ms * interval '1 millisecond'
       where engine = $1 returning engine`,
     lastBatch: `select batch from ${schema}.engines where engine = $1 for update`,
@@ -111,8 +124,9 @@ function statements(schema: string) {
       )
       update ${schema}.workflow_runs r set owner = null, wake_at = $2, crashes = crashes + $3::integer
       from freed where r.run = freed.run returning r.run`,
+    freeTasks: `update ${schema}.tasks set owner = null, started_at = null, beat_at = null where owner = $1`,
     engines: `select engine, registered_at, label,
-      (select count(*) from ${schema}.workflow_runs r where coalesce(r.owner, 0) = e.engine and r.closed_at is null) as runs
+      (select count(*) from ${schema}.workflow_runs r where coalesce(r.owner, 0) = e.engine and r.closed_at is null) as runs, serves
       from ${schema}.engines e order by engine`,
   } as const;
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import { PerdureError } from "../../core/errors.ts";
-import type { MigrationState } from "../sqlite/migrate.ts";
+import type { MigrationState } from "../migration-state.ts";
 import { randomStoreId } from "../store-id.ts";
 import { sqlState } from "./failures.ts";
 import { MIGRATIONS, type Migration } from "./migrations/index.ts";

@@ -1,4 +1,4 @@
-import type { MigrationState } from "../sqlite/migrate.ts";
+import type { MigrationState } from "../migration-state.ts";
 import { Database } from "./database.ts";
 import { migrationState } from "./migrate.ts";
 import { postgresSettings } from "./settings.ts";

@@ -19,7 +19,8 @@ export class Notices {
   readonly #database: Database;
   readonly #channel: string;
   readonly #self = randomBytes(6).toString("hex");
-  readonly #listeners = new Set<() => void>();
+  /** Listeners, and the payload each is for; undefined: whatever others tell. */
+  readonly #listeners = new Map<() => void, string | undefined>();
   readonly #telling: Session;
   #client: Client | undefined;
   #connecting = false;
@@ -50,9 +51,10 @@ export class Notices {
     }, waitMs);
   }
 
-  watch(listener: () => void): () => void {
+  /** Calls back for what others {@link tell}, or for notifications with just this payload. */
+  watch(listener: () => void, payload?: string): () => void {
     const own = (): void => listener();
-    this.#listeners.add(own);
+    this.#listeners.set(own, payload);
     void this.#listen();
     return () => {
       if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#stopListening();
@@ -83,7 +85,7 @@ export class Notices {
       const client = await this.#database.connect();
       this.#client = client;
       client.on("notification", ({ payload }) => {
-        if (payload !== this.#self) this.#hint();
+        if (payload !== this.#self) this.#hint(payload);
       });
       client.once("end", () => this.#lost(client));
       client.on("error", () => this.#lost(client));
@@ -118,7 +120,10 @@ export class Notices {
     client?.end().catch(() => undefined);
   }
 
-  #hint(): void {
-    for (const listener of [...this.#listeners]) listener();
+  /** Without a payload anything may have happened. */
+  #hint(payload?: string): void {
+    const special = payload !== undefined && [...this.#listeners.values()].includes(payload);
+    for (const [listener, wanted] of [...this.#listeners])
+      if (payload === undefined || wanted === (special ? payload : undefined)) listener();
   }
 }

@@ -15,6 +15,7 @@ export async function prepareDatabase(database: Database): Promise<string> {
     const client = await database.connect();
     try {
       await checkServer(client);
+      if (database.settings.prepare) await checkSession(client, database.settings.serverOptions);
       await migrate(client, schema);
       const { rows } = await client.query<{ value: string }>(`select value from ${schema}.meta where key = 'id'`);
       return rows[0]!.value;
@@ -49,4 +50,15 @@ async function checkServer(client: Client): Promise<void> {
       `the server would answer commits before they are on disk (synchronous_commit is ${durability}). Set it for the role: alter role … set synchronous_commit = on`,
     );
   }
+}
+
+/** Settings and prepared statements stay with a session; where they do not, that must not be found out under load. */
+async function checkSession(client: Client, serverOptions: string): Promise<void> {
+  if (serverOptions.includes("plan_cache_mode")) return;
+  const { rows } = await client.query<{ mode: string }>("select current_setting('plan_cache_mode') as mode");
+  if (rows[0]!.mode === "force_custom_plan") return;
+  throw new PerdureError(
+    "UNAVAILABLE",
+    "something between here and the server keeps back the settings of sessions, as PgBouncer does with ignore_startup_parameters. Behind PgBouncer add prepare=false to the address, and give the role the settings, see the page on PostgreSQL",
+  );
 }

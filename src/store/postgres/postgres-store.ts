@@ -8,6 +8,7 @@ import type {
   AttemptRow,
   Batch,
   BatchResult,
+  ClaimedTask,
   CodeKey,
   DefinitionRow,
   EngineRow,
@@ -18,14 +19,23 @@ import type {
   NewMessage,
   OutcomeRow,
   PauseRow,
+  QueueLimit,
+  QueueRow,
   RunFilter,
   RunImage,
   RunRow,
   SendResult,
   SizeRow,
   Store,
+  TaskBeat,
+  TaskClaim,
+  TaskEnd,
+  TaskKey,
+  TaskRow,
   WaitingRow,
 } from "../store.ts";
+import { handsOut } from "../tasks.ts";
+import { PostgresAdmissions } from "./admissions.ts";
 import { Claims, type Wanted } from "./claims.ts";
 import { Database } from "./database.ts";
 import { Inboxes } from "./inboxes.ts";
@@ -35,6 +45,7 @@ import { Notices } from "./notices.ts";
 import { prepareDatabase } from "./opening.ts";
 import { Records } from "./records.ts";
 import { type PostgresOptions, postgresSettings } from "./settings.ts";
+import { Tasks } from "./tasks.ts";
 import { transact } from "./transact.ts";
 
 /** A {@link Store} in a schema of a PostgreSQL database. */
@@ -71,8 +82,10 @@ class PooledStore implements PostgresStore {
   readonly #leases: Leases;
   readonly #claims: Claims;
   readonly #records: Records;
+  readonly #tasks: Tasks;
   readonly #inboxes: Inboxes;
   readonly #notices: Notices;
+  readonly admissions: PostgresAdmissions;
 
   constructor(database: Database, id: string) {
     this.id = id;
@@ -82,12 +95,28 @@ class PooledStore implements PostgresStore {
     this.#leases = new Leases(database);
     this.#claims = new Claims(database);
     this.#records = new Records(database);
+    this.#tasks = new Tasks(database);
     this.#notices = new Notices(database, `perdure_${id}`);
+    this.admissions = new PostgresAdmissions(database, id, this.#notices);
     this.#inboxes = new Inboxes(database, () => this.#notices.tell());
   }
 
-  register({ label, at, ttlMs }: { label: string; at: number; ttlMs?: number }): Promise<Lease> {
-    return this.#leases.register(label, at, ttlMs);
+  time(): Promise<number> {
+    return this.#leases.time();
+  }
+
+  register({
+    label,
+    at,
+    ttlMs,
+    serves,
+  }: {
+    label: string;
+    at: number;
+    ttlMs?: number;
+    serves?: readonly string[];
+  }): Promise<Lease> {
+    return this.#leases.register(label, at, ttlMs, serves);
   }
 
   async renew(lease: Lease): Promise<boolean> {
@@ -116,7 +145,8 @@ class PooledStore implements PostgresStore {
     readonly at: number;
   }): Promise<number> {
     const freed = await this.#leases.sweep(ttlMs, at);
-    if (freed > 0) this.#notices.tell();
+    const lost = await this.#tasks.lose(at);
+    if (freed + lost > 0) this.#notices.tell();
     return freed;
   }
 
@@ -166,6 +196,10 @@ class PooledStore implements PostgresStore {
     return this.#records.remove(run);
   }
 
+  purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]> {
+    return this.#records.purge(runs);
+  }
+
   find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
     return this.#records.find(by);
   }
@@ -194,6 +228,50 @@ class PooledStore implements PostgresStore {
     return this.#records.answer(run, number);
   }
 
+  answersOf(runs: readonly number[]): Promise<ReadonlyMap<number, readonly AnswerRow[]>> {
+    return this.#records.answersOf(runs);
+  }
+
+  takeTurn(turn: { job: string; holder: string; ttlMs: number; at: number }): Promise<boolean> {
+    return this.#records.takeTurn(turn);
+  }
+
+  claimTasks(lease: Lease, claim: TaskClaim): Promise<ClaimedTask[]> {
+    return this.#tasks.claim(lease, claim);
+  }
+
+  beatTasks(lease: Lease, beats: readonly TaskBeat[], at: number): Promise<TaskKey[]> {
+    return this.#tasks.beat(lease, beats, at);
+  }
+
+  async settleTasks(lease: Lease, ends: readonly TaskEnd[]): Promise<boolean[]> {
+    const settled = await this.#tasks.settle(lease, ends);
+    this.#notices.tell();
+    return settled;
+  }
+
+  async returnTasks(lease: Lease, tasks: readonly TaskKey[]): Promise<void> {
+    await this.#tasks.giveBack(lease, tasks);
+    this.#notices.tell();
+  }
+
+  tasksOf(run: number): Promise<TaskRow[]> {
+    return this.#tasks.ofRun(run);
+  }
+
+  queues(): Promise<QueueRow[]> {
+    return this.#tasks.queues();
+  }
+
+  queueLimits(): Promise<QueueLimit[]> {
+    return this.#tasks.limits();
+  }
+
+  async limitQueue(queue: string, everywhere: number | null): Promise<void> {
+    await this.#tasks.setLimit(queue, everywhere);
+    this.#notices.tell();
+  }
+
   waiting(at: number): Promise<WaitingRow[]> {
     return this.#claims.waiting(at);
   }
@@ -202,8 +280,8 @@ class PooledStore implements PostgresStore {
     return this.#records.sizes();
   }
 
-  forgetAnswers(at: number): Promise<number> {
-    return this.#records.forgetAnswers(at);
+  async forgetAnswers(at: number): Promise<number> {
+    return (await this.#records.forgetAnswers(at)) + (await this.admissions.forget(at));
   }
 
   pauses(): Promise<PauseRow[]> {
@@ -259,6 +337,9 @@ class PooledStore implements PostgresStore {
 
 /** Whether a batch changed something that another process may be waiting for. */
 function concernsOthers({ starts, transitions }: Batch): boolean {
-  for (const { image, also } of transitions) if ((image !== null && !image.owned) || also !== undefined) return true;
+  for (const { image, also, attempts } of transitions) {
+    if ((image !== null && !image.owned) || also !== undefined) return true;
+    if (attempts.length > 0 && handsOut(attempts)) return true;
+  }
   return starts.some(({ owned }) => !owned);
 }

@@ -14,7 +14,7 @@ import {
   readPause,
   readRun,
   readSize,
-} from "../sqlite/rows.ts";
+} from "../rows.ts";
 import type {
   AnswerRow,
   AttemptRow,
@@ -61,6 +61,14 @@ export class Records {
     });
   }
 
+  async purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]> {
+    const [row] = await this.#database.write(this.#sql.purge, [
+      runs.map(({ run }) => run),
+      runs.map(({ length }) => length),
+    ]);
+    return (JSON.parse(row![0] as string) as number[]).sort((a, b) => a - b);
+  }
+
   async find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
     const [row] =
       "run" in by
@@ -82,6 +90,7 @@ export class Records {
     where(filter.closedBefore, (before) => `closed_at < ${before}`);
     where(filter.parent, (parent) => `parent = ${parent}`);
     where(filter.before, (before) => `run < ${before}`);
+    where(filter.after, (after) => `run > ${after}`);
     for (const [key, value] of Object.entries(filter.tags ?? {})) {
       where(key, (name) => {
         const text = `$${values.push(value)}`;
@@ -90,7 +99,7 @@ export class Records {
       });
     }
     const sql = `select ${RUN_COLUMNS} from ${this.#schema}.workflow_runs
-      where ${conditions.join(" and ")} order by run desc limit $${values.push(filter.limit)}`;
+      where ${conditions.join(" and ")} order by run ${filter.after === undefined ? "desc" : "asc"} limit $${values.push(filter.limit)}`;
     return (await this.#database.readOnce(sql, values)).map((row) => readRun(row, 0));
   }
 
@@ -110,6 +119,26 @@ export class Records {
   async answer(run: number, number: number): Promise<AnswerRow | undefined> {
     const [row] = await this.#database.read(this.#sql.answer, [run, number]);
     return row === undefined ? undefined : readAnswer(row, 0);
+  }
+
+  async answersOf(runs: readonly number[]): Promise<ReadonlyMap<number, readonly AnswerRow[]>> {
+    const found = new Map<number, AnswerRow[]>();
+    for (const row of await this.#database.read(this.#sql.answersOf, [runs])) {
+      const run = row[0] as number;
+      const answers = found.get(run) ?? [];
+      answers.push(readAnswer(row, 1));
+      found.set(run, answers);
+    }
+    return found;
+  }
+
+  async takeTurn(turn: { job: string; holder: string; ttlMs: number }): Promise<boolean> {
+    const { job, holder, ttlMs } = turn;
+    if (ttlMs === 0) {
+      await this.#database.write(this.#sql.endTurn, [`turn:${job}`, holder]);
+      return true;
+    }
+    return (await this.#database.write(this.#sql.takeTurn, [`turn:${job}`, holder, ttlMs])).length > 0;
   }
 
   async sizes(): Promise<SizeRow[]> {
@@ -150,6 +179,9 @@ function tagHash(key: string, value: string): string {
   return `hashtextextended(${key} || '=' || ${value}, 0)`;
 }
 
+/** The database's clock, the same for all engines. */
+const NOW = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
 function statements(schema: string) {
   const runs = `${schema}.workflow_runs`;
   const emptied = RUN_TABLES.map((table) => `d_${table} as (delete from ${schema}.${table} where run = $1)`);
@@ -158,6 +190,14 @@ function statements(schema: string) {
     amend: `update ${runs} set status = $3, wake_at = $4, closed_at = $5, crashes = $6, detail = $7
       where run = $1 and owner is null and superseded = 0 and status = any ($2::text[]) returning run`,
     remove: `delete from ${runs} where run = $1 and owner is null returning coalesce(chain, run), tags`,
+    purge: `select array_to_json(${schema}.purge($1, $2))::text`,
+    answersOf: `select r.run, a.number, a.status, a.data, a.at from ${runs} r join ${schema}.answers a on a.chain = coalesce(r.chain, r.run)
+      where r.run = any ($1::bigint[]) order by r.run, a.number`,
+    endTurn: `delete from ${schema}.meta where key = $1 and value::json ->> 'holder' = $2::text`,
+    takeTurn: `insert into ${schema}.meta (key, value) values ($1, json_build_object('holder', $2::text, 'until', ${NOW} + $3::bigint)::text)
+      on conflict (key) do update set value = excluded.value
+        where meta.value::json ->> 'holder' = $2::text or (meta.value::json ->> 'until')::bigint <= ${NOW}
+      returning 1`,
     removeTags: `delete from ${schema}.run_tags t using json_each_text($2::json) j
       where ${tagHash("t.key", "t.value")} = ${tagHash("j.key", "j.value")} and t.key = j.key and t.value = j.value and t.run = $1`,
     removeRows: `with ${emptied.join(", ")} select 1`,

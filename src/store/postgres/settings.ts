@@ -14,7 +14,7 @@ export interface PostgresOptions {
   readonly transactions?: number;
   /** Named statements and settings of sessions. Off behind PgBouncer in transaction mode. Default true. */
   readonly prepare?: boolean;
-  /** Hear about changes of others at once with LISTEN. Without it changes are found by looking. Default true. */
+  /** Hear about changes of others at once with LISTEN. Without it changes are found by looking. Default: as `prepare`. */
   readonly listen?: boolean;
   /** What the server shows for the connections. Default `perdure`. */
   readonly applicationName?: string;
@@ -42,14 +42,15 @@ export function postgresSettings(target: string | PostgresOptions): PostgresSett
   if (!NAME.test(schema) || schema.startsWith("pg_")) {
     throw invalid(`the schema "${schema}" must be small letters, digits and _, at most 50, and not begin with pg_`);
   }
+  const prepare = options.prepare ?? flag("prepare", given.prepare, true);
   return {
     url: url.href,
     shown: shownAddress(options.url),
     schema,
     pool: options.pool ?? count("pool", given.pool, 4),
     transactions: options.transactions ?? count("transactions", given.transactions, 4),
-    prepare: options.prepare ?? flag("prepare", given.prepare),
-    listen: options.listen ?? flag("listen", given.listen),
+    prepare,
+    listen: options.listen ?? flag("listen", given.listen, prepare),
     applicationName: options.applicationName ?? given.application_name ?? "perdure",
     serverOptions: given.options ?? "",
   };
@@ -75,8 +76,9 @@ function count(name: string, text: string | undefined, otherwise: number): numbe
   throw invalid(`"${name}=${text}" in the store address must be a whole number from 1 to 1000`);
 }
 
-function flag(name: string, text: string | undefined): boolean {
-  if (text === undefined || text === "true" || text === "1") return true;
+function flag(name: string, text: string | undefined, otherwise: boolean): boolean {
+  if (text === undefined) return otherwise;
+  if (text === "true" || text === "1") return true;
   if (text === "false" || text === "0") return false;
   throw invalid(`"${name}=${text}" in the store address must be true or false`);
 }

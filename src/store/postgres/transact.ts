@@ -6,7 +6,7 @@
  */
 import { PerdureError } from "../../core/errors.ts";
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
-import { OUTCOME_COLUMNS, readOutcome } from "../sqlite/rows.ts";
+import { keptOutcome, OUTCOME_COLUMNS, readOutcome } from "../rows.ts";
 import type { Lease, OutcomeRow, Store } from "../store.ts";
 import type { Database } from "./database.ts";
 import { endsConnection, sqlState } from "./failures.ts";
@@ -31,7 +31,7 @@ export async function transact(
   work: (tx: StoreTransaction) => Promise<string>,
 ): Promise<OutcomeRow> {
   const found = await look(database, lease, step);
-  if (found.kept !== undefined) return found.kept;
+  if (found.kept !== undefined) return keptOutcome(found.kept);
   const lent = await database.lend().catch((error: unknown) => Promise.reject(database.error(error)));
   const transaction = new Transaction(database, lent, limitMs);
   try {
@@ -41,7 +41,7 @@ export async function transact(
   } catch (error) {
     await transaction.abandon();
     if (!(error instanceof KeptMeanwhile)) throw error;
-    return (await look(database, lease, step)).kept!;
+    return keptOutcome((await look(database, lease, step)).kept!);
   }
 }
 
@@ -68,6 +68,8 @@ class Transaction {
   readonly #lent: Lent;
   readonly #limitMs: number;
   #ended: Error | undefined;
+  /** Whether the connection is good for others. */
+  #good = true;
 
   constructor(database: Database, lent: Lent, limitMs: number) {
     this.#database = database;
@@ -112,6 +114,7 @@ class Transaction {
       this.#lent.giveBack(true);
     } catch (error) {
       if (sqlState(error) === UNIQUE_VIOLATION) throw new KeptMeanwhile();
+      this.#good = !endsConnection(error);
       throw this.#database.error(error);
     }
   }
@@ -125,7 +128,7 @@ class Transaction {
       return;
     }
     await this.#lent.client.query("rollback").then(
-      () => this.#lent.giveBack(true),
+      () => this.#lent.giveBack(this.#good),
       () => this.#lent.giveBack(false),
     );
   }
@@ -153,7 +156,9 @@ class Transaction {
       return (await this.#lent.client.query<Record<string, unknown>>(query)).rows;
     } catch (error) {
       if (this.#ended !== undefined) throw this.#ended;
-      throw endsConnection(error) ? this.#database.error(error) : error;
+      if (!endsConnection(error)) throw error;
+      this.#good = false;
+      throw this.#database.error(error);
     } finally {
       this.#statements--;
     }

@@ -11,9 +11,22 @@
  * and its result is, per start, `1, run`, `2, run` if that was there already, or `0, …run row`, and then pairs of a transition's
  * index and its refusal.
  */
-import type { AttemptRow, Batch, BatchResult, NewRun, Refusal, RunImage, StartResult, Transition } from "../store.ts";
+
+import { externalOf, type Flat, RUN_WIDTH, readRun } from "../rows.ts";
+import type {
+  Also,
+  AttemptRow,
+  Batch,
+  BatchResult,
+  NewRun,
+  Refusal,
+  RunImage,
+  StartResult,
+  Transition,
+} from "../store.ts";
+import { handsOut } from "../tasks.ts";
 import type { StartExtra } from "./relations.ts";
-import { type Flat, RUN_WIDTH, readRun } from "./rows.ts";
+import type { WrittenTask } from "./tasks.ts";
 
 /** What became of a start. */
 export const CONFLICT = 0;
@@ -46,11 +59,21 @@ function encodeTransition(flat: Flat, transition: Transition): void {
   for (const event of events) flat.push(event.type, event.at, event.data);
   if (!rest) return;
   flat.push(consumed.length, settled.length, attempts.length, image === null ? 0 : 1);
-  flat.push(also === undefined ? null : JSON.stringify(also));
+  flat.push(encodeAlso(also, attempts));
   for (const number of consumed) flat.push(number);
   for (const command of settled) flat.push(command);
   for (const attempt of attempts) encodeAttempt(flat, attempt);
   if (image !== null) encodeImage(flat, image);
+}
+
+/** What few transitions do. */
+function encodeAlso(also: Also | undefined, attempts: readonly AttemptRow[]): string | null {
+  const tasks = attempts.length > 0 && handsOut(attempts) ? attempts.flatMap(writtenTask) : undefined;
+  return also === undefined && tasks === undefined ? null : JSON.stringify({ ...also, tasks });
+}
+
+function writtenTask({ command, attempt, task }: AttemptRow): WrittenTask[] {
+  return task === undefined || task === true ? [] : [{ ...task, command, attempt }];
 }
 
 function encodeAttempt(flat: Flat, row: AttemptRow): void {
@@ -64,7 +87,7 @@ function encodeAttempt(flat: Flat, row: AttemptRow): void {
     row.nextAt,
     row.error,
     row.details,
-    row.external === true ? 1 : null,
+    externalOf(row),
   );
 }
 

@@ -1,6 +1,6 @@
 /** Which engine advances which run: taking runs that are due, and reading what is needed to go on with them. */
-import { leaseLost } from "./committer.ts";
-import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
+
+import type { Value } from "../rows.ts";
 import {
   ATTEMPT_COLUMNS,
   CHILD_COLUMNS,
@@ -10,7 +10,9 @@ import {
   OUTCOME_COLUMNS,
   pushRows,
   RUN_COLUMNS,
-} from "./rows.ts";
+} from "../rows.ts";
+import { leaseLost } from "./committer.ts";
+import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 /** Columns of a run row that a claim sets. */
@@ -156,5 +158,5 @@ const SQL = {
     order by parent, parent_command, parent_generation`,
   loadUnanswered: `select r.run, a.number from workflow_runs r join answers a on a.chain = coalesce(r.chain, r.run)
     where r.${NAMED} and a.status = 'accepted' order by r.run, a.number`,
-  loadOutcomes: `select run, ${OUTCOME_COLUMNS} from tx_outcomes where ${NAMED} order by run, command, generation`,
+  loadOutcomes: `select run, ${OUTCOME_COLUMNS} from tx_outcomes where ${NAMED} and data <> '' order by run, command, generation`,
 } as const;

@@ -6,14 +6,15 @@
  * that it does. What is not remembered is looked up, together with the run's owner.
  */
 import { PerdureError } from "../../core/errors.ts";
+import { ATTEMPT_COLUMNS, ATTEMPT_WIDTH, EVENT_WIDTH, type Flat, pushRows, RUN_COLUMNS, WITH_TASK } from "../rows.ts";
 import type { Also, Refusal } from "../store.ts";
 import { CONFLICT, CREATED, EXISTING } from "./batch-codec.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import { EventWriter } from "./event-writer.ts";
 import type { Inboxes } from "./inboxes.ts";
 import { Relations, type StartExtra } from "./relations.ts";
-import { ATTEMPT_COLUMNS, ATTEMPT_WIDTH, EVENT_WIDTH, type Flat, pushRows, RUN_COLUMNS } from "./rows.ts";
 import { RunNumbers } from "./run-numbers.ts";
+import type { Tasks, WrittenTask } from "./tasks.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 const START_WIDTH = 14;
@@ -31,9 +32,15 @@ export class Committer {
   readonly #events: EventWriter;
   readonly #numbers: RunNumbers;
   readonly #relations: Relations;
+  readonly #tasks: Tasks;
 
-  constructor(db: Connection, lock: WriteLock, inboxes: Inboxes) {
+  constructor(
+    db: Connection,
+    lock: WriteLock,
+    { inboxes, tasks }: { readonly inboxes: Inboxes; readonly tasks: Tasks },
+  ) {
     this.#lock = lock;
+    this.#tasks = tasks;
     this.#sql = prepareAll(db, SQL);
     this.#events = new EventWriter(db);
     this.#numbers = new RunNumbers(db);
@@ -157,11 +164,18 @@ export class Committer {
     const attempts = args[at + 2] as number;
     let next = at + REST_HEAD;
     for (const end = next + consumed; next < end; next++) this.#sql.deleteMessage.run([run, args[next]!]);
-    for (const end = next + settled; next < end; next++) this.#sql.deleteAttempt.run([run, args[next]!]);
+    for (const end = next + settled; next < end; next++) {
+      this.#sql.deleteAttempt.run([run, args[next]!]);
+      this.#tasks.remove(run, args[next] as number);
+    }
     for (const end = next + attempts * ATTEMPT_WIDTH; next < end; next += ATTEMPT_WIDTH) {
       this.#sql.putAttempt.run([run, ...args.slice(next, next + ATTEMPT_WIDTH)]);
+      if (args[next + ATTEMPT_WIDTH - 1] !== WITH_TASK) this.#tasks.remove(run, args[next] as number);
     }
-    if (args[at + 4] !== null) this.#relations.apply(run, JSON.parse(args[at + 4] as string) as Also);
+    if (args[at + 4] === null) return;
+    const also = JSON.parse(args[at + 4] as string) as Also & { tasks?: readonly WrittenTask[] };
+    for (const task of also.tasks ?? []) this.#tasks.write(run, task);
+    this.#relations.apply(run, also);
   }
 
   #lookUp(engine: number, run: number): number | undefined {

@@ -3,9 +3,7 @@
  * arrays of column values.
  */
 import { createRequire } from "node:module";
-
-/** A value in a column or a parameter. */
-export type Value = string | number | null;
+import type { Value } from "../rows.ts";
 
 /** A parameter of a statement of the user's. */
 export type Bindable = string | number | bigint | Uint8Array | null;

@@ -1,5 +1,6 @@
 /** Events of a transaction, inserted many at a time: a statement costs more than a row. */
-import { type Connection, type Prepared, prepareAll, type Value } from "./driver.ts";
+import type { Value } from "../rows.ts";
+import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 
 const EVENT_ROW = 5;
 const EVENTS_PER_INSERT = 32;

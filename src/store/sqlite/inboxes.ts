@@ -2,9 +2,10 @@
  * Sending: the number of a message comes from the run row, in the transaction that inserts it. What is sent to a run that was
  * continued as new goes to the open run of its chain; keys are unique in a chain.
  */
+
+import { type Flat, MESSAGE_WIDTH } from "../rows.ts";
 import type { FirstMessage, MessageRow, NewMessage } from "../store.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
-import { type Flat, MESSAGE_WIDTH } from "./rows.ts";
 import type { WriteLock } from "./write-lock.ts";
 
 type Refused = "closed" | "not_found";

@@ -1,9 +1,11 @@
 /** Engines: their entry, their signs of life, and what becomes of the runs of those that show none. */
+
+import { type Flat, pushRows } from "../rows.ts";
 import { StillLeases } from "../still-leases.ts";
 import type { Committer } from "./committer.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
-import { type Flat, pushRows } from "./rows.ts";
 import { Sidecars } from "./sidecars.ts";
+import type { Tasks } from "./tasks.ts";
 import { uptimeMs } from "./uptime.ts";
 import type { WriteLock } from "./write-lock.ts";
 
@@ -22,6 +24,7 @@ export class Leases {
   readonly #process: string;
   readonly #lock: WriteLock;
   readonly #committer: Committer;
+  readonly #tasks: Tasks;
   readonly #sidecars: Sidecars;
   readonly #still = new StillLeases();
   readonly #sql: Prepared<typeof SQL>;
@@ -29,12 +32,13 @@ export class Leases {
   constructor(
     db: Connection,
     lock: WriteLock,
-    committer: Committer,
+    { committer, tasks }: { readonly committer: Committer; readonly tasks: Tasks },
     { path, process }: { readonly path: string; readonly process: string },
   ) {
     this.#process = process;
     this.#lock = lock;
     this.#committer = committer;
+    this.#tasks = tasks;
     this.#sidecars = new Sidecars(path);
     this.#sql = prepareAll(db, SQL);
   }
@@ -44,7 +48,7 @@ export class Leases {
     let engine: number | undefined;
     try {
       this.#lock.hold(() => {
-        engine = this.#sql.insert.all([args[2]!, args[3]!, this.#process])[0]![0] as number;
+        engine = this.#sql.insert.all([args[2]!, args[3]!, this.#process, args[4] ?? null])[0]![0] as number;
         this.#sidecars.hold(engine);
         this.#sidecars.removeOrphans(new Set(this.#rows().map((row) => row.engine)));
       });
@@ -68,6 +72,7 @@ export class Leases {
     this.#lock.hold(() => {
       this.#sql.remove.run([engine]);
       this.#sql.free.run([args[3]!, 0, engine]);
+      this.#tasks.free(engine);
     });
     this.#committer.forget(engine);
     this.#sidecars.discard(engine);
@@ -84,7 +89,7 @@ export class Leases {
     const still = new Set(this.#still.observe(signs, { ttlMs, monotonicMs }));
     const dead = rows.filter((row) => still.has(row.engine) || this.#isDead(row));
     const orphaned = this.#orphaned();
-    if (dead.length === 0 && orphaned.length === 0) {
+    if (dead.length === 0 && orphaned.length === 0 && !this.#tasks.hasLost()) {
       reply.push(0);
       return;
     }
@@ -129,6 +134,7 @@ export class Leases {
     );
     let freed = 0;
     for (const owner of this.#orphaned()) freed += this.#sql.free.run([at, 1, owner]);
+    this.#tasks.lose(at);
     return { freed, removed: gone.map(({ engine }) => engine) };
   }
 
@@ -138,7 +144,7 @@ export class Leases {
 }
 
 const SQL = {
-  insert: "insert into engines (label, registered_at, process) values (?, ?, ?) returning engine",
+  insert: "insert into engines (label, registered_at, process, serves) values (?, ?, ?, ?) returning engine",
   renew: "update engines set renewals = renewals + 1 where engine = ?",
   batch: "select batch from engines where engine = ?",
   remove: "delete from engines where engine = ?",
@@ -148,7 +154,7 @@ const SQL = {
   rows: "select engine, batch, renewals, process from engines",
   others: "select 1 from engines where process <> ? limit 1",
   list: `select engine, registered_at, label,
-    (select count(*) from workflow_runs r where r.owner = e.engine and r.closed_at is null) as runs
+    (select count(*) from workflow_runs r where r.owner = e.engine and r.closed_at is null) as runs, serves
     from engines e order by engine`,
   /** Distinct owners by skipping along the index, then those without a row. */
   orphaned: `with recursive owners (owner) as (

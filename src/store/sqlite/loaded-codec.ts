@@ -1,5 +1,5 @@
 /** Reads what a load request answers; see `Claims.load` for its form. */
-import type { LoadedRun } from "../store.ts";
+
 import {
   ATTEMPT_WIDTH,
   CHILD_WIDTH,
@@ -14,7 +14,8 @@ import {
   readMessage,
   readOutcome,
   readRun,
-} from "./rows.ts";
+} from "../rows.ts";
+import type { LoadedRun } from "../store.ts";
 
 /** The runs of an answer, in the order in which they were asked for. */
 export function decodeLoaded(flat: Flat, order: readonly number[]): LoadedRun[] {

@@ -4,16 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { PerdureError } from "../../core/errors.ts";
+import type { MigrationState } from "../migration-state.ts";
 import { randomStoreId } from "../store-id.ts";
 import type { Connection } from "./driver.ts";
 import { MIGRATIONS, type Migration } from "./migrations/index.ts";
 import type { WriteLock } from "./write-lock.ts";
-
-/** What a database holds of the migrations of this version. */
-export interface MigrationState {
-  readonly applied: readonly { readonly number: number; readonly name: string; readonly appliedAt: number }[];
-  readonly pending: readonly { readonly number: number; readonly name: string }[];
-}
 
 /** Compares a database with this version. @throws PerdureError INCOMPATIBLE_STORE */
 export function migrationState(db: Connection, path: string): MigrationState {

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import type { MigrationState } from "../migration-state.ts";
 import { retryBusy } from "./busy.ts";
 import { openDatabase } from "./database.ts";
-import { type MigrationState, migrationState } from "./migrate.ts";
+import { migrationState } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 
 /**

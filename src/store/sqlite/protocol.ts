@@ -46,6 +46,18 @@ export const OP = {
   settle: 35,
   abandon: 36,
   ending: 37,
+  claimTasks: 40,
+  beatTasks: 41,
+  settleTasks: 42,
+  returnTasks: 43,
+  tasksOf: 44,
+  queues: 45,
+  queueLimits: 46,
+  limitQueue: 47,
+  purge: 60,
+  answersOf: 61,
+  takeTurn: 62,
+  compact: 63,
 } as const;
 
 export type Operation = (typeof OP)[keyof typeof OP];

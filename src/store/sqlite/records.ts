@@ -1,5 +1,5 @@
 /** Looking at runs and definitions, and the changes that need no engine. */
-import { type Connection, type Prepared, prepareAll, type Statement, type Value } from "./driver.ts";
+import type { Value } from "../rows.ts";
 import {
   ANSWER_COLUMNS,
   ATTEMPT_COLUMNS,
@@ -9,11 +9,12 @@ import {
   PAUSE_COLUMNS,
   pushRows,
   RUN_COLUMNS,
-} from "./rows.ts";
+} from "../rows.ts";
+import { type Connection, type Prepared, prepareAll, type Statement } from "./driver.ts";
 import { Tags } from "./tags.ts";
 import type { WriteLock } from "./write-lock.ts";
 
-const RUN_TABLES = ["events", "messages", "attempts", "secrets", "tx_outcomes"] as const;
+const RUN_TABLES = ["events", "messages", "attempts", "tasks", "secrets", "tx_outcomes"] as const;
 
 /** Requests about single rows and lists of them. */
 export class Records {
@@ -41,8 +42,22 @@ export class Records {
     reply.push(this.#lock.hold(() => this.#remove(args[2] as number)));
   }
 
+  /** `run, length`, again and again. */
+  purge(args: Flat, reply: Flat): void {
+    this.#lock.hold(() => {
+      for (let at = 2; at < args.length; at += 2) {
+        const [run, length] = [args[at] as number, args[at + 1] as number];
+        if (this.#removed(run, this.#sql.purge.all([run, length])[0]) === 1) reply.push(run);
+      }
+    });
+  }
+
   #remove(run: number): number {
-    const removed = this.#sql.remove.all([run])[0];
+    return this.#removed(run, this.#sql.remove.all([run])[0]);
+  }
+
+  /** Deletes what belongs to a run whose row is gone. */
+  #removed(run: number, removed: Value[] | undefined): number {
     if (removed === undefined) return 0;
     const [chain, tags] = removed as [number, string | null];
     this.#tags.withdraw(run, tags);
@@ -58,9 +73,9 @@ export class Records {
     pushRows(reply, args[2] !== null ? this.#sql.byRun.all([args[2]!]) : this.#sql.byWorkflowId.all([args[3]!]));
   }
 
-  /** `workflow, workflowId, status as JSON, since, closedBefore, parent, before, limit, tags as JSON`, each or null. */
+  /** `workflow, workflowId, status as JSON, since, closedBefore, parent, before, after, limit, tags as JSON`, each or null. */
   list(args: Flat, reply: Flat): void {
-    const [workflow, workflowId, status, since, closedBefore, parent, before, limit, tags] = args.slice(2);
+    const [workflow, workflowId, status, since, closedBefore, parent, before, after, limit, tags] = args.slice(2);
     const conditions = ["1"];
     const params: Value[] = [];
     const where = (condition: string, ...values: readonly (Value | undefined)[]): void => {
@@ -75,10 +90,12 @@ export class Records {
     where("closed_at < ?", closedBefore);
     where("parent = ?", parent);
     where("run < ?", before);
+    where("run > ?", after);
     const wanted = JSON.parse((tags as string | null) ?? "{}") as Record<string, string>;
     for (const [key, value] of Object.entries(wanted)) where(TAGGED, key, value);
     params.push(limit!);
-    const sql = `select ${RUN_COLUMNS} from workflow_runs where ${conditions.join(" and ")} order by run desc limit ?`;
+    const order = after === null ? "desc" : "asc";
+    const sql = `select ${RUN_COLUMNS} from workflow_runs where ${conditions.join(" and ")} order by run ${order} limit ?`;
     pushRows(reply, this.#db.prepare(sql).all(params));
   }
 
@@ -97,6 +114,32 @@ export class Records {
   /** `run, number`. */
   answer(args: Flat, reply: Flat): void {
     pushRows(reply, this.#sql.answer.all(args.slice(2)));
+  }
+
+  /** `runs as JSON`. Answers with the run before each row. */
+  answersOf(args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.answersOf.all([args[2]!]));
+  }
+
+  /** `job, holder, until, at`. */
+  takeTurn(args: Flat, reply: Flat): void {
+    const [job, holder, until, at] = args.slice(2) as [string, string, number, number];
+    reply.push(
+      this.#lock.hold(() => {
+        const [taken] = this.#sql.turn.all([`turn:${job}`]);
+        const { holder: other, until: ends } = JSON.parse((taken?.[0] ?? "{}") as string) as Partial<Turn>;
+        if (other !== undefined && other !== holder && ends! > at) return 0;
+        if (until <= at) this.#sql.endTurn.run([`turn:${job}`]);
+        else this.#sql.setTurn.run([`turn:${job}`, JSON.stringify({ holder, until } satisfies Turn)]);
+        return 1;
+      }),
+    );
+  }
+
+  /** Writes the file anew without its free pages. */
+  compact(): void {
+    this.#db.exec("vacuum");
+    this.#db.prepare("pragma wal_checkpoint(truncate)").all([]);
   }
 
   sizes(_args: Flat, reply: Flat): void {
@@ -129,12 +172,19 @@ export class Records {
   }
 }
 
+interface Turn {
+  readonly holder: string;
+  readonly until: number;
+}
+
 const TAGGED = "run in (select t.run from run_tags t where t.key = ? and t.value = ?)";
 
 const SQL = {
   amend: `update workflow_runs set status = ?, wake_at = ?, closed_at = ?, crashes = ?, detail = ?
     where run = ? and owner is null and superseded = 0 and status in (select value from json_each(?))`,
   remove: "delete from workflow_runs where run = ? and owner is null returning coalesce(chain, run), tags",
+  purge: `delete from workflow_runs where run = ? and length = ? and closed_at is not null and owner is null
+    returning coalesce(chain, run), tags`,
   ofChain: `select 1 from workflow_runs where run = ?
     union all select 1 from workflow_runs where chain = ? limit 1`,
   removeKeys: "delete from message_keys where run = ?",
@@ -146,6 +196,11 @@ const SQL = {
   attempts: `select ${ATTEMPT_COLUMNS} from attempts where run = ? order by command`,
   answer: `select ${ANSWER_COLUMNS} from answers
     where chain = (select coalesce(chain, run) from workflow_runs where run = ?) and number = ?`,
+  answersOf: `select r.run, a.number, a.status, a.data, a.at from json_each(?) wanted join workflow_runs r on r.run = wanted.value
+    join answers a on a.chain = coalesce(r.chain, r.run) order by r.run, a.number`,
+  turn: "select value from meta where key = ?",
+  endTurn: "delete from meta where key = ?",
+  setTurn: "insert or replace into meta (key, value) values (?, ?)",
   sizes: `select workflow, status, count(*), coalesce(sum(events), 0), coalesce(sum(size), 0)
     from workflow_runs left join (select run, count(*) as events, sum(length(data)) as size from events group by run)
       using (run)

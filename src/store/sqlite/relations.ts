@@ -106,7 +106,7 @@ const SQL = {
   setProgress: "update workflow_runs set progress = ? where run = ?",
   putAnswer: `insert or replace into answers (chain, number, status, data, at)
     select coalesce(chain, run), ?, ?, ?, ? from workflow_runs where run = ?`,
-  settleOutcome: "delete from tx_outcomes where run = ? and command = ?",
+  settleOutcome: "update tx_outcomes set data = '' where run = ? and command = ?",
   supersede: "update workflow_runs set superseded = 1 where run = ? and superseded = 0 and closed_at is not null",
   succeed: `insert into workflow_runs (
       run, workflow_id, workflow, version, status, wake_at, inbox, created_at, meta, request,

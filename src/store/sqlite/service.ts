@@ -1,5 +1,6 @@
 /** The store as its own thread sees it: one connection and the table of operations on it. */
 
+import type { Flat } from "../rows.ts";
 import { retryBusy } from "./busy.ts";
 import { Claims } from "./claims.ts";
 import { Committer } from "./committer.ts";
@@ -10,7 +11,7 @@ import { Leases } from "./leases.ts";
 import { migrate } from "./migrate.ts";
 import { OP, type WorkerInput } from "./protocol.ts";
 import { Records } from "./records.ts";
-import type { Flat } from "./rows.ts";
+import { Tasks } from "./tasks.ts";
 import { Transactions } from "./transactions.ts";
 import { WriteLock } from "./write-lock.ts";
 
@@ -36,10 +37,17 @@ export class Service {
     const lock = new WriteLock(db, () => this.#leases.hasCompany());
     retryBusy(() => migrate(db, path, lock));
     const inboxes = new Inboxes(db, lock);
-    const committer = new Committer(db, lock, inboxes);
-    this.#leases = new Leases(db, lock, committer, input);
+    const tasks = new Tasks(db, lock, inboxes);
+    const committer = new Committer(db, lock, { inboxes, tasks });
+    this.#leases = new Leases(db, lock, { committer, tasks }, input);
     this.transactions = new Transactions(db, lock, onEnd);
-    this.#handlers = handlers(db, lock, { committer, inboxes, leases: this.#leases, transactions: this.transactions });
+    this.#handlers = handlers(db, lock, {
+      committer,
+      inboxes,
+      tasks,
+      leases: this.#leases,
+      transactions: this.transactions,
+    });
   }
 
   /** Runs one request and returns its answer after the two places of its head. */
@@ -72,11 +80,12 @@ function handlers(
   parts: {
     readonly committer: Committer;
     readonly inboxes: Inboxes;
+    readonly tasks: Tasks;
     readonly leases: Leases;
     readonly transactions: Transactions;
   },
 ): Handler[] {
-  const { committer, inboxes, leases, transactions } = parts;
+  const { committer, inboxes, tasks, leases, transactions } = parts;
   const claims = new Claims(db, lock);
   const records = new Records(db, lock);
   const table: Handler[] = [];
@@ -98,6 +107,10 @@ function handlers(
   table[OP.send] = (args, reply) => inboxes.send(args, reply);
   table[OP.amend] = (args, reply) => records.amend(args, reply);
   table[OP.remove] = (args, reply) => records.remove(args, reply);
+  table[OP.purge] = (args, reply) => records.purge(args, reply);
+  table[OP.answersOf] = (args, reply) => records.answersOf(args, reply);
+  table[OP.takeTurn] = (args, reply) => records.takeTurn(args, reply);
+  table[OP.compact] = () => records.compact();
   table[OP.find] = (args, reply) => records.find(args, reply);
   table[OP.list] = (args, reply) => records.list(args, reply);
   table[OP.history] = (args, reply) => records.history(args, reply);
@@ -113,6 +126,14 @@ function handlers(
   table[OP.begin] = (args, reply) => transactions.begin(args, reply);
   table[OP.settle] = (args) => transactions.settle(args);
   table[OP.abandon] = (args) => transactions.abandon(args);
+  table[OP.claimTasks] = (args, reply) => tasks.claim(args, reply);
+  table[OP.beatTasks] = (args, reply) => tasks.beat(args, reply);
+  table[OP.settleTasks] = (args, reply) => tasks.settle(args, reply);
+  table[OP.returnTasks] = (args) => tasks.giveBack(args);
+  table[OP.tasksOf] = (args, reply) => tasks.ofRun(args, reply);
+  table[OP.queues] = (args, reply) => tasks.queues(args, reply);
+  table[OP.queueLimits] = (args, reply) => tasks.limits(args, reply);
+  table[OP.limitQueue] = (args) => tasks.setLimit(args);
   table[OP.putDefinition] = (args) => records.putDefinition(args);
   table[OP.definition] = (args, reply) => records.definition(args, reply);
   return table;

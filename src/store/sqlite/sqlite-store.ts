@@ -5,11 +5,47 @@
 
 import { resolve } from "node:path";
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
+import type { Value } from "../rows.ts";
+import {
+  ANSWER_WIDTH,
+  ATTEMPT_WIDTH,
+  CLAIMED_TASK_WIDTH,
+  DEFINITION_WIDTH,
+  ENGINE_WIDTH,
+  EVENT_WIDTH,
+  type Flat,
+  MESSAGE_WIDTH,
+  PAUSE_WIDTH,
+  QUEUE_LIMIT_WIDTH,
+  QUEUE_WIDTH,
+  RUN_WIDTH,
+  readAnswer,
+  readAttempt,
+  readClaimedTask,
+  readDefinition,
+  readEngine,
+  readEvent,
+  readMessage,
+  readPause,
+  readQueue,
+  readQueueLimit,
+  readRows,
+  readRun,
+  readSize,
+  readTask,
+  readTaskKey,
+  readWaiting,
+  SIZE_WIDTH,
+  TASK_KEY_WIDTH,
+  TASK_WIDTH,
+  WAITING_WIDTH,
+} from "../rows.ts";
 import type {
   AnswerRow,
   AttemptRow,
   Batch,
   BatchResult,
+  ClaimedTask,
   CodeKey,
   DefinitionRow,
   EngineRow,
@@ -20,47 +56,32 @@ import type {
   NewMessage,
   OutcomeRow,
   PauseRow,
+  QueueLimit,
+  QueueRow,
   RunFilter,
   RunImage,
   RunRow,
   SendResult,
   SizeRow,
   Store,
+  TaskBeat,
+  TaskClaim,
+  TaskEnd,
+  TaskKey,
+  TaskRow,
   WaitingRow,
 } from "../store.ts";
 import { decodeBatchResult, encodeBatch } from "./batch-codec.ts";
 import { IN_MEMORY } from "./database.ts";
-import type { Value } from "./driver.ts";
 import { decodeLoaded } from "./loaded-codec.ts";
 import { type Durability, OP, type Operation } from "./protocol.ts";
-import {
-  ANSWER_WIDTH,
-  ATTEMPT_WIDTH,
-  DEFINITION_WIDTH,
-  ENGINE_WIDTH,
-  EVENT_WIDTH,
-  type Flat,
-  MESSAGE_WIDTH,
-  PAUSE_WIDTH,
-  RUN_WIDTH,
-  readAnswer,
-  readAttempt,
-  readDefinition,
-  readEngine,
-  readEvent,
-  readMessage,
-  readPause,
-  readRows,
-  readRun,
-  readSize,
-  readWaiting,
-  SIZE_WIDTH,
-  WAITING_WIDTH,
-} from "./rows.ts";
 import { SendQueue } from "./send-queue.ts";
 import { Thread } from "./thread.ts";
 import { transact } from "./transact.ts";
 import { uptimeMs } from "./uptime.ts";
+
+/** Runs deleted in one transaction, which nobody else can write in meanwhile. */
+const PURGED_AT_A_TIME = 200;
 
 /** Where and how to open a SQLite store. */
 export interface SqliteOptions {
@@ -129,8 +150,16 @@ class ThreadedStore implements SqliteStore {
     this.#sends = new SendQueue(thread);
   }
 
-  async register({ label, at }: { readonly label: string; readonly at: number }): Promise<Lease> {
-    const [engine] = await this.#ask(OP.register, label, at);
+  async register({
+    label,
+    at,
+    serves,
+  }: {
+    readonly label: string;
+    readonly at: number;
+    readonly serves?: readonly string[];
+  }): Promise<Lease> {
+    const [engine] = await this.#ask(OP.register, label, at, serves === undefined ? null : JSON.stringify(serves));
     return { engine: engine as number };
   }
 
@@ -207,13 +236,22 @@ class ThreadedStore implements SqliteStore {
     return (await this.#ask(OP.remove, run))[0] === 1;
   }
 
+  async purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]> {
+    const gone: number[] = [];
+    for (let at = 0; at < runs.length; at += PURGED_AT_A_TIME) {
+      const some = runs.slice(at, at + PURGED_AT_A_TIME);
+      gone.push(...((await this.#ask(OP.purge, ...some.flatMap(({ run, length }) => [run, length]))) as number[]));
+    }
+    return gone.sort((a, b) => a - b);
+  }
+
   async find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
     const row = "run" in by ? await this.#ask(OP.find, by.run, null) : await this.#ask(OP.find, null, by.workflowId);
     return readRows(row, RUN_WIDTH, readRun)[0];
   }
 
   async list(filter: RunFilter): Promise<RunRow[]> {
-    const { workflow, workflowId, status, since, closedBefore, parent, before, limit, tags } = filter;
+    const { workflow, workflowId, status, since, closedBefore, parent, before, limit, tags, after } = filter;
     const orNull = (value: Value | undefined): Value => value ?? null;
     const rows = await this.#ask(
       OP.list,
@@ -224,6 +262,7 @@ class ThreadedStore implements SqliteStore {
       orNull(closedBefore),
       orNull(parent),
       orNull(before),
+      orNull(after),
       limit,
       tags === undefined ? null : JSON.stringify(tags),
     );
@@ -248,6 +287,43 @@ class ThreadedStore implements SqliteStore {
 
   async answer(run: number, number: number): Promise<AnswerRow | undefined> {
     return readRows(await this.#ask(OP.answer, run, number), ANSWER_WIDTH, readAnswer)[0];
+  }
+
+  async answersOf(runs: readonly number[]): Promise<ReadonlyMap<number, readonly AnswerRow[]>> {
+    return answersByRun(await this.#ask(OP.answersOf, JSON.stringify(runs)));
+  }
+
+  async claimTasks({ engine }: Lease, { wants, at, runs, notOf }: TaskClaim): Promise<ClaimedTask[]> {
+    const lists = [JSON.stringify(wants), runs === undefined ? null : JSON.stringify(runs), JSON.stringify(notOf)];
+    return readRows(await this.#ask(OP.claimTasks, engine, at, ...lists), CLAIMED_TASK_WIDTH, readClaimedTask);
+  }
+
+  async beatTasks({ engine }: Lease, beats: readonly TaskBeat[], at: number): Promise<TaskKey[]> {
+    return readRows(await this.#ask(OP.beatTasks, engine, at, JSON.stringify(beats)), TASK_KEY_WIDTH, readTaskKey);
+  }
+
+  async settleTasks({ engine }: Lease, ends: readonly TaskEnd[]): Promise<boolean[]> {
+    return (await this.#ask(OP.settleTasks, engine, JSON.stringify(ends))).map((ended) => ended === 1);
+  }
+
+  async returnTasks({ engine }: Lease, tasks: readonly TaskKey[]): Promise<void> {
+    await this.#ask(OP.returnTasks, engine, JSON.stringify(tasks));
+  }
+
+  async tasksOf(run: number): Promise<TaskRow[]> {
+    return readRows(await this.#ask(OP.tasksOf, run), TASK_WIDTH, readTask);
+  }
+
+  async queues(): Promise<QueueRow[]> {
+    return readRows(await this.#ask(OP.queues), QUEUE_WIDTH, readQueue);
+  }
+
+  async queueLimits(): Promise<QueueLimit[]> {
+    return readRows(await this.#ask(OP.queueLimits), QUEUE_LIMIT_WIDTH, readQueueLimit);
+  }
+
+  async limitQueue(queue: string, everywhere: number | null): Promise<void> {
+    await this.#ask(OP.limitQueue, queue, everywhere);
   }
 
   async waiting(at: number): Promise<WaitingRow[]> {
@@ -283,6 +359,15 @@ class ThreadedStore implements SqliteStore {
     return transact(this.#thread, lease, step, limitMs, work);
   }
 
+  async takeTurn(turn: { job: string; holder: string; ttlMs: number; at: number }): Promise<boolean> {
+    const { job, holder, ttlMs, at } = turn;
+    return (await this.#ask(OP.takeTurn, job, holder, at + ttlMs, at))[0] === 1;
+  }
+
+  async compact(): Promise<void> {
+    await this.#ask(OP.compact);
+  }
+
   async putDefinition({ hash, name, body, createdAt }: DefinitionRow): Promise<void> {
     await this.#ask(OP.putDefinition, hash, name, body, createdAt);
   }
@@ -314,6 +399,18 @@ class ThreadedStore implements SqliteStore {
     for (const value of args) request.push(value);
     return this.#thread.ask(request);
   }
+}
+
+/** Rows of answers, each with its run before it. */
+function answersByRun(flat: Flat): Map<number, AnswerRow[]> {
+  const found = new Map<number, AnswerRow[]>();
+  for (let at = 0; at < flat.length; at += ANSWER_WIDTH + 1) {
+    const run = flat[at] as number;
+    const answers = found.get(run) ?? [];
+    answers.push(readAnswer(flat, at + 1));
+    found.set(run, answers);
+  }
+  return found;
 }
 
 /** Workflows in any version, and those in one with it behind them: two lists as JSON. */

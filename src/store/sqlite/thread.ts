@@ -5,8 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { type ErrorCode, PerdureError } from "../../core/errors.ts";
+import type { Flat } from "../rows.ts";
 import { HINT, OK, OP, type Operation, REFUSED, type WorkerInput } from "./protocol.ts";
-import type { Flat } from "./rows.ts";
 import { SqliteError } from "./sqlite-error.ts";
 
 interface Waiting {

@@ -1,9 +1,9 @@
 /** The main thread's end of a transaction of the user's; the other is transactions.ts. */
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
+import type { Value } from "../rows.ts";
+import { type Flat, keptOutcome, readOutcome } from "../rows.ts";
 import type { Lease, OutcomeRow, Store } from "../store.ts";
-import type { Value } from "./driver.ts";
 import { OP, type Operation } from "./protocol.ts";
-import { type Flat, readOutcome } from "./rows.ts";
 import type { Thread } from "./thread.ts";
 import { checkStatement } from "./user-statement.ts";
 import { bindable } from "./user-values.ts";
@@ -23,7 +23,7 @@ export async function transact(
   const id = begin[0] as number;
   begin.push(engine, run, command, generation, limitMs);
   const kept = await thread.ask(begin);
-  if (kept.length > 0) return readOutcome(kept, 0);
+  if (kept.length > 0) return keptOutcome(readOutcome(kept, 0));
   const ask = (operation: Operation, ...args: Value[]): Promise<Flat> =>
     thread.ask([...thread.request(operation), id, ...args]);
   const transaction = new Transaction(thread, id);

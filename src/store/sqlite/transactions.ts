@@ -6,9 +6,9 @@
  * A transaction that ended by itself is remembered with its reason until the main thread has let go of it.
  */
 import { PerdureError } from "../../core/errors.ts";
+import { type Flat, OUTCOME_COLUMNS, pushRows } from "../rows.ts";
 import { leaseLost } from "./committer.ts";
 import { type Bindable, type Connection, type Prepared, prepareAll } from "./driver.ts";
-import { type Flat, OUTCOME_COLUMNS, pushRows } from "./rows.ts";
 import { SqliteError, sqliteError } from "./sqlite-error.ts";
 import { plainRow } from "./user-values.ts";
 import type { WriteLock } from "./write-lock.ts";

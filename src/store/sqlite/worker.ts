@@ -3,10 +3,10 @@
  * its own requests are served, and the others wait in order.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { Flat } from "../rows.ts";
 import { retryBusy } from "./busy.ts";
 import { describeFailure } from "./failures.ts";
 import { FAILED, HINT, OK, OP, REFUSED, type WorkerInput } from "./protocol.ts";
-import type { Flat } from "./rows.ts";
 import { Service } from "./service.ts";
 import { SqliteError } from "./sqlite-error.ts";
 
@@ -56,14 +56,17 @@ function serve(port: MessagePort, input: WorkerInput): void {
   };
 
   const perform = (args: Flat): unknown[] | undefined => {
-    const [id, operation, first, second, ...rest] = args;
-    if (operation === OP.query) return [id, OK, open().transactions.query(first as number, second as string, rest)];
+    // Not taken apart: a commit is long.
+    const id = args[0];
+    const operation = args[1];
+    if (operation === OP.query)
+      return [id, OK, open().transactions.query(args[2] as number, args[3] as string, args.slice(4))];
     if (operation === OP.ending) {
-      open().transactions.awaitEnd(first as number, (reason) => port.postMessage(ended(id as number, reason)));
+      open().transactions.awaitEnd(args[2] as number, (reason) => port.postMessage(ended(id as number, reason)));
       return undefined;
     }
     if (operation === OP.close) close();
-    else if (operation === OP.watch) watch(first === 1);
+    else if (operation === OP.watch) watch(args[2] === 1);
     else return answer(args);
     return [id, OK];
   };

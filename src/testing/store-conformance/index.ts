@@ -11,11 +11,13 @@ import { leases } from "./leases.ts";
 import { listing } from "./listing.ts";
 import { messages } from "./messages.ts";
 import { pauses } from "./pauses.ts";
+import { purging } from "./purging.ts";
 import { sending } from "./sending.ts";
 import { sharing } from "./sharing.ts";
 import { starts } from "./starts.ts";
 import type { StoreSubject, TestApi, Topic } from "./subject.ts";
 import { tags } from "./tags.ts";
+import { tasks } from "./tasks.ts";
 import { transactions } from "./transactions.ts";
 import { transitions } from "./transitions.ts";
 
@@ -34,7 +36,9 @@ const TOPICS: readonly Topic[] = [
   answers,
   tags,
   listing,
+  purging,
   pauses,
+  tasks,
   transactions,
   definitions,
 ];

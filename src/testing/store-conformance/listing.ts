@@ -56,6 +56,8 @@ export const listing: Topic = (subject, { describe, it }) => {
         assert.deepEqual(await scene.store.attempts(run + 1000), []);
         assert.deepEqual((await scene.store.load([run], 3))[0]?.events.length, 3);
         assert.deepEqual((await scene.store.load([run], 0))[0]?.events, []);
+        assert.equal((await scene.store.load([run], Number.MAX_SAFE_INTEGER))[0]?.events.length, 5);
+        assert.equal((await scene.store.load([run], Number.MAX_SAFE_INTEGER))[0]?.events.length, 5);
       }));
 
     it("leaves out runs that do not exist when it loads", () =>

@@ -96,6 +96,15 @@ export const transactions: Topic = (subject, { describe, it }) => {
         assert.equal(await scene.store.remove(run), true);
       }));
 
+    it("cannot be done once more by a late attempt, when the history has taken their outcome (rule 32)", () =>
+      withTable(subject, async (scene, { transact, accounts }) => {
+        const run = await scene.start();
+        await transact(run, 3, add(scene.store, "ada", 5));
+        await scene.advance(run, 1, { events: [event("StepCompleted")], also: { outcomes: [3] } });
+        await assert.rejects(transact(run, 3, add(scene.store, "bob", 2)), { code: "CONFLICT" });
+        assert.deepEqual(await accounts(), [{ name: "ada", amount: 5 }]);
+      }));
+
     it("write nothing when the step throws, and reject with what it threw", () =>
       withTable(subject, async (scene, { transact, accounts }) => {
         const run = await scene.start();

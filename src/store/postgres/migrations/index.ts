@@ -2,9 +2,12 @@ import { tables } from "./0001-tables.ts";
 import { inboxes } from "./0002-inboxes.ts";
 import { commit } from "./0003-commit.ts";
 import { views } from "./0004-views.ts";
+import { tasks } from "./0005-tasks.ts";
+import { admissions } from "./0006-admissions.ts";
+import { storage } from "./0007-storage.ts";
 import type { Migration } from "./migration.ts";
 
 /** All migrations, in order. */
-export const MIGRATIONS: readonly Migration[] = [tables, inboxes, commit, views];
+export const MIGRATIONS: readonly Migration[] = [tables, inboxes, commit, views, tasks, admissions, storage];
 
 export type { Migration };

@@ -1,8 +1,8 @@
 /** Ends a run that nobody advances, so that terminating needs no engine that knows its code. */
 import { type EventType, eventData, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
-import { toChildren, toParent, unanswered, updatesIn } from "../engine/closing.ts";
 import type { Also, EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
+import { toChildren, toParent, unanswered, updatesIn } from "./closing.ts";
 
 /** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */
 const MAX_TRIES = 5;

@@ -1,12 +1,15 @@
 /**
- * Rows as flat runs of column values, the form in which they cross between the threads: one array of primitives is several times
- * cheaper to hand over than objects. Each row type has its columns in one place and a reader that starts at an offset.
+ * Rows as flat runs of column values: what PostgreSQL answers in arrays, and the form in which rows of SQLite cross between the threads,
+ * as one array of primitives is several times cheaper to hand over than objects. Each row type has its columns in one place, in both
+ * databases, and a reader that starts at an offset.
  */
-import type { OnParentClose } from "../../core/status.ts";
+import { PerdureError } from "../core/errors.ts";
+import type { OnParentClose } from "../core/status.ts";
 import type {
   AnswerRow,
   AttemptRow,
   ChildRow,
+  ClaimedTask,
   DefinitionRow,
   EngineRow,
   EventRow,
@@ -15,13 +18,19 @@ import type {
   OutcomeRow,
   ParentLink,
   PauseRow,
+  QueueLimit,
+  QueueRow,
   RunRow,
   SizeRow,
+  TaskKey,
+  TaskRow,
   WaitingRow,
-} from "../store.ts";
-import type { Value } from "./driver.ts";
+} from "./store.ts";
 
-/** A flat message between the threads. */
+/** A value in a column or a parameter. */
+export type Value = string | number | null;
+
+/** Values of any number of rows, one after another. */
 export type Flat = Value[];
 
 export const RUN_COLUMNS: string =
@@ -73,6 +82,15 @@ export const ATTEMPT_COLUMNS: string =
   "command, kind, name, attempt, started_at, first_at, next_at, error, details, external";
 export const ATTEMPT_WIDTH = 10;
 
+/** What stands in the column of an external attempt that is, or was, a task. */
+export const WITH_TASK = 2;
+
+/** What stands in the column `external` of an attempt. */
+export function externalOf({ external, task }: AttemptRow): number | null {
+  if (task !== undefined) return WITH_TASK;
+  return external === true ? 1 : null;
+}
+
 export function readAttempt(flat: Flat, at: number): AttemptRow {
   return {
     command: flat[at] as number,
@@ -85,6 +103,7 @@ export function readAttempt(flat: Flat, at: number): AttemptRow {
     error: flat[at + 7] as string | null,
     details: flat[at + 8] as string | null,
     ...(flat[at + 9] === 1 && { external: true }),
+    ...(flat[at + 9] === WITH_TASK && { external: true, task: true }),
   };
 }
 
@@ -174,7 +193,7 @@ export function readSize(flat: Flat, at: number): SizeRow {
   };
 }
 
-export const ENGINE_WIDTH = 4;
+export const ENGINE_WIDTH = 5;
 
 export function readEngine(flat: Flat, at: number): EngineRow {
   return {
@@ -182,7 +201,76 @@ export function readEngine(flat: Flat, at: number): EngineRow {
     registeredAt: flat[at + 1] as number,
     label: flat[at + 2] as string,
     runs: flat[at + 3] as number,
+    serves: flat[at + 4] === null ? null : (JSON.parse(flat[at + 4] as string) as string[]),
   };
+}
+
+export const TASK_KEY_COLUMNS: string = "run, command, generation, attempt";
+export const TASK_KEY_WIDTH = 4;
+
+export function readTaskKey(flat: Flat, at: number): TaskKey {
+  return {
+    run: flat[at] as number,
+    command: flat[at + 1] as number,
+    generation: flat[at + 2] as number,
+    attempt: flat[at + 3] as number,
+  };
+}
+
+export const TASK_COLUMNS: string = `${TASK_KEY_COLUMNS}, queue, activity, created_at, owner, started_at, beat_at`;
+export const TASK_WIDTH = 10;
+
+export function readTask(flat: Flat, at: number): TaskRow {
+  return {
+    ...readTaskKey(flat, at),
+    queue: flat[at + 4] as string,
+    activity: flat[at + 5] as string,
+    createdAt: flat[at + 6] as number,
+    engine: flat[at + 7] as number | null,
+    startedAt: flat[at + 8] as number | null,
+    beatAt: flat[at + 9] as number | null,
+  };
+}
+
+/** Of a task `t` and its run `r`. */
+export const CLAIMED_TASK_COLUMNS: string =
+  "t.run, t.command, t.generation, t.attempt, t.queue, t.activity, t.workflow, r.workflow_id, t.input, t.body, t.details, (select s.body from secrets s where s.run = t.run), t.created_at";
+export const CLAIMED_TASK_WIDTH = 13;
+
+export function readClaimedTask(flat: Flat, at: number): ClaimedTask {
+  return {
+    ...readTaskKey(flat, at),
+    queue: flat[at + 4] as string,
+    activity: flat[at + 5] as string,
+    workflow: flat[at + 6] as string,
+    workflowId: flat[at + 7] as string,
+    input: flat[at + 8] as string | null,
+    body: flat[at + 9] as string,
+    details: flat[at + 10] as string | null,
+    secrets: flat[at + 11] as string | null,
+    createdAt: flat[at + 12] as number,
+  };
+}
+
+/** Of queues `q` with their tasks `t` and limits `l`. */
+export const QUEUE_COLUMNS: string =
+  "q.queue, sum(case when t.run is not null and t.owner is null then 1 else 0 end), sum(case when t.owner is not null then 1 else 0 end), min(case when t.owner is null then t.created_at end), l.everywhere";
+export const QUEUE_WIDTH = 5;
+
+export function readQueue(flat: Flat, at: number): QueueRow {
+  return {
+    queue: flat[at] as string,
+    waiting: flat[at + 1] as number,
+    running: flat[at + 2] as number,
+    oldestAt: flat[at + 3] as number | null,
+    everywhere: flat[at + 4] as number | null,
+  };
+}
+
+export const QUEUE_LIMIT_WIDTH = 2;
+
+export function readQueueLimit(flat: Flat, at: number): QueueLimit {
+  return { queue: flat[at] as string, everywhere: flat[at + 1] as number };
 }
 
 export const DEFINITION_COLUMNS: string = "hash, name, body, created_at";
@@ -207,4 +295,14 @@ export function readRows<Row>(flat: Flat, width: number, read: (flat: Flat, at: 
 /** Appends rows of column values to a message. */
 export function pushRows(flat: Flat, rows: readonly (readonly Value[])[]): void {
   for (const row of rows) for (const value of row) flat.push(value);
+}
+
+/**
+ * What is kept of a transactional step, for who wants to do it (again).
+ *
+ * @throws PerdureError CONFLICT when the history has taken the outcome: this attempt comes too late.
+ */
+export function keptOutcome(kept: OutcomeRow): OutcomeRow {
+  if (kept.data !== "") return kept;
+  throw new PerdureError("CONFLICT", "another attempt of this transaction has ended, and its outcome is recorded");
 }

@@ -1,0 +1,44 @@
+/** Queues as people see them: what waits in them, and who serves them. */
+import type { EngineRow, Store } from "../store/store.ts";
+
+/** A queue that has tasks, a limit in all of the store, a pause, or engines that were opened to serve it. Times are epoch milliseconds. */
+export interface QueueStatus {
+  readonly queue: string;
+  /** Tasks that wait for an engine. */
+  readonly waiting: number;
+  /** Tasks that engines run. Attempts that run where their run is are no tasks. */
+  readonly running: number;
+  /** Since when the oldest waiting task waits. */
+  readonly oldestAt: number | undefined;
+  /** How many of its attempts may run at a time in all of the store. */
+  readonly everywhere: number | undefined;
+  readonly paused: boolean;
+  /** The engines that serve it, as `number (host:pid)`. Whether they have the activities, only they know. */
+  readonly engines: readonly string[];
+}
+
+/** All queues that there is something to say about, by name. */
+export async function listQueues(store: Store): Promise<QueueStatus[]> {
+  const [rows, pauses, engines] = [await store.queues(), await store.pauses(), await store.engines()];
+  const byName = new Map(rows.map((row) => [row.queue, row]));
+  const all = pauses.some(({ scope }) => scope === "all");
+  const paused = new Set(pauses.flatMap(({ scope, name }) => (scope === "queue" ? [name] : [])));
+  const served = engines.flatMap(({ serves }) => serves ?? []);
+  const names = new Set([...byName.keys(), ...paused, ...served]);
+  return [...names].sort().map((queue) => {
+    const { waiting = 0, running = 0, oldestAt = null, everywhere = null } = byName.get(queue) ?? {};
+    return {
+      queue,
+      waiting,
+      running,
+      oldestAt: oldestAt ?? undefined,
+      everywhere: everywhere ?? undefined,
+      paused: all || paused.has(queue),
+      engines: engines.filter((engine) => serves(engine, queue)).map(({ engine, label }) => `${engine} (${label})`),
+    };
+  });
+}
+
+function serves({ serves: queues }: EngineRow, queue: string): boolean {
+  return queues === null || queues.includes(queue);
+}

@@ -1,0 +1,68 @@
+/**
+ * What it means when the workflow id of a start is taken. Every start goes this way: those of callers, of parents, of schedules, and those that
+ * were asked for inside a transaction.
+ */
+import { PerdureError } from "../core/errors.ts";
+import { isClosed } from "../core/status.ts";
+import type { RunRow, StartResult } from "../store/store.ts";
+
+/** What a caller wants to happen. */
+export interface IdPolicy {
+  readonly workflow: string;
+  /** Keyed hash of what is asked for, when there is an idempotency key (rule 28). */
+  readonly request: string | null;
+  readonly reuse: "allow" | "failed-only" | "reject";
+  readonly conflict: "fail" | "attach" | "terminate";
+}
+
+/** `attach`: that run is meant. `replace`: it has ended and gives way. `end`: it gives way once it has been ended. */
+export type Taken = "attach" | "replace" | "end";
+
+/** @throws PerdureError `ALREADY_EXISTS`, `CONFLICT` */
+export function whenTaken(row: RunRow, { workflow, request, reuse, conflict }: IdPolicy): Taken {
+  const { workflowId, status } = row;
+  if (request !== null && row.request !== null && request.split(":")[0] === row.request.split(":")[0]) {
+    if (request === row.request) return "attach";
+    const message = `the idempotency key of ${workflowId} was used before with another workflow or input`;
+    throw new PerdureError("CONFLICT", message, { details: { workflowId } });
+  }
+  if (isClosed(status)) {
+    if (reuse === "allow" || (reuse === "failed-only" && status !== "completed")) return "replace";
+    const message = `${workflowId} has run before (${status}) and reuse is ${reuse}`;
+    throw new PerdureError("ALREADY_EXISTS", message, { details: { workflowId, status } });
+  }
+  if (conflict === "terminate") return "end";
+  if (conflict === "attach") {
+    if (row.workflow === workflow) return "attach";
+    const message = `${workflowId} is a run of ${row.workflow}, not of ${workflow}`;
+    throw new PerdureError("CONFLICT", message, { details: { workflowId } });
+  }
+  const message = `a run with the id ${workflowId} is open (${status}); use conflict: "attach" to get its handle, or "terminate" to replace it`;
+  throw new PerdureError("ALREADY_EXISTS", message, { details: { workflowId, status } });
+}
+
+/** The run that a start has come to; `fresh`: this very start made it. */
+export interface Placed {
+  readonly run: number;
+  readonly fresh: boolean;
+  /** It is a child that was there already. */
+  readonly existing?: true;
+}
+
+/**
+ * Starts until the run has a place: with every run that has the id, `taken` says whether it is the one that is meant, or may be replaced.
+ *
+ * @throws what `start` and `taken` throw
+ */
+export async function place(
+  start: (supersedes: number | null) => Promise<StartResult>,
+  taken: (row: RunRow) => Promise<"attach" | "replace"> | "attach" | "replace",
+): Promise<Placed> {
+  for (let supersedes: number | null = null; ; ) {
+    const result = await start(supersedes);
+    if ("run" in result) return { ...result, fresh: true };
+    const { run } = result.conflict;
+    if ((await taken(result.conflict)) === "attach") return { run, fresh: false };
+    supersedes = run;
+  }
+}
