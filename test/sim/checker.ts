@@ -2,6 +2,7 @@
 import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
 import type { EventRow, LoadedRun, Store } from "../../src/store/store.ts";
 import type { RunClient } from "./client.ts";
+import type { LedgerRow } from "./database.ts";
 import { checkMessages } from "./message-checker.ts";
 import type { Oracle } from "./oracle.ts";
 import { type Replayed, replayAll } from "./replay.ts";
@@ -21,12 +22,14 @@ const TERMINAL_OF: Readonly<Record<string, string>> = {
 interface Parts {
   readonly world: World;
   readonly base: Store;
+  /** What users' transactions have written. */
+  readonly ledger: readonly LedgerRow[];
   readonly oracle: Oracle;
   readonly clients: readonly RunClient[];
 }
 
 /** Runs every check at the end. */
-export async function checkEnd({ world, base, oracle, clients }: Parts): Promise<void> {
+export async function checkEnd({ world, base, ledger, oracle, clients }: Parts): Promise<void> {
   const rows = await base.list({ limit: MANY });
   const loaded = await base.load(
     rows.map(({ run }) => run),
@@ -34,12 +37,32 @@ export async function checkEnd({ world, base, oracle, clients }: Parts): Promise
   );
   const fail = (check: string, message: string): void => world.violate(check, message);
   for (const run of loaded) checkRow(run, oracle, fail);
+  checkLedger(ledger, oracle, fail);
+  for (const { queue, waiting, running } of await base.queues())
+    if (waiting + running > 0) fail("tasks", `${waiting + running} tasks of queue ${queue} were left`);
   for (const client of clients) checkAcknowledged(client, loaded, fail);
   const histories = loaded.flatMap(({ row, events }) => prefixes(events).map((history) => ({ row, history })));
   const replays = await replayAll(base.id, histories);
   for (const replayed of replays) checkReplay(replayed, fail);
   const whole = loaded.map(({ row }) => replays.findLast((replayed) => replayed.row.run === row.run)!);
   await checkMessages({ base, loaded, clients, replays: whole, fail });
+}
+
+/** I5: what a transactional step wrote is there once when it completed, and not at all when it failed. */
+function checkLedger(ledger: readonly LedgerRow[], oracle: Oracle, fail: Fail): void {
+  for (const [run, { transactions }] of oracle.runs)
+    for (const [key, completed] of transactions) {
+      const rows = ledger.filter((row) => row.run === run && keyOf(row) === key);
+      if (rows.length !== (completed ? 1 : 0))
+        fail(
+          "I5 ledger",
+          `transaction ${key} of run ${run} ${completed ? "completed" : "failed"}, its rows are there ${rows.length} times`,
+        );
+    }
+}
+
+function keyOf({ command, generation }: LedgerRow): string {
+  return generation === 0 ? `${command}` : `${command}:${generation}`;
 }
 
 /** A whole history, and each part of it that ended before a resume. */
@@ -120,7 +143,7 @@ function signalsIn(runs: readonly LoadedRun[]): { sender: string; n: number }[] 
 function checkStart({ script }: RunClient, { row, events }: LoadedRun, fail: Fail): void {
   const first = JSON.parse(events[0]!.data) as EventKeys;
   const input = JSON.stringify(first.p);
-  if (row.workflow !== script.workflow || input !== JSON.stringify(script.program)) {
+  if (row.workflow !== script.workflow || input !== JSON.stringify(JSON.parse(encodePayload(script.input)))) {
     fail("I1 start", `${script.id}: run ${row.run} is not what was asked for`);
   }
 }

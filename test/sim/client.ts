@@ -5,8 +5,9 @@
 
 import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
+import { codeFor, definitionOf } from "./catalogue.ts";
 import type { EngineProcess } from "./engine-process.ts";
-import { type Bump, WORKFLOWS } from "./interpreter.ts";
+import type { Bump } from "./interpreter.ts";
 import type { Rng } from "./prng.ts";
 import { SIGNALS, waitsOf } from "./program.ts";
 import type { AskerScript, RunScript, SenderScript } from "./workload.ts";
@@ -96,7 +97,7 @@ export class RunClient {
   /** Calls through some engine until there is an answer. `undefined`: nobody knows what became of this call. */
   async #call<T>(what: string, call: (process: EngineProcess) => Promise<T>): Promise<Answer<T> | undefined> {
     const { world } = this.#host;
-    const process = this.#host.engine(this.script.workflow, this.#rng);
+    const process = this.#host.engine(codeFor(this.script.workflow, this.script.version), this.#rng);
     if (process === undefined) {
       await this.#sleep(500);
       return undefined;
@@ -121,12 +122,12 @@ export class RunClient {
   }
 
   async #start(): Promise<void> {
-    const { id, workflow, program, delayMs, timeoutMs } = this.script;
-    const definition = WORKFLOWS.find(({ name }) => name === workflow)!;
+    const { id, workflow, version, input, delayMs, timeoutMs } = this.script;
+    const definition = definitionOf(workflow, version)!;
     const spec = {
       workflow: definition,
       workflowId: id,
-      input: program,
+      input,
       delayMs,
       timeoutMs,
       secrets: {},
@@ -145,12 +146,13 @@ export class RunClient {
     }
   }
 
-  #handle({ store, engine, clock }: EngineProcess): RunHandle {
+  #handle(process: EngineProcess): RunHandle {
+    const { store, engine, clock } = process;
     const host: HandleHost = {
       store,
       codec: undefined,
       query: () => Promise.reject(new Error("nobody asks here")),
-      now: () => clock.now(),
+      now: () => process.now,
       hint: () => engine?.hint(),
       active: () => false,
       changed: (_run, ms) => new Promise((resolve) => clock.after(ms, () => resolve(undefined))),
@@ -197,20 +199,20 @@ export class RunClient {
   }
 
   /** Asks one after another, each until there is an answer; some are asked for once more after that. */
-  async #askAll({ asker, at }: AskerScript): Promise<void> {
+  async #askAll({ asker, asks, at }: AskerScript): Promise<void> {
     await this.#until(() => this.run !== undefined);
     for (const [index, time] of at.entries()) {
       await this.#sleep(time - this.#host.world.now);
       const id = `${asker}#${index}`;
       const again = this.#rng.chance(0.3);
-      await this.#ask(id, { asker, n: index + 1 });
-      if (again) await this.#ask(id, { asker, n: index + 1 });
+      await this.#ask(id, asks, { asker, n: index + 1 });
+      if (again) await this.#ask(id, asks, { asker, n: index + 1 });
     }
   }
 
-  async #ask(id: string, bump: Bump): Promise<void> {
+  async #ask(id: string, asks: string, bump: Bump): Promise<void> {
     for (;;) {
-      const answer = await this.#call(`update ${id}`, (process) => this.#handle(process).update("bump", bump, { id }));
+      const answer = await this.#call(`update ${id}`, (process) => this.#handle(process).update(asks, bump, { id }));
       if (answer === undefined) continue;
       if (answer.ok) {
         this.told.push({ id, answer: JSON.stringify(answer.value) });

@@ -2,7 +2,7 @@
  * Watches effects: each attempt is checked at the instant it begins against the durable history, the store's rows and the
  * attempts before it. This is the log outside of the store that tells what engines really did.
  */
-import type { LoadedRun } from "../../src/store/store.ts";
+import type { LoadedRun, MessageRow, TaskKey } from "../../src/store/store.ts";
 import type { StoreUser } from "./fault-store.ts";
 import type { Oracle } from "./oracle.ts";
 import { replayAll } from "./replay.ts";
@@ -15,6 +15,18 @@ interface EffectStart {
   readonly at: number;
   readonly process: StoreUser;
   readonly lease: number | undefined;
+  /** When the engine was given the task that this is, if it is one. */
+  readonly taskSince: number | undefined;
+}
+
+/** How long an engine may hold a task that its run does not want any more: it learns that with its renewals. */
+const WITHDRAWN_MS = 10_000;
+
+/** Whether a message is the outcome of another command, or says only that an attempt of this one was lost. */
+function isElsewhere({ kind, data }: MessageRow, command: number): boolean {
+  if (kind !== "outcome") return false;
+  const { c, e } = JSON.parse(data) as { c: number; e?: { code?: string } };
+  return c !== command || e?.code === "ATTEMPT_LOST";
 }
 
 export class EffectWatch {
@@ -50,11 +62,18 @@ export class EffectWatch {
       this.#fail("I1 cause", `${what}: its run is not in the store`);
       return;
     }
-    if (shadow.hasSettled(key)) this.#fail("I5 run again", `${what}: its outcome was in the history already`);
     this.#checkGeneration(shadow, key, what);
-    this.#checkHeld(process, run, this.begun(idempotencyKey) > 1, what);
+    const [command, generation = 0] = rest.map(Number) as [number, number?];
+    const task = { run, command, generation, attempt };
+    // Whoever has the task learns a little later that it is not wanted any more.
+    const settledAt = shadow.settledAt(key) ?? Number.POSITIVE_INFINITY;
+    if (settledAt < (this.#oracle.taskSince(process.lease, task) ?? now))
+      this.#fail("I5 run again", `${what}: its outcome was in the history already`);
+    this.#checkHeld(process, task, this.begun(idempotencyKey) > 1, what);
     this.#checkCause(shadow, key, what);
-    this.#checkAttempt(shadow, `${idempotencyKey} ${attempt}`, { key, at: now, process, lease: process.lease }, what);
+    const taskSince = this.#oracle.taskSince(process.lease, task);
+    const start = { key, at: now, process, lease: process.lease, taskSince };
+    this.#checkAttempt(shadow, `${idempotencyKey} ${attempt}`, start, what);
   }
 
   #checkGeneration(shadow: ShadowRun, key: string, what: string): void {
@@ -62,32 +81,39 @@ export class EffectWatch {
     if (expected !== key) this.#fail("I5 generation", `${what}: the key should end in ${expected}`);
   }
 
-  /** I2, rule 20: whoever starts an effect owns the run at that instant. */
-  #checkHeld({ name, lease }: StoreUser, run: number, repeated: boolean, what: string): void {
+  /** I2, rule 20: whoever starts an effect owns the run at that instant, or the task that the attempt is. */
+  #checkHeld({ name, lease }: StoreUser, key: TaskKey, repeated: boolean, what: string): void {
     if (this.#oracle.isGone(lease)) this.#fail("I2 effect fence", `${what}: lease ${lease} of ${name} has ended`);
     // Rule 23: what was begun before the run was claimed is not repeated before its inbox has been applied.
-    const inbox = repeated ? this.#oracle.inboxAtClaim(run, lease) : 0;
+    const inbox = repeated ? this.#oracle.inboxAtClaim(key.run, lease) : 0;
+    if (this.#oracle.taskSince(lease, key) !== undefined) return;
     // The memory store answers from this very instant, whenever the promise settles.
-    this.#oracle.base.load([run], 0).then(
-      ([loaded]) => this.#checkRow(loaded, { lease, inbox }, what),
+    this.#oracle.base.load([key.run], 0).then(
+      ([loaded]) => this.#checkRow(loaded, { lease, inbox, command: key.command }, what),
       (error: unknown) => this.#fail("simulation", String(error)),
     );
   }
 
-  #checkRow(loaded: LoadedRun | undefined, held: { lease: number | undefined; inbox: number }, what: string): void {
+  #checkRow(
+    loaded: LoadedRun | undefined,
+    held: { lease: number | undefined; inbox: number; command: number },
+    what: string,
+  ): void {
     const owner = loaded?.row.owner;
     if (owner !== held.lease)
       this.#fail("I2 effect fence", `${what}: the run is ${owner ?? "nobody"}'s, not ${held.lease}'s`);
-    const first = loaded?.messages[0];
-    if (first !== undefined && first.number <= held.inbox)
-      this.#fail("I4 inbox first", `${what}: ${first.kind} ${first.number} was waiting when the run was claimed`);
+    const waiting = loaded?.messages.find(
+      (message) => message.number <= held.inbox && !isElsewhere(message, held.command),
+    );
+    if (waiting !== undefined)
+      this.#fail("I4 inbox first", `${what}: ${waiting.kind} ${waiting.number} was waiting when the run was claimed`);
   }
 
   /** I1: the durable history alone makes the code ask for this effect. */
   #checkCause({ run, workflowId, events }: ShadowRun, key: string, what: string): void {
     const history = [...events];
     const { n: workflow } = JSON.parse(history[0]!.data) as EventKeys;
-    const row = { run, workflowId, workflow: workflow!, createdAt: history[0]!.at };
+    const row = { run, workflowId, workflow: workflow!, version: null, createdAt: history[0]!.at };
     const [id, generation = "0"] = key.split(":");
     const check = async (): Promise<void> => {
       const [replayed] = await replayAll(this.#oracle.base.id, [{ row, history }]);
@@ -113,8 +139,9 @@ export class EffectWatch {
   }
 
   /** Whether the run ended, or its engine died, lost its lease or was left in doubt about a commit since then. */
-  #forgot({ endedAt }: ShadowRun, { process, lease, at }: EffectStart): boolean {
-    return !process.alive || this.#oracle.isGone(lease) || Math.max(process.disturbedAt, endedAt) >= at;
+  #forgot({ endedAt }: ShadowRun, { process, lease, at, taskSince }: EffectStart): boolean {
+    const wantedUntil = taskSince === undefined ? endedAt : endedAt + WITHDRAWN_MS;
+    return !process.alive || this.#oracle.isGone(lease) || Math.max(process.disturbedAt, wantedUntil) >= at;
   }
 
   #fail(check: string, message: string): void {

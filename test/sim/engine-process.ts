@@ -7,10 +7,11 @@ import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
+import type { Store } from "../../src/store/store.ts";
 import type { Logger } from "../../src/workflow/logger.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
-import { FaultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
-import type { WorkPlace } from "./interpreter.ts";
+import { faultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
+import { ACTIVITIES, type WorkPlace } from "./interpreter.ts";
 
 /** How the engines of one simulation are configured. */
 export interface FleetConfig {
@@ -18,13 +19,17 @@ export interface FleetConfig {
   readonly pollMs: number;
   readonly parkAfterMs: number;
   readonly warmRuns: number;
+  /** Limits of queues in all of the store. */
+  readonly everywhere: ReadonlyMap<string, number>;
 }
 
 export class EngineProcess implements StoreUser, WorkPlace {
   readonly name: string;
   readonly #shared: SharedStore;
   readonly #config: FleetConfig;
-  readonly store: FaultStore;
+  readonly store: Store;
+  readonly slot: number;
+  /** This machine's own clock. */
   readonly clock: Clock;
   readonly backlog: (() => void)[] = [];
   alive = true;
@@ -36,14 +41,21 @@ export class EngineProcess implements StoreUser, WorkPlace {
   /** Set once the engine takes calls. */
   engine: Engine | undefined;
   readonly #workflows: readonly AnyWorkflow[];
+  readonly #serves: readonly string[] | undefined;
   readonly #died: () => void;
   #thawAt = 0;
+  #time: Clock;
 
   constructor(
     name: string,
     shared: SharedStore,
     config: FleetConfig,
-    machine: { readonly skewMs: number; readonly workflows: readonly AnyWorkflow[] },
+    machine: {
+      readonly slot: number;
+      readonly skewMs: number;
+      readonly serves: readonly string[] | undefined;
+      readonly workflows: readonly AnyWorkflow[];
+    },
     died: () => void,
   ) {
     this.name = name;
@@ -51,14 +63,23 @@ export class EngineProcess implements StoreUser, WorkPlace {
     this.#config = config;
     this.skewMs = machine.skewMs;
     this.#workflows = machine.workflows;
+    this.#serves = machine.serves;
     this.#died = died;
-    this.store = new FaultStore(shared, this);
+    this.slot = machine.slot;
+    this.store = faultStore(shared, this);
     const { world } = shared;
     this.clock = {
       now: () => Math.floor(world.wall + this.skewMs),
-      monotonic: () => world.now,
+      // Days that are skipped pass for monotonic clocks, too, where clocks of machines are set by another's time.
+      monotonic: () => world.now + (shared.database.kind === "postgres" ? world.skippedMs : 0),
       after: (ms, callback): CancelTimer => world.after(ms, this, callback),
     };
+    this.#time = this.clock;
+  }
+
+  /** What time it is for its engine. */
+  get now(): number {
+    return this.#time.now();
   }
 
   /** Whether its engine can run this workflow. */
@@ -72,7 +93,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
     world.trace(`${this.name} boots`);
     const engine = new Engine({
       store: this.store,
-      registry: new Registry(this.#workflows, []),
+      registry: new Registry(this.#workflows, Object.values(ACTIVITIES), {}, this.#serves),
       clock: this.clock,
       log: this.#logger(),
       label: this.name,
@@ -88,10 +109,12 @@ export class EngineProcess implements StoreUser, WorkPlace {
     engine.open().then(
       () => {
         this.engine = engine;
+        this.#time = engine.clock;
       },
       (error: unknown) => {
         world.trace(`${this.name} could not open: ${String(error)}`);
-        world.after(700, this, () => this.boot());
+        const again = (): void => void world.after(700, this, () => this.boot());
+        engine.close().then(again, again);
       },
     );
   }

@@ -1,56 +1,58 @@
 /**
- * A store as one engine's process sees it: the shared memory store behind a network that delays, loses and fails calls. A call
- * happens at one instant; what the caller learns about it, and when, is another matter.
+ * A store as one engine's process sees it: the shared database behind a network that delays, loses and fails calls.
  *
- * A commit without an answer may still be on its way; `lastBatch` waits for it, as the contract of `Store` demands.
+ * A commit without an answer may still be on its way; `lastBatch` waits for it, as the contract of `Store` demands. What the
+ * contract cannot promise of a network happens, too: it arrives even later, and is refused by the fence.
  */
 import { PerdureError } from "../../src/core/errors.ts";
 import type {
-  AnswerRow,
-  AttemptRow,
   Batch,
   BatchResult,
+  ClaimedTask,
   CodeKey,
-  DefinitionRow,
-  EngineRow,
   EventRow,
   Lease,
   LoadedRun,
   MessageRow,
   NewMessage,
-  PauseRow,
-  RunFilter,
+  OutcomeRow,
   RunRow,
   SendResult,
-  SizeRow,
   Store,
-  WaitingRow,
+  TaskEnd,
 } from "../../src/store/store.ts";
+import type { TaskClaim } from "../../src/store/tasks.ts";
+import type { Database } from "./database.ts";
 import type { EffectWatch } from "./effect-watch.ts";
-import type { FaultPlan, Operation } from "./faults.ts";
+import { channelOf, type FaultPlan, type Operation } from "./faults.ts";
 import { INDIGESTIBLE } from "./interpreter.ts";
+import type { Caller, Network } from "./network.ts";
 import type { Oracle } from "./oracle.ts";
-import type { Host, World } from "./world.ts";
+import type { EventKeys } from "./shadow.ts";
+import { type SendStatement, Transaction } from "./transactions.ts";
+import type { World } from "./world.ts";
 
 /** The process behind a {@link FaultStore}. */
-export interface StoreUser extends Host {
+export interface StoreUser extends Caller {
   /** Engine number of its last lease. */
   lease: number | undefined;
   /** When it last had a reason to forget runs it had in memory. */
   disturbedAt: number;
-  crash(): void;
-  freeze(ms: number): void;
 }
 
 /** What all processes of a simulation share. */
 export interface SharedStore {
+  readonly database: Database;
   readonly base: Store;
   readonly world: World;
   readonly faults: FaultPlan;
+  readonly network: Network;
   readonly oracle: Oracle;
   readonly effects: EffectWatch;
   /** When the last commit that was sent by an engine reaches the store. */
   readonly commitLandsAt: Map<number, number>;
+  /** Transactions of users that the database has begun. */
+  readonly transactions: Set<Transaction>;
 }
 
 interface CallOptions<T> {
@@ -62,18 +64,40 @@ interface CallOptions<T> {
   readonly lands?: number;
 }
 
-export class FaultStore implements Store {
+/** How long the driver of PostgreSQL waits for an answer. */
+const TIMEOUTS_MS: Readonly<Partial<Record<Operation, number>>> = { renew: 5000, lastBatch: 10_000, commit: 20_000 };
+const TIMEOUT_MS = 60_000;
+/** How long a statement of PostgreSQL waits for a lock. */
+const LOCK_TIMEOUT_MS = 5000;
+
+/** The store of a process: what has no faults of its own below is asked through the network like everything else. */
+export function faultStore(shared: SharedStore, user: StoreUser): Store {
+  const own = new FaultStore(shared, user);
+  return new Proxy(shared.base, {
+    get(base, key: keyof Store & keyof FaultStore) {
+      if (key in own) {
+        const value: unknown = own[key];
+        return typeof value === "function" ? value.bind(own) : value;
+      }
+      const value: unknown = base[key];
+      return typeof value === "function"
+        ? (...values: unknown[]) => own.ask(String(key), () => Reflect.apply(value, base, values) as Promise<unknown>)
+        : value;
+    },
+  });
+}
+
+class FaultStore implements Partial<Store> {
   readonly kind = "simulated";
   readonly #shared: SharedStore;
   readonly #user: StoreUser;
+  /** Since when the database has been reachable again after it was not. */
+  #backAt = Number.NEGATIVE_INFINITY;
+  #away = false;
 
   constructor(shared: SharedStore, user: StoreUser) {
     this.#shared = shared;
     this.#user = user;
-  }
-
-  get id(): string {
-    return this.#shared.base.id;
   }
 
   /** Sends one call through the network. `about` is for the trace. */
@@ -81,49 +105,31 @@ export class FaultStore implements Store {
     operation: Operation,
     about: string,
     run: () => Promise<T>,
-    { told = () => "", notBefore = 0, lands }: CallOptions<T> = {},
+    { told, notBefore = 0, lands }: CallOptions<T> = {},
   ): Promise<T> {
-    const user = this.#user;
-    const { world, faults } = this.#shared;
-    if (!user.alive) return new Promise(() => {});
+    const { world, faults, network, database } = this.#shared;
+    if (!this.#user.alive) return new Promise(() => {});
     const fate = faults.fate(operation);
-    const id = `${user.name} ${operation}`;
-    world.trace(`${id} ${about}${fate.kind === "answer" ? "" : ` [${fate.kind}]`}`);
-    if (fate.kind === "crash-before") {
-      user.crash();
-      return new Promise(() => {});
-    }
-    if (fate.kind === "freeze-before") user.freeze(fate.freezeMs);
-    const requestMs = Math.max(fate.requestMs, notBefore - world.now);
-    if (lands !== undefined && fate.kind !== "error") this.#shared.commitLandsAt.set(lands, world.now + requestMs);
-    return new Promise<T>((resolve, reject) => {
-      const reply = (settle: () => void, ms = fate.replyMs): void => {
-        if (ms === 0 && user.alive && !user.frozen) settle();
-        else world.after(ms, user, settle);
-      };
-      const unavailable = (): void => reject(new PerdureError("UNAVAILABLE", `simulated: ${operation} got no answer`));
-      if (fate.kind === "error") {
-        reply(unavailable);
-        return;
-      }
-      const happen = (): void => {
-        run().then(
-          (value) => {
-            world.trace(`${id} happened ${told(value)}`);
-            if (fate.kind !== "lost") reply(() => resolve(value));
-          },
-          (error: unknown) => {
-            world.trace(`${id} refused: ${String(error)}`);
-            if (fate.kind !== "lost") reply(() => reject(error));
-          },
-        );
-        if (fate.kind === "crash-after") user.crash();
-        if (fate.kind === "freeze-after") user.freeze(fate.freezeMs);
-      };
-      if (requestMs === 0) happen();
-      else world.after(requestMs, undefined, happen);
-      if (fate.kind === "lost") reply(unavailable, Math.max(1, fate.replyMs));
-    });
+    const landsAt = world.now + Math.max(fate.requestMs, notBefore - world.now);
+    if (lands !== undefined && fate.kind !== "error" && !(fate.kind === "lost" && faults.arrivesLate()))
+      this.#shared.commitLandsAt.set(lands, landsAt);
+    const timeoutMs = database.kind === "sqlite" ? Number.POSITIVE_INFINITY : (TIMEOUTS_MS[operation] ?? TIMEOUT_MS);
+    const channel = channelOf(operation);
+    const known = { operation, channel, about, fate, notBefore, timeoutMs, run, ...(told !== undefined && { told }) };
+    this.#lookAtNetwork();
+    return network.send(this.#user, known);
+  }
+
+  #lookAtNetwork(): void {
+    const { network, world } = this.#shared;
+    const away = network.isCutOff(this.#user);
+    if (this.#away && !away) this.#backAt = world.now;
+    this.#away = away;
+  }
+
+  /** Whatever has no name of its own here. */
+  ask(what: string, run: () => Promise<unknown>): Promise<unknown> {
+    return this.#call("ask", what, run);
   }
 
   register(params: { readonly label: string; readonly at: number }): Promise<Lease> {
@@ -145,11 +151,15 @@ export class FaultStore implements Store {
   }
 
   lastBatch(lease: Lease): Promise<number | null> {
-    const landed = this.#shared.commitLandsAt.get(lease.engine) ?? 0;
-    const known = this.#call("lastBatch", `${lease.engine}`, () => this.#shared.base.lastBatch(lease), {
-      told: String,
-      notBefore: landed,
-    });
+    const { base, world, database, commitLandsAt } = this.#shared;
+    const landed = commitLandsAt.get(lease.engine) ?? 0;
+    const locked = database.kind === "postgres" && landed - world.now > LOCK_TIMEOUT_MS;
+    const ask = (): Promise<number | null> =>
+      locked
+        ? Promise.reject(new PerdureError("UNAVAILABLE", "simulated: waited too long for a lock"))
+        : base.lastBatch(lease);
+    const notBefore = locked ? world.now + LOCK_TIMEOUT_MS : landed;
+    const known = this.#call("lastBatch", `${lease.engine}`, ask, { told: String, notBefore });
     return known.finally(() => this.#disturbed());
   }
 
@@ -164,7 +174,10 @@ export class FaultStore implements Store {
 
   sweep(params: { readonly ttlMs: number; readonly monotonicMs: number; readonly at: number }): Promise<number> {
     const { base, oracle, faults, world } = this.#shared;
+    const { kind } = this.#shared.database;
     const run = async (): Promise<number> => {
+      // After the database was away engines could not renew their leases: they have a time to live to do so.
+      if (kind === "postgres" && world.now - this.#backAt < params.ttlMs) return 0;
       // As the contract demands, the time that the call was under way is added.
       const freed = await base.sweep({ ...params, monotonicMs: world.now });
       faults.leasesLost += await oracle.enginesChanged();
@@ -176,8 +189,7 @@ export class FaultStore implements Store {
   commit(lease: Lease, batch: Batch): Promise<BatchResult> {
     const { base, oracle } = this.#shared;
     const run = async (): Promise<BatchResult> => {
-      if (batch.transitions.some(({ events }) => events.some(isIndigestible)))
-        throw new PerdureError("INTERNAL", "simulated: the store cannot keep this");
+      if (batch.transitions.some(({ events }) => events.some(isIndigestible))) throw notKept();
       const result = await base.commit(lease, batch);
       await oracle.committed(lease, batch, result);
       return result;
@@ -198,9 +210,9 @@ export class FaultStore implements Store {
   claim(lease: Lease, params: Parameters<Store["claim"]>[1]): Promise<RunRow[]> {
     const told = (rows: RunRow[]): string =>
       rows.map(({ run, crashes }) => `run ${run}${crashes > 0 ? `!${crashes}` : ""}`).join(" ");
-    const { base, oracle } = this.#shared;
+    const { base, oracle, faults } = this.#shared;
     const run = async (): Promise<RunRow[]> => {
-      const rows = await base.claim(lease, params);
+      const rows = await base.claim(lease, { ...params, limit: faults.claimable(params.limit) });
       oracle.claimed(lease, rows);
       return rows;
     };
@@ -211,32 +223,29 @@ export class FaultStore implements Store {
     return this.#call("nextWake", "", () => this.#shared.base.nextWake(code), { told: String });
   }
 
-  answer(run: number, number: number): Promise<AnswerRow | undefined> {
-    return this.#shared.base.answer(run, number);
+  claimTasks(lease: Lease, claim: TaskClaim): Promise<ClaimedTask[]> {
+    const { base, oracle } = this.#shared;
+    const run = async (): Promise<ClaimedTask[]> => {
+      const tasks = await base.claimTasks(lease, claim);
+      await oracle.tasksClaimed(lease, tasks);
+      return tasks;
+    };
+    const told = (tasks: ClaimedTask[]): string =>
+      tasks
+        .map((task) => `run ${task.run} command ${task.command}.${task.generation} attempt ${task.attempt}`)
+        .join(", ");
+    return this.#call("claimTasks", `${lease.engine}`, run, { told });
   }
 
-  waiting(at: number): Promise<WaitingRow[]> {
-    return this.#shared.base.waiting(at);
-  }
-
-  sizes(): Promise<SizeRow[]> {
-    return this.#shared.base.sizes();
-  }
-
-  forgetAnswers(at: number): Promise<number> {
-    return this.#shared.base.forgetAnswers(at);
-  }
-
-  pauses(): Promise<PauseRow[]> {
-    return this.#shared.base.pauses();
-  }
-
-  pause(row: PauseRow): Promise<void> {
-    return this.#shared.base.pause(row);
-  }
-
-  unpause(scope: PauseRow["scope"], name: string): Promise<boolean> {
-    return this.#shared.base.unpause(scope, name);
+  settleTasks(lease: Lease, ends: readonly TaskEnd[]): Promise<boolean[]> {
+    const about = ends.map(
+      ({ run, command, generation, attempt }) => `run ${run} command ${command}.${generation} attempt ${attempt}`,
+    );
+    const run = async (): Promise<boolean[]> => {
+      if (ends.some(({ data }) => data.includes(`"${INDIGESTIBLE}"`))) throw notKept();
+      return this.#shared.base.settleTasks(lease, ends);
+    };
+    return this.#call("settleTasks", about.join(", "), run, { told: String });
   }
 
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
@@ -277,18 +286,10 @@ export class FaultStore implements Store {
     );
   }
 
-  remove(run: number): Promise<boolean> {
-    return this.#shared.base.remove(run);
-  }
-
   find(by: { readonly run: number } | { readonly workflowId: string }): Promise<RunRow | undefined> {
     const told = (row: RunRow | undefined): string =>
       row === undefined ? "none" : `run ${row.run} ${row.status} owner ${row.owner}`;
     return this.#call("find", JSON.stringify(by), () => this.#shared.base.find(by), { told });
-  }
-
-  list(filter: RunFilter): Promise<RunRow[]> {
-    return this.#shared.base.list(filter);
   }
 
   history(run: number, after: number, limit: number): Promise<EventRow[]> {
@@ -301,28 +302,12 @@ export class FaultStore implements Store {
     return this.#call("lastEvent", `run ${run}`, () => this.#shared.base.lastEvent(run));
   }
 
-  attempts(run: number): Promise<AttemptRow[]> {
-    return this.#shared.base.attempts(run);
-  }
-
-  engines(): Promise<EngineRow[]> {
-    return this.#shared.base.engines();
-  }
-
-  putDefinition(definition: DefinitionRow): Promise<void> {
-    return this.#shared.base.putDefinition(definition);
-  }
-
-  definition(hash: string): Promise<DefinitionRow | undefined> {
-    return this.#shared.base.definition(hash);
-  }
-
   /** Hints arrive late or not at all; one that is under way stands for all that follow. */
   watch(listener: () => void): () => void {
-    const { base, world, faults } = this.#shared;
+    const { base, world, faults, network } = this.#shared;
     let underWay = false;
-    return base.watch(() => {
-      if (underWay) return;
+    const unwatch = base.watch(() => {
+      if (underWay || network.isCutOff(this.#user)) return;
       const ms = faults.hintDelay();
       if (ms === undefined) return;
       underWay = true;
@@ -331,9 +316,31 @@ export class FaultStore implements Store {
         listener();
       });
     });
+    const forget = network.onReconnect(this.#user, listener);
+    return () => {
+      unwatch();
+      forget();
+    };
+  }
+
+  async transact(
+    lease: Lease,
+    step: Parameters<NonNullable<Store["transact"]>>[1],
+    limitMs: number,
+    work: Parameters<NonNullable<Store["transact"]>>[3],
+  ): Promise<OutcomeRow> {
+    const { database, world, transactions } = this.#shared;
+    const send: SendStatement = (operation, about, run) => this.#call(operation, about, run);
+    const transaction = new Transaction(database, world, send);
+    transactions.add(transaction);
+    return transaction.run(lease, step, limitMs, work);
   }
 
   async close(): Promise<void> {}
+}
+
+function notKept(): PerdureError {
+  return new PerdureError("INTERNAL", "simulated: the store cannot keep this");
 }
 
 function isIndigestible({ type, data }: EventRow): boolean {
@@ -362,8 +369,9 @@ function describeBatch({ starts, transitions }: Batch): string {
 }
 
 function outcomeOf(data: string): string {
-  const { c, n, m } = JSON.parse(data) as { c?: number; n?: string; m?: number };
-  return `${c === undefined ? "" : ` c${c}`}${n === undefined ? "" : ` ${n}`}${m === undefined ? "" : ` m${m}`}`;
+  const { c, n, m, e } = JSON.parse(data) as EventKeys;
+  const failed = e === undefined ? "" : ` (${e.message})`;
+  return `${c === undefined ? "" : ` c${c}`}${n === undefined ? "" : ` ${n}`}${m === undefined ? "" : ` m${m}`}${failed}`;
 }
 
 function describeResult({ starts, refused }: BatchResult): string {

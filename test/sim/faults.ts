@@ -1,4 +1,5 @@
 /** What goes wrong, how often and how badly: decided once per seed, then drawn per call from streams of their own. */
+import type { DatabaseKind } from "./database.ts";
 import type { Rng } from "./prng.ts";
 
 /** Everything an engine or a client asks of the store. */
@@ -19,14 +20,49 @@ export const OPERATIONS = [
   "find",
   "history",
   "lastEvent",
+  "claimTasks",
+  "settleTasks",
+  "ask",
+  "begin",
+  "query",
+  "settle",
+  "end",
 ] as const;
 
 export type Operation = (typeof OPERATIONS)[number];
 
-/** Kinds of faults; each can be switched off alone when a failing seed is made smaller. */
-export const FAULTS = ["error", "lost", "slow", "crash", "freeze", "close", "hint", "jump", "skew", "latency"] as const;
+/** Purposes for which an engine has connections of their own. */
+export type Channel = "lane" | "heartbeat" | "pool";
+
+export function channelOf(operation: Operation): Channel {
+  return operation === "commit" ? "lane" : operation === "renew" ? "heartbeat" : "pool";
+}
+
+/**
+ * Kinds of faults; each can be switched off alone when a failing seed is made smaller. Those of the second line happen to PostgreSQL
+ * only: the database restarts, an engine is cut off from it, or only its signs of life or its commits are, a commit arrives after
+ * its fate was asked for, claims pass over rows that somebody has locked.
+ */
+export const FAULTS = [
+  ...(["error", "lost", "slow", "crash", "freeze", "close", "hint", "jump", "skew", "latency"] as const),
+  ...(["restart", "partition", "heartbeat", "lane", "late", "skip"] as const),
+  // No fault, but a part of the fleet: engines that run activities for others.
+  "tasks",
+] as const;
 
 export type Fault = (typeof FAULTS)[number];
+
+const OF_POSTGRES: ReadonlySet<Fault> = new Set<Fault>(["restart", "partition", "heartbeat", "lane", "late", "skip"]);
+
+/** Something that happens at a time, whatever anybody does then. */
+export interface TimedFault {
+  readonly at: number;
+  readonly slot: number;
+  readonly kind: Fault;
+  readonly ms: number;
+  /** A connection that is cut is refused; otherwise it falls silent. */
+  readonly refused: boolean;
+}
 
 /** What becomes of one call. */
 export interface Fate {
@@ -47,13 +83,16 @@ const MAX_LEASES_LOST = [2, 4, 4, 12];
 export class FaultPlan {
   readonly #fates: Rng;
   readonly #hints: Rng;
+  readonly #network: Rng;
   readonly #rates = new Map<Operation, Rates>();
   readonly #off: ReadonlySet<Fault>;
   readonly #latencyMs: number;
   readonly #hintLoss: number;
   readonly #hintDelayMs: number;
   /** Times at which something happens to an engine, whatever it does then. */
-  readonly timed: readonly { readonly at: number; readonly slot: number; readonly kind: Fault; readonly ms: number }[];
+  readonly timed: readonly TimedFault[];
+  /** How likely a claim passes over rows. */
+  readonly #skipping: number;
   readonly #maxLeasesLost: number;
   /** How likely a process dies at each pause of an activity. */
   readonly #deadly: number;
@@ -63,12 +102,18 @@ export class FaultPlan {
 
   constructor(
     rng: Rng,
-    params: { readonly engines: number; readonly untilMs: number; readonly off: ReadonlySet<Fault> },
+    params: {
+      readonly engines: number;
+      readonly untilMs: number;
+      readonly off: ReadonlySet<Fault>;
+      readonly database: DatabaseKind;
+    },
   ) {
     const shape = rng.stream("shape");
     this.#fates = rng.stream("fates");
     this.#hints = rng.stream("hints");
-    this.#off = params.off;
+    this.#network = rng.stream("network");
+    this.#off = params.database === "postgres" ? params.off : new Set([...params.off, ...OF_POSTGRES]);
     const latencyMs = shape.pick(LATENCIES);
     this.#latencyMs = this.#on("latency") ? latencyMs : 0;
     this.#hintLoss = shape.pick([0, 0, 0.3, 0.9, 1]);
@@ -77,7 +122,10 @@ export class FaultPlan {
     this.#maxLeasesLost = shape.pick(MAX_LEASES_LOST);
     this.#deadly = this.#maxLeasesLost > 4 ? 0.05 : 0.004;
     for (const operation of OPERATIONS) this.#rates.set(operation, rates(shape, intensity));
-    this.timed = timedFaults(rng.stream("timed"), params, intensity).filter(({ kind }) => this.#on(kind));
+    const timed = timedFaults(rng.stream("timed"), params, intensity);
+    const network = networkFaults(rng.stream("network faults"), params, intensity);
+    this.timed = [...timed, ...network].filter(({ kind }) => this.#on(kind));
+    this.#skipping = rng.stream("skip").pick([0, 0.1, 0.3]);
   }
 
   #on(fault: Fault): boolean {
@@ -140,6 +188,23 @@ export class FaultPlan {
     return loss < this.#hintLoss ? undefined : Math.round(delay * this.#hintDelayMs);
   }
 
+  /** A database that crashes: whether it had done what it was just asked for. */
+  happensAtCrash(): boolean {
+    return this.#network.chance(0.5);
+  }
+
+  /** Whether a commit in doubt arrives even after its fate was asked for on another connection. */
+  arrivesLate(): boolean {
+    const draw = this.#network.next();
+    return !this.calm && this.#on("late") && draw < 0.3;
+  }
+
+  /** How many rows a claim finds that nobody has locked, at most. */
+  claimable(limit: number): number {
+    const [passes, some] = [this.#network.next(), this.#network.next()];
+    return !this.calm && this.#on("skip") && passes < this.#skipping ? Math.floor(some * 3) : limit;
+  }
+
   /** Whether an engine's process dies in the middle of an effect. */
   crashInEffect(): boolean {
     const dies = this.#fates.next() < this.#deadly;
@@ -160,20 +225,41 @@ function rates(rng: Rng, intensity: number): Rates {
   };
 }
 
+/** How far the clock of a machine is set wrong or right at once. */
+const MOST_JUMP_MS: Readonly<Record<DatabaseKind, number>> = { sqlite: 20_000, postgres: 600_000 };
 const MOST = { crash: 2, freeze: 2, close: 1, jump: 5 } as const;
 
 function timedFaults(
   rng: Rng,
-  { engines, untilMs }: { engines: number; untilMs: number },
+  { engines, untilMs, database }: { engines: number; untilMs: number; database: DatabaseKind },
   intensity: number,
-): FaultPlan["timed"] {
-  const faults: { at: number; slot: number; kind: Fault; ms: number }[] = [];
+): TimedFault[] {
+  const faults: TimedFault[] = [];
   if (intensity === 0) return faults;
+  const jump = MOST_JUMP_MS[database];
   for (const kind of ["crash", "freeze", "close", "jump"] as const) {
     const count = rng.int(0, MOST[kind]);
     for (let index = 0; index < count; index++) {
-      const ms = kind === "jump" ? rng.int(-20_000, 20_000) : rng.span(300, 30_000);
-      faults.push({ at: rng.int(100, untilMs), slot: rng.int(0, engines - 1), kind, ms });
+      const ms = kind === "jump" ? rng.int(-jump, jump) : rng.span(300, 30_000);
+      faults.push({ at: rng.int(100, untilMs), slot: rng.int(0, engines - 1), kind, ms, refused: false });
+    }
+  }
+  return faults;
+}
+
+function networkFaults(
+  rng: Rng,
+  { engines, untilMs }: { engines: number; untilMs: number },
+  intensity: number,
+): TimedFault[] {
+  const faults: TimedFault[] = [];
+  if (intensity === 0) return faults;
+  for (const kind of ["restart", "partition", "heartbeat", "lane"] as const) {
+    const count = rng.int(0, 2);
+    for (let index = 0; index < count; index++) {
+      const at = rng.int(100, untilMs);
+      const ms = kind === "restart" ? rng.span(100, 8000) : rng.span(300, 40_000);
+      faults.push({ at, slot: rng.int(0, engines - 1), kind, ms, refused: rng.chance(0.5) });
     }
   }
   return faults;

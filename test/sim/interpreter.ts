@@ -1,4 +1,5 @@
 /** The workflow that interprets programs, and the activities it calls. */
+import type { StoreTransaction } from "../../src/core/sql-transaction.ts";
 import { type Activity, type ActivityContext, activity, FatalError } from "../../src/workflow/activity.ts";
 import type { WorkflowContext } from "../../src/workflow/context.ts";
 import type { Update } from "../../src/workflow/signal.ts";
@@ -72,11 +73,12 @@ function instant(task: Work, ctx: ActivityContext): unknown {
 
 const perform = (task: Work, ctx: ActivityContext): unknown => (task.ms === 0 ? instant(task, ctx) : work(task, ctx));
 
-const ACTIVITIES: Readonly<Record<string, Activity<Work, unknown>>> = {
+export const ACTIVITIES: Readonly<Record<string, Activity<Work, unknown>>> = {
   work: activity("work", { retry: { initial: "300ms" } }, perform),
   eager: activity("eager", { journal: "start", retry: { initial: "50ms", maxAttempts: 4 } }, perform),
   steady: activity("steady", { heartbeatTimeout: "2s", retry: { initial: "1s", jitter: 0.5 } }, perform),
   brief: activity("brief", { timeout: "1500ms", totalTimeout: "20s", retry: { backoff: "constant" } }, perform),
+  far: activity("far/work", { heartbeatTimeout: "3s", retry: { initial: "200ms" } }, perform),
   patient: activity("patient", { retry: { initial: "7s", maxAttempts: 4 } }, perform),
 };
 
@@ -225,6 +227,8 @@ class Interpreter {
       case "step":
         this.#note(await wf.step(`step-${program.work.id}`, (ctx) => perform(program.work, ctx)));
         return;
+      case "transaction":
+        return this.#transaction(program);
       case "sleep":
         await wf.sleep(program.ms);
         this.#note(wf.now());
@@ -253,6 +257,15 @@ class Interpreter {
     }
   }
 
+  async #transaction({ id, rows, maxAttempts }: Extract<Program, { op: "transaction" }>): Promise<void> {
+    const write = async (tx: StoreTransaction): Promise<unknown> => {
+      for (let row = 1; row <= rows; row++) await tx.query("insert into ledger values (?, ?)", [id, row]);
+      return { id, rows };
+    };
+    const options = maxAttempts === undefined ? undefined : { retry: { maxAttempts } };
+    this.#note(await this.#wf.transaction(`book-${id}`, write, options));
+  }
+
   #note(value: unknown): void {
     this.log.push(value);
     this.#last = value;
@@ -270,4 +283,5 @@ async function interpret(wf: WorkflowContext, program: Program): Promise<unknown
   return [...interpreter.log];
 }
 
-export const WORKFLOWS: readonly AnyWorkflow[] = [workflow("alpha", interpret), workflow("beta", interpret)];
+export const ALPHA: AnyWorkflow = workflow("alpha", interpret);
+export const BETA: AnyWorkflow = workflow("beta", interpret);

@@ -1,5 +1,6 @@
-/** The command: `npm run sim -- --seed N | --seeds N [--from N] [--off crash,freeze] [--without w0,w2] [--shrink] [--run w1] [--tail N]`. */
+/** The command: `npm run sim -- --seed N | --seeds N [--from N] [--store sqlite|postgres] [--off crash,freeze] [--without w0,w2] [--shrink] [--run w1] [--tail N]`. */
 import { parseArgs } from "node:util";
+import type { DatabaseKind } from "./database.ts";
 import { FAULTS, type Fault } from "./faults.ts";
 import { type SimOptions, type SimResult, simulate } from "./simulation.ts";
 
@@ -8,6 +9,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seeds: { type: "string" },
     from: { type: "string", default: "1" },
+    store: { type: "string" },
     off: { type: "string", default: "" },
     without: { type: "string", default: "" },
     shrink: { type: "boolean", default: false },
@@ -22,7 +24,13 @@ const { values } = parseArgs({
 const words = (text: string): string[] => text.split(",").filter((word) => word !== "");
 
 function options(seed: number): SimOptions {
-  return { seed, off: new Set(words(values.off) as Fault[]), without: new Set(words(values.without)) };
+  const database = values.store as DatabaseKind | undefined;
+  return {
+    seed,
+    ...(database !== undefined && { database }),
+    off: new Set(words(values.off) as Fault[]),
+    without: new Set(words(values.without)),
+  };
 }
 
 function print(text: string): void {
@@ -117,6 +125,20 @@ const SITUATIONS: Readonly<Record<string, RegExp>> = {
   completed: /\+RunCompleted/,
   "wait timed out": /\+WaitTimedOut/,
   "timer fired": /\+TimerFired/,
+  "database restarts": /DATABASE goes down/,
+  "cut off": / is cut for /,
+  "silence on a connection": / is silent for /,
+  "call cut off by a restart": /was cut off by a restart/,
+  "call without an answer in time": /took too long/,
+  "clock of a machine set": / clock jumps by /,
+  "transaction begun": / begin happened/,
+  "transaction ended by the database": /the transaction was ended/,
+  "transaction refused": / (settle|end) refused/,
+  "task claimed": / claimTasks happened run/,
+  "task settled": / settleTasks happened .*true/,
+  "task settled too late": / settleTasks happened .*false/,
+  "start by a schedule": / commit .* start s\d+@/,
+  "entity told": / \+UpdateAccepted add/,
   "signal and timeout at once": /SignalReceived.*WaitTimedOut/,
 };
 

@@ -2,9 +2,12 @@
 import type { Ending } from "../../src/core/ending.ts";
 import { encodePayload } from "../../src/core/payload.ts";
 import type { AnswerRow, EventRow, LoadedRun, RunRow, Store } from "../../src/store/store.ts";
+import { SCHEDULE_WORKFLOW } from "../../src/workflow/schedule.ts";
+import type { ScheduleInput } from "../../src/workflow/schedule-state.ts";
 import type { RunClient } from "./client.ts";
 import type { Replayed } from "./replay.ts";
 import type { EventKeys, Fail } from "./shadow.ts";
+import { TALLY, type TallyState } from "./tally.ts";
 
 interface Parts {
   readonly base: Store;
@@ -17,7 +20,11 @@ interface Parts {
 
 export async function checkMessages(parts: Parts): Promise<void> {
   const { base, loaded, clients, replays, fail } = parts;
-  for (const client of clients) checkTold(client, fail);
+  for (const client of clients) {
+    checkTold(client, fail);
+    if (client.script.workflow === TALLY.name) checkTally(client, loaded, fail);
+    if (client.script.workflow === SCHEDULE_WORKFLOW) checkTicks(client, loaded, fail);
+  }
   for (const replayed of replays) {
     await checkUpdates(base, replayed, fail);
     if (replayed.row.status === "continued_as_new") checkContinued(replayed, loaded, fail);
@@ -36,6 +43,40 @@ function checkTold({ script, told }: RunClient, fail: Fail): void {
     if (earlier !== answer) fail("I4 answer", `${script.id}: update ${id} was answered ${earlier}, then ${answer}`);
     answers.set(id, answer);
   }
+}
+
+/** What an entity that came to its end was told is in its state once, and nothing that it refused. */
+function checkTally({ script, told }: RunClient, loaded: readonly LoadedRun[], fail: Fail): void {
+  const last = loaded.findLast(({ row }) => row.workflowId === script.id);
+  if (last?.row.status !== "completed") return;
+  const { seen } = keysOf(last.events.at(-1)!).p as TallyState;
+  for (const { asker, asks, at } of script.askers)
+    for (const index of asks === "add" ? at.keys() : []) {
+      const answer = told.find(({ id }) => id === `${asker}#${index}`)?.answer;
+      const times = seen.filter((one) => one === `${asker} ${index + 1}`).length;
+      const wanted = answer === undefined ? [0, 1] : [answer.startsWith("failed") ? 0 : 1];
+      if (!wanted.includes(times))
+        fail("I4 entity", `${script.id}: ${asker}#${index} was answered ${answer} and is there ${times} times`);
+    }
+}
+
+/** Each tick of a schedule starts one run; with nothing to skip it for, none is left out. */
+function checkTicks({ script }: RunClient, loaded: readonly LoadedRun[], fail: Fail): void {
+  const { name, spec } = script.input as ScheduleInput;
+  const ticks = new Map<number, Set<number>>();
+  for (const { row } of loaded) {
+    const tick = row.workflowId.startsWith(`${name}@`) ? Date.parse(row.workflowId.slice(name.length + 1)) : Number.NaN;
+    if (!Number.isNaN(tick)) ticks.set(tick, (ticks.get(tick) ?? new Set()).add(row.chain));
+  }
+  for (const [tick, chains] of ticks)
+    if (chains.size > 1) fail("tick once", `${script.id}: tick ${tick} has runs ${[...chains].join(", ")}`);
+  const [first = 0, ...rest] = [...ticks.keys()].sort((a, b) => a - b);
+  const paused = script.askers.some(({ asks }) => asks === "pause");
+  if (spec.overlap !== "allow-all" || paused) return;
+  rest.forEach((tick, index) => {
+    const expected = first + (index + 1) * spec.everyMs!;
+    if (tick !== expected) fail("tick missed", `${script.id}: tick ${expected} has no run`);
+  });
 }
 
 /** Each update that was accepted is answered with what its handler came to, or with the end of its run. */
@@ -99,7 +140,8 @@ function checkTells(loaded: readonly LoadedRun[], fail: Fail): void {
     }
   }
   for (const { row, events } of loaded) {
-    if (events.some(({ type }) => type === "Resumed")) continue;
+    // Schedules tell others to stop.
+    if (events.some(({ type }) => type === "Resumed") || row.workflow === SCHEDULE_WORKFLOW) continue;
     const told = events.filter(({ type, data }) => type === "StepCompleted" && data.includes('"k":"message"')).length;
     const own = [...arrived].filter(([key]) => Number.parseInt(key.slice(key.indexOf("-") + 1), 36) === row.run);
     if (own.length < told) fail("I4 lost", `run ${row.run} told others ${told} times, and ${own.length} arrived`);

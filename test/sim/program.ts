@@ -23,11 +23,13 @@ export type Program =
   | { readonly op: "all" | "settled" | "race" | "seq"; readonly parts: readonly Program[] }
   | {
       readonly op: "call";
-      readonly activity: "work" | "eager" | "steady" | "brief" | "patient";
+      readonly activity: "work" | "eager" | "steady" | "brief" | "patient" | "far";
       readonly work: Work;
       readonly maxAttempts?: number;
     }
   | { readonly op: "step"; readonly work: Work }
+  /** Writes so many rows of the users' own. */
+  | { readonly op: "transaction"; readonly id: number; readonly rows: number; readonly maxAttempts?: number }
   | { readonly op: "sleep"; readonly ms: number }
   | { readonly op: "wait"; readonly signal: string; readonly timeoutMs?: number }
   | { readonly op: "try"; readonly body: Program; readonly handler?: Program; readonly rethrow?: boolean }
@@ -90,6 +92,7 @@ class Author {
     if (this.#reach !== undefined && this.#rng.chance(0.25)) return this.#beyond(this.#reach);
     const roll = this.#rng.next();
     if (roll < 0.3) return this.#call();
+    if (roll < 0.34) return this.#transaction();
     if (roll < 0.4) return { op: "step", work: this.#work(this.#rng.chance(0.6) ? 0 : this.#rng.span(1, 2000)) };
     if (roll < 0.5) return { op: "sleep", ms: this.#sleepMs() };
     if (roll < 0.63) return this.#wait();
@@ -154,11 +157,21 @@ class Author {
       "brief",
       "patient",
       "patient",
+      "far",
+      "far",
     ] as const);
-    const work = this.#work(this.#rng.chance(0.3) ? 0 : this.#rng.span(1, 6000));
+    const any = this.#work(this.#rng.chance(0.3) ? 0 : this.#rng.span(1, 6000));
+    // What a task ended with is in the store before its run sees it.
+    const work = activity === "far" ? { ...any, rotten: false } : any;
     return this.#rng.chance(0.2)
       ? { op: "call", activity, work, maxAttempts: this.#rng.int(1, 5) }
       : { op: "call", activity, work };
+  }
+
+  #transaction(): Program {
+    const rows = this.#rng.int(0, 3);
+    const id = ++this.#ids;
+    return this.#rng.chance(0.3) ? { op: "transaction", id, rows, maxAttempts: 1 } : { op: "transaction", id, rows };
   }
 
   #work(ms: number): Work {
@@ -208,6 +221,11 @@ export function randomChain(rng: Rng, size: number, gridMs: number, reach: Reach
     new Author(rng.stream(`part ${index}`), Math.max(1, Math.round(size / count)), gridMs, reach).program(),
   );
   return { op: "chain", parts, finish: rng.chance(0.6) };
+}
+
+/** What somebody starts who does not look after it: every wait has its timeout, and nothing blocks. */
+export function randomErrand(rng: Rng, size: number, gridMs: number): Program {
+  return new Author(rng, size, gridMs, undefined, true).program();
 }
 
 /** How many signals of each name release every wait of a program, however it branches. */

@@ -1,14 +1,15 @@
 /** What simulated fleets once got wrong, each told in as few moves as possible. */
 import { describe, expect, it } from "vitest";
-import { terminateUnowned } from "../../src/client/terminate.ts";
 import { PerdureError } from "../../src/core/errors.ts";
 import { Alarm } from "../../src/engine/alarm.ts";
 import type { Clock } from "../../src/engine/clock.ts";
 import { Committer, type CommitterHost, type Committing } from "../../src/engine/committer.ts";
-import { Engine, type EngineConfig } from "../../src/engine/engine.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import type { EngineConfig } from "../../src/engine/engine-config.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import type { StartSpec } from "../../src/engine/new-run.ts";
 import { Registry } from "../../src/engine/registry.ts";
+import { terminateUnowned } from "../../src/engine/terminate.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { Batch, BatchResult, EventRow, Lease, NewRun, RunRow, Store, Transition } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
@@ -157,6 +158,7 @@ function committerHost(store: Store): CommitterHost {
   return {
     store,
     clock,
+    machine: clock,
     log: silentLogger,
     leaseProved: nothing,
     leaseLost: nothing,

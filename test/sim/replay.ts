@@ -11,10 +11,10 @@ import { runInScope } from "../../src/engine/run-scope.ts";
 import { Turns } from "../../src/engine/turns.ts";
 import { type ContextHost, RunContext } from "../../src/engine/workflow-context.ts";
 import type { EventRow, RunRow } from "../../src/store/store.ts";
-import { WORKFLOWS } from "./interpreter.ts";
+import { definitionOf } from "./catalogue.ts";
 
 /** What a replay needs to know of a run beside its history. */
-export type ReplayedRun = Pick<RunRow, "run" | "workflow" | "workflowId" | "createdAt">;
+export type ReplayedRun = Pick<RunRow, "run" | "workflow" | "version" | "workflowId" | "createdAt">;
 
 /** A history that was replayed, and where the code stands after it. */
 export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
@@ -37,10 +37,12 @@ export interface Replayed<Row extends ReplayedRun = ReplayedRun> {
 const NOBODY = { rejected: (): void => {} };
 const NO_HOST: ContextHost = {
   activity: () => undefined,
-  workflow: (of) => WORKFLOWS.find(({ name }) => name === (typeof of === "string" ? of : of.name)),
+  workflow: (of) => definitionOf(typeof of === "string" ? of : of.name),
   send: async () => {},
   callbackToken: () => "",
   callbackUrl: () => undefined,
+  taskQueue: () => undefined,
+  provide: () => {},
 };
 
 /** Replays all of these in turns of one event each. */
@@ -62,7 +64,7 @@ function replayOne<Row extends ReplayedRun>(
 ): Promise<Replayed<Row>> {
   const plan = planReplay(history);
   const runId = `${storeId}-${row.run.toString(36)}`;
-  const definition = WORKFLOWS.find(({ name }) => name === row.workflow)!;
+  const definition = definitionOf(row.workflow, row.version)!;
   let context: RunContext | undefined;
   const info = {
     workflow: row.workflow,

@@ -16,6 +16,7 @@ const TERMINAL: ReadonlySet<string> = new Set([
 /** The few keys of an event's data that the checks need. */
 export interface EventKeys {
   readonly c?: number;
+  readonly k?: string;
   readonly m?: number;
   readonly n?: string;
   readonly s?: readonly number[];
@@ -35,12 +36,15 @@ export class ShadowRun {
   /** Commands with an outcome that counts, and the event that is it. */
   readonly #outcomes = new Map<number, number>();
   /** Ends of the idempotency keys of all outcomes there ever were. */
-  readonly #settled = new Set<string>();
+  readonly #settled = new Map<string, number>();
+  /** Transactional steps that came to an end, by the end of their key: whether they completed. */
+  readonly transactions: Map<string, boolean> = new Map();
   readonly #cuts: number[] = [];
   readonly #bumped = new Map<number, number>();
   readonly #messages = new Set<number>();
   readonly #consumed = new Set<number>();
   readonly #fail: Fail;
+  #now = 0;
   /** When it last ended or was blocked: what was in flight then may begin again after a resume. */
   endedAt: number = Number.NEGATIVE_INFINITY;
 
@@ -54,6 +58,7 @@ export class ShadowRun {
 
   /** A transition was accepted. */
   advance({ base, events, consumed, image }: Transition, now: number): void {
+    this.#now = now;
     const { length } = this.events;
     if (base !== length)
       this.#fail("I2 density", `run ${this.run}: a transition built on ${base} events was accepted at ${length}`);
@@ -77,7 +82,11 @@ export class ShadowRun {
     if (event.type === "ChildStarted") this.#childTold(data.c!, where);
     if (data.m !== undefined) this.#message(data.m, where);
     if (event.type === "Resumed") this.#cut(data);
-    else if (data.c !== undefined && event.type !== "ChildStarted") this.#outcome(data.c, seq, where);
+    else if (data.c !== undefined && event.type !== "ChildStarted") {
+      if (data.k === "transaction" && event.type !== "StepCancelled")
+        this.transactions.set(this.keyOf(data.c), event.type === "StepCompleted");
+      this.#outcome(data.c, seq, where);
+    }
     this.events.push(event);
   }
 
@@ -97,7 +106,7 @@ export class ShadowRun {
     if (earlier !== undefined)
       this.#fail("I5 one outcome", `${where}: command ${command} has an outcome already, event ${earlier}`);
     this.#outcomes.set(command, seq);
-    this.#settled.add(this.keyOf(command));
+    this.#settled.set(this.keyOf(command), this.#now);
   }
 
   #cut({ s = [], f = 0 }: EventKeys): void {
@@ -135,8 +144,8 @@ export class ShadowRun {
     return generation === 0 ? `${command}` : `${command}:${generation}`;
   }
 
-  /** Whether an effect under this key has an outcome, or had one. */
-  hasSettled(key: string): boolean {
-    return this.#settled.has(key);
+  /** Since when an effect under this key has an outcome, or has had one. */
+  settledAt(key: string): number | undefined {
+    return this.#settled.get(key);
   }
 }

@@ -2,25 +2,30 @@
  * One simulation: a fleet of engines on one store, clients that use it, faults for a while, then calm until every run has come
  * to an end. The same options give the same trace, step by step.
  */
-import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { RunRow, Store } from "../../src/store/store.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
+import { codeFor, WORKFLOWS } from "./catalogue.ts";
 import { checkEnd, stuckOn } from "./checker.ts";
 import { type ClientHost, RunClient } from "./client.ts";
+import { Database, type DatabaseKind } from "./database.ts";
 import { EffectWatch } from "./effect-watch.ts";
 import { EngineProcess, type FleetConfig } from "./engine-process.ts";
 import type { SharedStore } from "./fault-store.ts";
-import { type Fault, FaultPlan } from "./faults.ts";
-import { WORKFLOWS } from "./interpreter.ts";
+import { type Fault, FaultPlan, type TimedFault } from "./faults.ts";
+
+import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Rng } from "./prng.ts";
 import { replayAll } from "./replay.ts";
+import type { Transaction } from "./transactions.ts";
 import { type RunScript, randomWorkload, type Workload } from "./workload.ts";
 import { type Violation, World } from "./world.ts";
 
 /** What is simulated. */
 export interface SimOptions {
   readonly seed: number;
+  /** The database the fleet shares. Default: PostgreSQL for two seeds of three. */
+  readonly database?: DatabaseKind;
   /** Keep every line of the trace. */
   readonly record?: boolean;
   /** Kinds of faults that are left out. */
@@ -54,6 +59,12 @@ const MAX_STEPS = 3_000_000;
 /** A due run or a message that nobody takes for this long was forgotten: longer than a restart and a lease. */
 const LATE_MS = 35_000;
 const MANY = 10_000;
+/** Crashes from which on a run starts alone. */
+const SUSPECT = 2;
+/** Attempts of the queue `far` at a time, where it has a limit. */
+const FAR_EVERYWHERE = 2;
+/** How wrong clocks of machines are: one database on one machine, or a fleet that goes by the database's clock. */
+const MOST_SKEW_MS: Readonly<Record<DatabaseKind, number>> = { sqlite: 3000, postgres: 600_000 };
 const LONG_SLEEP_MS = 10_000;
 
 class Simulation implements ClientHost {
@@ -65,6 +76,7 @@ class Simulation implements ClientHost {
   readonly #effects: EffectWatch;
   readonly #faults: FaultPlan;
   readonly #shared: SharedStore;
+  readonly #network: Network;
   readonly #config: FleetConfig;
   readonly #fleet: EngineProcess[] = [];
   readonly #incarnations: number[] = [];
@@ -77,19 +89,35 @@ class Simulation implements ClientHost {
   #finished = new Map<string, number>();
   #waitingSince: ReadonlyMap<string, number> = new Map();
 
-  constructor({ seed, record = false, off = new Set(), without = new Set() }: SimOptions) {
+  constructor({ seed, database: kind, record = false, off = new Set(), without = new Set() }: SimOptions) {
     this.world = new World({ record });
     this.#rng = new Rng(`seed ${seed}`);
     this.#off = off;
     const workload = randomWorkload(this.#rng.stream("workload"));
     this.#workload = { ...workload, runs: workload.runs.filter(({ id }) => !without.has(id)) };
-    this.#base = createMemoryStore({ id: "sim" });
-    this.#oracle = new Oracle(this.world, this.#base);
+    const database = new Database(this.world, kind ?? (seed % 3 === 0 ? "sqlite" : "postgres"));
+    this.#base = database.store;
+    this.#oracle = new Oracle(this.world, database);
     const { engines, activeMs } = workload;
-    this.#faults = new FaultPlan(this.#rng.stream("faults"), { engines, untilMs: activeMs, off });
+    this.#faults = new FaultPlan(this.#rng.stream("faults"), {
+      engines,
+      untilMs: activeMs,
+      off,
+      database: database.kind,
+    });
     const { world } = this;
     this.#effects = new EffectWatch(world, this.#oracle);
+    const transactions = new Set<Transaction>();
+    this.#network = new Network(world, this.#faults);
+    this.#network.onRestart = () => {
+      for (const transaction of transactions) transaction.lose();
+      this.#shared.commitLandsAt.clear();
+    };
+    database.onLedger = (row) => this.#oracle.booked(row);
     this.#shared = {
+      database,
+      network: this.#network,
+      transactions,
       base: this.#base,
       world,
       faults: this.#faults,
@@ -103,6 +131,7 @@ class Simulation implements ClientHost {
       pollMs: shape.pick([500, 1000, 2000]),
       parkAfterMs: 5000,
       warmRuns: shape.pick([0, 1, 2, 100]),
+      everywhere: new Map(shape.chance(0.25) && !off.has("tasks") ? [["far", FAR_EVERYWHERE]] : []),
     };
     this.#clients = this.#workload.runs.map(
       (script) => new RunClient(script, this, this.#rng.stream(`client ${script.id}`)),
@@ -112,14 +141,19 @@ class Simulation implements ClientHost {
   async run(): Promise<void> {
     const { engines, activeMs } = this.#workload;
     for (let slot = 0; slot < engines; slot++) this.#boot(slot);
-    for (const { at, slot, kind, ms } of this.#faults.timed)
-      this.world.after(at, undefined, () => this.#strike(slot, kind, ms));
+    for (const fault of this.#faults.timed) this.world.after(fault.at, undefined, () => this.#strike(fault));
     for (const client of this.#clients) client.begin();
     this.world.after(activeMs, undefined, () => this.#calmDown());
     this.#lookLater();
     await this.world.run();
     if (this.world.violations.length === 0)
-      await checkEnd({ world: this.world, base: this.#base, oracle: this.#oracle, clients: this.#clients });
+      await checkEnd({
+        world: this.world,
+        base: this.#base,
+        ledger: this.#shared.database.ledger,
+        oracle: this.#oracle,
+        clients: this.#clients,
+      });
   }
 
   // ---- the fleet -------------------------------------------------------------------------------------------------------
@@ -128,10 +162,12 @@ class Simulation implements ClientHost {
     const incarnation = (this.#incarnations[slot] ?? 0) + 1;
     this.#incarnations[slot] = incarnation;
     const rng = this.#rng.stream(`slot ${slot}.${incarnation}`);
-    const skew = rng.chance(0.5) ? 0 : rng.int(-3000, 3000);
+    const most = MOST_SKEW_MS[this.#shared.database.kind];
+    const skew = rng.chance(0.5) ? 0 : rng.int(-most, most);
     const rest = rng.span(100, 15_000);
     const died = (): void => void this.world.after(rest, undefined, () => this.#boot(slot));
-    const machine = { skewMs: this.#off.has("skew") ? 0 : skew, workflows: this.#deployed(slot) };
+    const serves = this.#served(slot);
+    const machine = { slot, serves, skewMs: this.#off.has("skew") ? 0 : skew, workflows: this.#deployed(slot) };
     const process = new EngineProcess(`e${slot}.${incarnation}`, this.#shared, this.#config, machine, died);
     this.#fleet[slot] = process;
     this.world.after(0, process, () => process.boot());
@@ -145,13 +181,24 @@ class Simulation implements ClientHost {
     return slot === 0 ? WORKFLOWS : part;
   }
 
+  /** Queues whose activities a slot's engines run: the first all, others perhaps a part. */
+  #served(slot: number): readonly string[] | undefined {
+    if (this.#off.has("tasks")) return undefined;
+    const rng = this.#rng.stream(`serves ${slot}`);
+    if (slot === 0) return rng.chance(0.7) ? undefined : ["default", "far"];
+    return rng.pick([undefined, undefined, [], ["far"], ["default"]]);
+  }
+
   engine(workflow: string, rng: Rng): EngineProcess | undefined {
     const open = this.#fleet.filter((one) => one.alive && one.engine !== undefined && one.knows(workflow));
     const draw = rng.next();
     return open[Math.floor(draw * open.length)];
   }
 
-  #strike(slot: number, kind: Fault, ms: number): void {
+  #strike({ slot, kind, ms, refused }: TimedFault): void {
+    if (kind === "restart") this.#network.restart(ms);
+    else if (kind === "partition") this.#network.cut(slot, "all", ms, refused);
+    else if (kind === "heartbeat" || kind === "lane") this.#network.cut(slot, kind, ms, refused);
     const process = this.#fleet[slot];
     if (process === undefined || !process.alive) return;
     if (kind === "crash") process.crash();
@@ -167,6 +214,7 @@ class Simulation implements ClientHost {
     this.world.trace("CALM: no faults any more");
     this.#faults.calm = true;
     this.#calmSince = this.world.now;
+    this.#network.heal();
     for (const process of this.#fleet) process.thaw();
   }
 
@@ -274,9 +322,12 @@ class Simulation implements ClientHost {
       seen.set(what, since);
       if (this.world.now - since > LATE_MS) this.world.violate("late", `${what} waits since ${since}`);
     };
-    const open = rows.filter((row) => !isClosed(row) && row.status !== "blocked" && row.status !== "paused");
-    for (const { run, workflowId, workflow, owner, wakeAt } of open) {
-      if (owner === null && wakeAt !== null && this.#isPast(wakeAt, workflow))
+    // Suspects start one at a time (rule 18): among many, the last of them waits for all others.
+    const goesOn = (row: RunRow): boolean =>
+      row.status !== "blocked" && row.status !== "paused" && row.crashes < SUSPECT;
+    const open = rows.filter((row) => !isClosed(row) && goesOn(row));
+    for (const { run, workflowId, workflow, version, owner, wakeAt } of open) {
+      if (owner === null && wakeAt !== null && this.#isPast(wakeAt, codeFor(workflow, version)))
         waits(`run ${run} (${workflowId}), due at ${wakeAt},`);
     }
     const loaded = await this.#base.load(
@@ -288,9 +339,11 @@ class Simulation implements ClientHost {
     this.#waitingSince = seen;
   }
 
-  /** Whether a time has come by the clock of every engine that could do something then. */
+  /** Whether a time has come by the clock of every engine that could do something then; a fleet goes by the database's. */
   #isPast(time: number, workflow: string): boolean {
-    return this.#fleet.every((process) => !process.alive || !process.knows(workflow) || process.clock.now() >= time);
+    const { database } = this.#shared;
+    if (database.kind === "postgres") return database.now >= time;
+    return this.#fleet.every((process) => !process.alive || !process.knows(workflow) || process.now >= time);
   }
 
   /** Days in which nothing is due and nobody owns anything are skipped. */
@@ -302,7 +355,9 @@ class Simulation implements ClientHost {
     const open = rows.filter((row) => !isClosed(row));
     if (open.length === 0 || open.some((row) => row.owner !== null)) return;
     const next = Math.min(...open.map(({ wakeAt }) => wakeAt ?? Number.POSITIVE_INFINITY));
-    const slowest = Math.min(...this.#fleet.map((process) => process.clock.now()));
+    const { database } = this.#shared;
+    const slowest =
+      database.kind === "postgres" ? database.now : Math.min(...this.#fleet.map((process) => process.now));
     const ms = next - slowest - coin.pick([0, 3000, 8000]);
     if (!Number.isFinite(ms) || ms < LONG_SLEEP_MS) return;
     world.skippedMs += Math.floor(ms);

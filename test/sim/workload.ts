@@ -1,7 +1,10 @@
 /** What clients do in one simulation: which runs they start, and what they tell them when. Pure data from the seed. */
 
+import { SCHEDULE_WORKFLOW, scheduleId } from "../../src/workflow/schedule.ts";
+import { OVERLAPS, scheduleSpec } from "../../src/workflow/schedule-spec.ts";
 import type { Rng } from "./prng.ts";
-import { type Program, randomChain, randomProgram, SIGNALS } from "./program.ts";
+import { type Program, randomChain, randomErrand, randomProgram, SIGNALS } from "./program.ts";
+import { TALLY } from "./tally.ts";
 
 /** Signals one sender sends to one run, each only after the one before was acknowledged. */
 export interface SenderScript {
@@ -12,6 +15,8 @@ export interface SenderScript {
 /** Updates one sender asks for, each only after the one before was answered. */
 export interface AskerScript {
   readonly asker: string;
+  /** Name of the update. */
+  readonly asks: string;
   readonly at: readonly number[];
 }
 
@@ -19,7 +24,12 @@ export interface AskerScript {
 export interface RunScript {
   readonly id: string;
   readonly workflow: string;
+  /** Workflow that a schedule starts. */
+  readonly version: string | null;
+  /** What it does, if that is not what its workflow does anyway. */
   readonly program: Program;
+  /** What it is started with. */
+  readonly input: unknown;
   /** When it is started; the second time it is attached to. */
   readonly startAt: readonly number[];
   readonly delayMs: number;
@@ -56,6 +66,10 @@ export function randomWorkload(rng: Rng): Workload {
       ? modern(rng.stream(`modern ${script.id}`), script, activeMs, { gridMs, sizes, count })
       : script,
   );
+  const shape = { gridMs, sizes };
+  const more = rng.stream("more");
+  if (more.chance(0.2)) runs.push(randomTally(more.stream("tally"), `t${count}`, activeMs));
+  if (more.chance(0.12)) runs.push(randomSchedule(more.stream("schedule"), `s${count}`, activeMs, shape));
   return { engines, activeMs, runs };
 }
 
@@ -83,10 +97,14 @@ function randomRun(
   const startAt = [rng.int(200, activeMs * 0.7)];
   if (rng.chance(0.25)) startAt.push(startAt[0]! + (rng.chance(0.5) ? 0 : rng.span(1, 5000)));
   const from = startAt[0]!;
+  const workflow = rng.pick(["alpha", "beta"]);
+  const program = randomProgram(rng.stream("program"), rng.pick(shape.sizes), Math.min(shape.gridMs, 1000));
   return {
     id,
-    workflow: rng.pick(["alpha", "beta"]),
-    program: randomProgram(rng.stream("program"), rng.pick(shape.sizes), Math.min(shape.gridMs, 1000)),
+    workflow,
+    version: null,
+    program,
+    input: program,
     startAt,
     delayMs: rng.chance(0.15) ? rng.span(1, 20_000) : 0,
     timeoutMs: rng.chance(0.08) ? rng.span(500, 40_000) : undefined,
@@ -111,14 +129,79 @@ function modern(
 ): RunScript {
   const reach = { peers: Array.from({ length: count + 1 }, (_, index) => `w${index}`), depth: 2 };
   const from = script.startAt[0]!;
+  const program = randomChain(rng.stream("program"), rng.pick(sizes), Math.min(gridMs, 1000), reach);
   return {
     ...script,
-    program: randomChain(rng.stream("program"), rng.pick(sizes), Math.min(gridMs, 1000), reach),
+    program,
+    input: program,
     pauseAt: rng.chance(0.25) ? rng.int(from, activeMs) : undefined,
     askers: Array.from({ length: rng.pick([0, 1, 2, 3]) }, (_, index) => ({
       asker: `${script.id}/a${index}`,
+      asks: "bump",
       at: Array.from({ length: rng.int(1, 4) }, () => rng.int(from, activeMs)).sort((a, b) => a - b),
     })),
+  };
+}
+
+const NOTHING: Omit<RunScript, "id" | "workflow" | "startAt"> = {
+  version: null,
+  program: { op: "seq", parts: [] },
+  input: undefined,
+  delayMs: 0,
+  timeoutMs: undefined,
+  senders: [],
+  askers: [],
+  pauseAt: undefined,
+  cancelAt: undefined,
+  terminateAt: undefined,
+  resumes: 0,
+  resumeAfterMs: 100,
+};
+
+/** Somebody asks for something now and then. */
+function randomAsker(rng: Rng, asker: string, asks: string, from: number, activeMs: number): AskerScript {
+  const at = Array.from({ length: rng.int(1, 7) }, () => rng.int(from, activeMs));
+  return { asker, asks, at: at.sort((a, b) => a - b) };
+}
+
+/** An entity that several tell something until it is told to end. */
+function randomTally(rng: Rng, id: string, activeMs: number): RunScript {
+  const startAt = [rng.int(200, activeMs * 0.5)];
+  const askers = Array.from({ length: rng.int(1, 4) }, (_, index) =>
+    randomAsker(rng, `${id}/a${index}`, "add", startAt[0]!, activeMs),
+  );
+  const end = { asker: `${id}/end`, asks: "end", at: [activeMs + rng.int(-3000, 3000)] };
+  const pauseAt = rng.chance(0.2) ? rng.int(startAt[0]!, activeMs) : undefined;
+  return { ...NOTHING, id, workflow: TALLY.name, startAt, askers: [...askers, end], pauseAt };
+}
+
+/** A schedule that ticks until it is stopped. */
+function randomSchedule(
+  rng: Rng,
+  name: string,
+  activeMs: number,
+  { gridMs, sizes }: { readonly gridMs: number; readonly sizes: readonly number[] },
+): RunScript {
+  const startAt = [rng.int(200, activeMs * 0.3)];
+  const version = rng.pick(["alpha", "beta"]);
+  const spec = scheduleSpec(name, {
+    workflow: version,
+    every: rng.pick([2000, 5000, 9000]),
+    overlap: rng.pick(["allow-all", "allow-all", ...OVERLAPS]),
+    jitter: rng.pick([0, 0, 1500]),
+    input: randomErrand(rng.stream("errand"), Math.min(3, rng.pick(sizes)), Math.min(gridMs, 1000)),
+  });
+  const asker = (asks: string): AskerScript[] =>
+    rng.chance(0.3) ? [randomAsker(rng, `${name}/${asks}`, asks, startAt[0]!, activeMs)] : [];
+  return {
+    ...NOTHING,
+    id: scheduleId(name),
+    workflow: SCHEDULE_WORKFLOW,
+    version,
+    input: { name, spec },
+    startAt,
+    askers: [...asker("trigger"), ...asker("pause"), ...asker("resume")],
+    [rng.pick(["cancelAt", "terminateAt"])]: rng.int(activeMs * 0.8, activeMs),
   };
 }
 
