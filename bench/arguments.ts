@@ -6,7 +6,8 @@ import type { Workload } from "./workloads/workload.ts";
 
 export const USAGE: string = `usage: npm run bench -- [${WORKLOADS.map(({ name }) => name).join("] [")}] [options]
 
-  --store sqlite|postgres|memory  where runs are kept (sqlite)
+  --store sqlite|memory|postgres|postgres://USER@HOST/DATABASE
+                               where runs are kept (sqlite); a PostgreSQL server is brought along unless one is named
   --durability full|relaxed    whether a commit waits for the disk (full)
   --concurrency N              W2 and W4: just this many runs at a time, instead of the best of several
   --rounds N                   how often each workload is measured; medians count
@@ -16,11 +17,16 @@ export const USAGE: string = `usage: npm run bench -- [${WORKLOADS.map(({ name }
   --check                      exit code 1 if a target is missed by more than a quarter
   --no-bare                    do not measure the bare design beside it
   --profile [--out FOLDER]     CPU profiles of one round, and the functions on top (.perdure/profiles)
+
+       npm run bench -- scaling --help       engines side by side on one database
+       npm run bench -- peers --help         other systems in the same minutes on the same database
 `;
 
 export interface Arguments {
   readonly workloads: readonly Workload[];
   readonly store: StoreKind;
+  /** Address of a PostgreSQL server that is there. */
+  readonly server: string | undefined;
   readonly durability: Durability;
   readonly concurrency: number | undefined;
   readonly rounds: number | undefined;
@@ -52,10 +58,11 @@ export function readArguments(argv: readonly string[]): Arguments {
       out: { type: "string", default: ".perdure/profiles" },
     },
   });
-  const store = oneOf("--store", values.store, STORES);
+  const { store, server } = storeOf(values.store);
   return {
     workloads: named(positionals, store),
     store,
+    server,
     durability: oneOf("--durability", values.durability, ["full", "relaxed"]),
     concurrency: count("--concurrency", values.concurrency),
     rounds: count("--rounds", values.rounds),
@@ -69,6 +76,12 @@ export function readArguments(argv: readonly string[]): Arguments {
   };
 }
 
+/** What `--store` means. @throws Error for what it does not take. */
+export function storeOf(given: string): { readonly store: StoreKind; readonly server: string | undefined } {
+  if (/^postgres(ql)?:\/\//.test(given)) return { store: "postgres", server: given };
+  return { store: oneOf("--store", given, STORES), server: undefined };
+}
+
 function named(names: readonly string[], store: StoreKind): Workload[] {
   if (names.length === 0) return WORKLOADS.filter(({ stores }) => stores.includes(store));
   return names.map((given) => {
@@ -79,13 +92,13 @@ function named(names: readonly string[], store: StoreKind): Workload[] {
   });
 }
 
-function oneOf<T extends string>(option: string, given: string, allowed: readonly T[]): T {
+export function oneOf<T extends string>(option: string, given: string, allowed: readonly T[]): T {
   const value = allowed.find((one) => one === given);
   if (value === undefined) throw new Error(`${option} is ${allowed.join(" or ")}, not ${JSON.stringify(given)}`);
   return value;
 }
 
-function count(option: string, given: string | undefined): number | undefined {
+export function count(option: string, given: string | undefined): number | undefined {
   if (given === undefined) return undefined;
   const value = Number(given);
   if (!Number.isInteger(value) || value < 1) throw new Error(`${option} is a whole number from 1 on, not ${given}`);

@@ -18,7 +18,7 @@ const AT_A_TIME = 200;
 const BATCHES = 7;
 
 const [mode, store, runs] = process.argv.slice(2) as ["error" | "off", StoreKind, string];
-const place = new StorePlace(store);
+const place = await StorePlace.make(store);
 const engine = await open({ store: place.address, workflows: [sequence], guard: mode });
 const run = async (): Promise<void> => {
   await (await engine.start(sequence, STEPS)).result();
@@ -27,7 +27,7 @@ await drive(Number(runs) / 2, AT_A_TIME, run);
 const { seconds } = await drive(Number(runs), AT_A_TIME, run);
 const cost: GuardCost = { stepsPerSecond: (Number(runs) * STEPS) / seconds, host: hostCalls() };
 await engine.close();
-place[Symbol.dispose]();
+await place[Symbol.asyncDispose]();
 process.send!(cost, () => process.disconnect());
 
 /** Each batch makes `n` calls and answers something that depends on all of them, so that none is optimised away. */

@@ -28,6 +28,11 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
+/** Three digits are more than a benchmark knows. */
+export function rounded(value: number): number {
+  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toFixed(2));
+}
+
 /**
  * One measurement per metric: the median of its rounds for each concurrency, and of those the best. A median is a measurement
  * that was made, so its percentiles belong to its value.

@@ -1,6 +1,6 @@
 /** A workload's result, and its two forms: a line of JSON and a row of a table. */
 import { createRequire } from "node:module";
-import type { Measurement } from "./measurement.ts";
+import { type Measurement, rounded } from "./measurement.ts";
 import type { Setting } from "./setting.ts";
 import { meets, type Target, targetOf } from "./targets.ts";
 
@@ -112,9 +112,4 @@ function milliseconds(value: number | undefined): string {
 
 function readable(value: number): string {
   return rounded(value).toLocaleString("en-US");
-}
-
-/** Three digits are more than a benchmark knows. */
-function rounded(value: number): number {
-  return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toFixed(2));
 }

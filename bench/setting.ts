@@ -8,6 +8,8 @@ export interface Setting {
   /** The engine, or the bare design it is compared with. */
   readonly subject: "perdure" | "bare";
   readonly store: StoreKind;
+  /** Address of the PostgreSQL server to make databases on. */
+  readonly server: string | undefined;
   readonly durability: Durability;
   /** Fewer runs: a look, not a measurement. */
   readonly quick: boolean;

@@ -1,6 +1,8 @@
 /** What can be measured: something that runs workflows of no-op steps durably. */
 import { type AnyWorkflow, open, type Perdure } from "perdure";
 import { BareDesign } from "./bare/bare-design.ts";
+import { PostgresCommitter } from "./bare/postgres-committer.ts";
+import { SqliteCommitter } from "./bare/sqlite-committer.ts";
 import type { Setting } from "./setting.ts";
 import { StorePlace } from "./store-place.ts";
 import { fanOut, nap, sequence } from "./workflows.ts";
@@ -23,8 +25,8 @@ export class EngineSubject implements Subject {
   readonly engine: Perdure;
   readonly #place: StorePlace;
 
-  static async open({ store, durability }: Setting, more: readonly AnyWorkflow[] = []): Promise<EngineSubject> {
-    const place = new StorePlace(store);
+  static async open({ store, server, durability }: Setting, more: readonly AnyWorkflow[] = []): Promise<EngineSubject> {
+    const place = await StorePlace.make(store, server);
     const engine = await open({ store: place.address, durability, workflows: [sequence, fanOut, nap, ...more] });
     return new EngineSubject(engine, place);
   }
@@ -44,20 +46,23 @@ export class EngineSubject implements Subject {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.engine.close();
-    this.#place[Symbol.dispose]();
+    await this.#place[Symbol.asyncDispose]();
   }
 }
 
-function openBare({ store, durability }: Setting): Subject {
-  if (store !== "sqlite") throw new Error("the bare design is there for SQLite only");
-  const place = new StorePlace(store);
-  const design = new BareDesign(place.path, durability);
+async function openBare({ store, server, durability }: Setting): Promise<Subject> {
+  if (store === "memory") throw new Error("the bare design needs a store on disk");
+  const place = await StorePlace.make(store, server);
+  const design =
+    store === "sqlite"
+      ? new BareDesign(new SqliteCommitter(place.path, durability))
+      : new BareDesign(await PostgresCommitter.open(place.address, durability));
   return {
     runSequence: (steps) => design.runSequence(steps),
     runFanOut: (steps) => design.runFanOut(steps),
     async [Symbol.asyncDispose]() {
       await design.close();
-      place[Symbol.dispose]();
+      await place[Symbol.asyncDispose]();
     },
   };
 }

@@ -33,8 +33,11 @@ const TARGETS: Readonly<Partial<Record<StoreKind, Readonly<Record<string, Target
     W4: { limit: 8000, is: "at least" },
     W5: { limit: 2.5, is: "at most" },
     "W5 heap": { limit: 20, is: "at most" },
+    "W6 expired": { limit: 1000, is: "at most" },
     long: { limit: 1.2, is: "at most" },
+    memory: { limit: 5, is: "at most" },
     "1M": { limit: 90, is: "at most" },
+    "entities heap": { limit: 20, is: "at most" },
   },
 };
 

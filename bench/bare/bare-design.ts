@@ -1,33 +1,44 @@
 /**
- * The yardstick: what the design costs when nothing is built around it. Group commit into SQLite in a worker thread, one event
- * per step, the run's row written at its start and at its end; no replay, retries, timers, leases, inboxes or errors.
- * The engine's speed is read as a share of this one's, measured in the same minute.
+ * The yardstick: what the design costs when nothing is built around it. Group commit, one event per step, the run's row written at its
+ * start and at its end; no replay, retries, timers, leases worth the name, inboxes or errors. The engine's speed is read as a share of
+ * this one's, measured in the same minute.
  */
-import { Worker } from "node:worker_threads";
-import type { Durability } from "../store-place.ts";
-import { type Flat, RECORD } from "./protocol.ts";
 
 /** Steps of the yardstick answer as those of the engine do. */
 async function noop(i: number): Promise<{ ok: boolean; i: number }> {
   return { ok: true, i };
 }
 
+/** What is written in one transaction. */
+export interface BareBatch {
+  runStarted(run: number, workflowId: string, input: string): void;
+  event(run: number, seq: number, type: string, at: number, data: string): void;
+  runEnded(run: number, result: string): void;
+}
+
+/** Writes batches, one transaction each. */
+export interface BareCommitter<Batch extends BareBatch = BareBatch> {
+  /** Batches that may be under way at a time. */
+  readonly lanes: number;
+  newBatch(): Batch;
+  /** Resolves when the batch is on disk. */
+  commit(batch: Batch): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** One writer on a fresh database. */
-export class BareDesign {
-  readonly #thread: Worker;
-  #batch: Flat = [0];
+export class BareDesign<Batch extends BareBatch> {
+  readonly #committer: BareCommitter<Batch>;
+  #batch: Batch;
   #waiting: (() => void)[] = [];
-  #landing: (() => void)[] | undefined;
+  #free: number;
   #scheduled = false;
-  #number = 0;
   #runs = 0;
 
-  constructor(path: string, durability: Durability) {
-    this.#thread = new Worker(new URL("./database-thread.js", import.meta.url), {
-      workerData: { path, durability },
-      execArgv: ["--disable-warning=ExperimentalWarning"],
-    });
-    this.#thread.on("message", () => this.#landed());
+  constructor(committer: BareCommitter<Batch>) {
+    this.#committer = committer;
+    this.#free = committer.lanes;
+    this.#batch = committer.newBatch();
   }
 
   async runSequence(steps: number): Promise<void> {
@@ -44,13 +55,13 @@ export class BareDesign {
   }
 
   async close(): Promise<void> {
-    await this.#thread.terminate();
+    await this.#committer.close();
   }
 
   async #start(input: number): Promise<number> {
     const run = ++this.#runs;
-    this.#batch.push(RECORD.runStarted, run, `run-${run}`, String(input));
-    this.#batch.push(RECORD.event, run, 1, "RunStarted", Date.now(), "{}");
+    this.#batch.runStarted(run, `run-${run}`, String(input));
+    this.#batch.event(run, 1, "RunStarted", Date.now(), "{}");
     await this.#durable();
     return run;
   }
@@ -58,20 +69,20 @@ export class BareDesign {
   async #step(run: number, command: number, input: number): Promise<{ ok: boolean; i: number }> {
     const result = await noop(input);
     const data = JSON.stringify({ command, name: "noop", result });
-    this.#batch.push(RECORD.event, run, command + 1, "StepCompleted", Date.now(), data);
+    this.#batch.event(run, command + 1, "StepCompleted", Date.now(), data);
     await this.#durable();
     return result;
   }
 
   async #end(run: number, steps: number, result: number): Promise<void> {
-    this.#batch.push(RECORD.event, run, steps + 2, "RunCompleted", Date.now(), String(result));
-    this.#batch.push(RECORD.runEnded, run, String(result));
+    this.#batch.event(run, steps + 2, "RunCompleted", Date.now(), String(result));
+    this.#batch.runEnded(run, String(result));
     await this.#durable();
   }
 
-  /** Resolves when everything pushed so far is on disk. */
+  /** Resolves when everything written so far is on disk. */
   #durable(): Promise<void> {
-    if (!this.#scheduled && this.#landing === undefined) {
+    if (!this.#scheduled && this.#free > 0) {
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -81,21 +92,18 @@ export class BareDesign {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** What gathered while a batch was under way leaves before that batch's runs go on, so that the disk is never idle. */
   #send(): void {
-    if (this.#landing !== undefined || this.#waiting.length === 0) return;
+    if (this.#free === 0 || this.#waiting.length === 0) return;
     const batch = this.#batch;
-    batch[0] = ++this.#number;
-    this.#landing = this.#waiting;
-    this.#batch = [0];
+    const landing = this.#waiting;
+    this.#batch = this.#committer.newBatch();
     this.#waiting = [];
-    this.#thread.postMessage(batch);
-  }
-
-  /** What gathered meanwhile leaves before this batch's runs go on, so that the disk is never idle. */
-  #landed(): void {
-    const landed = this.#landing ?? [];
-    this.#landing = undefined;
-    this.#send();
-    for (const resolve of landed) resolve();
+    this.#free--;
+    void this.#committer.commit(batch).then(() => {
+      this.#free++;
+      this.#send();
+      for (const resolve of landing) resolve();
+    });
   }
 }

@@ -41,7 +41,7 @@ export const longRuns: Workload = {
     await run(2 * WINDOW);
     await span.begin();
     const seen: number[][] = [];
-    for (let round = 0; round < (setting.quick ? 1 : 5); round++) {
+    for (let round = 0; round < (setting.quick ? 1 : 3); round++) {
       await run(STEPS);
       seen.push(Object.values(WINDOWS).map((from) => ((times[from + WINDOW]! - times[from]!) / WINDOW) * 1000));
     }

@@ -19,6 +19,7 @@ export const manyAtATime: Workload = {
   rounds: 3,
   stores: ["sqlite", "memory", "postgres"],
   bare: true,
+  bestConcurrency: true,
   measure: (setting, span) => throughput(setting, span, { metric: "W2", steps: 10, runs: 10_000, unit: "steps/s" }),
 };
 
@@ -29,6 +30,7 @@ export const oneStepRuns: Workload = {
   rounds: 3,
   stores: ["sqlite", "memory", "postgres"],
   bare: true,
+  bestConcurrency: true,
   measure: (setting, span) => throughput(setting, span, { metric: "W4", steps: 1, runs: 20_000, unit: "runs/s" }),
 };
 

@@ -9,15 +9,15 @@ const STEPS = 10;
 export const oneAtATime: Workload = {
   name: "W1",
   titles: { W1: "10-step runs, one at a time" },
-  rounds: 5,
+  rounds: 3,
   stores: ["sqlite", "memory", "postgres"],
   bare: true,
   async measure(setting, span) {
     await using subject = await openSubject(setting);
     const run = (): Promise<void> => subject.runSequence(STEPS);
-    await drive(setting.quick ? 50 : 200, 1, run);
+    await drive(setting.quick ? 50 : 100, 1, run);
     await span.begin();
-    const n = setting.quick ? 100 : 400;
+    const n = setting.quick ? 100 : 300;
     const { seconds, p50Ms, p99Ms } = await drive(n, 1, run);
     await span.end();
     const stepsPerSecond = (n * STEPS) / seconds;

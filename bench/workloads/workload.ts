@@ -18,6 +18,8 @@ export interface Workload {
   readonly stores: readonly StoreKind[];
   /** Whether the bare design can do it too. */
   readonly bare: boolean;
+  /** Whether it is measured at several concurrencies, of which the best counts. */
+  readonly bestConcurrency?: boolean;
   /** One round. Says when what counts begins, after the warm-up, and when it ends. */
   measure(setting: Setting, span: Span): Promise<Measurement[]>;
 }
