@@ -37,6 +37,7 @@ export interface ClaimHost {
 const CLAIM_LIMIT = 500;
 const MAX_SLEEP_MS = 60_000;
 const TRIAL_LOOK_MS = 100;
+const LOCKED_LOOK_MS = 20;
 
 export class Claimer {
   readonly #host: ClaimHost;
@@ -83,6 +84,8 @@ export class Claimer {
   }
 
   #wakeAt = Number.POSITIVE_INFINITY;
+  /** Looks in a row that found something due and got nothing. */
+  #inVain = 0;
 
   /** A run of this engine was parked until then. */
   dueAt(at: number): void {
@@ -110,6 +113,7 @@ export class Claimer {
   /** Claims everything that is due. Returns how long to sleep. */
   async #claimAll(): Promise<number> {
     const { store, clock } = this.#host;
+    let claimed = 0;
     for (;;) {
       const lease = this.#host.lease();
       if (lease === undefined || this.#stopped) return this.#pollMs;
@@ -127,13 +131,21 @@ export class Claimer {
         at: clock.now(),
         suspects,
       });
+      claimed += rows.length;
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
       if (rows.length < CLAIM_LIMIT) break;
     }
     const next = await store.nextWake(this.#host.code);
-    // While one suspect is tried, others may be overdue.
-    const least = this.#host.suspects.limit === 0 ? Math.min(TRIAL_LOOK_MS, this.#pollMs) : 0;
-    return next === null ? this.#pollMs : Math.max(least, Math.min(next - clock.now(), this.#pollMs));
+    if (next === null) return this.#pollMs;
+    const wait = next - clock.now();
+    this.#inVain = claimed === 0 && wait <= 0 ? this.#inVain + 1 : 0;
+    return Math.max(this.#pause, Math.min(wait, this.#pollMs));
+  }
+
+  /** Something is due and cannot be had: while one suspect is tried, or while somebody has it locked. */
+  get #pause(): number {
+    if (this.#host.suspects.limit === 0) return Math.min(TRIAL_LOOK_MS, this.#pollMs);
+    return this.#inVain > 1 ? LOCKED_LOOK_MS : 0;
   }
 
   /** Claims the runs this engine was opened for, when they are due. There are few of them. */
