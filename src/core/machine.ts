@@ -583,9 +583,8 @@ export class Machine<Spec = unknown> implements CodePosition {
   continueAs(input: Payload): Promise<never> {
     if (this.#reading.on) return this.#reading.violated("wanted to continue as new");
     if (this.scope.cancelled !== undefined) return Promise.reject(new CancelledError(this.scope.cancelled));
-    if (this.#unfinished?.any === true) return Promise.reject(new PerdureError("CONFLICT", SAGA_AT_WORK));
     if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
-      if (this.#turn) this.ending = { ok: true, value: undefined, next: input };
+      if (this.#turn) this.#conclude({ ok: true, value: undefined, next: input });
       else this.#endedOutOfTurn("the workflow function");
     }
     return never();
@@ -625,9 +624,6 @@ export class Machine<Spec = unknown> implements CodePosition {
 }
 
 const NONE: readonly never[] = [];
-const SAGA_AT_WORK =
-  "a saga is still at work: continuing as new would forget its compensations; await it before wf.continueAsNew";
-
 function stepError(
   command: CommandIdentity & { errors: ErrorClasses },
   failure: Failure,

@@ -31,7 +31,7 @@ import type {
 } from "../workflow/context.ts";
 import type { Logger } from "../workflow/logger.ts";
 import { type MapOptions, mapItems } from "../workflow/map.ts";
-import { runSaga, type Saga } from "../workflow/saga.ts";
+import { isInSaga, runSaga, type Saga } from "../workflow/saga.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { ChildCalls } from "./child-calls.ts";
@@ -393,6 +393,11 @@ export class RunContext implements WorkflowContext {
 
   continueAsNew(input?: unknown): Promise<never> {
     try {
+      if (isInSaga())
+        throw new PerdureError(
+          "CONFLICT",
+          "wf.continueAsNew inside of wf.saga would forget the compensations; return from the saga first",
+        );
       return this.#machine.continueAs(encodeInput(input));
     } catch (error) {
       return Promise.reject(error);

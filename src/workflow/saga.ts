@@ -49,6 +49,11 @@ interface Undoing {
 /** The saga that the executing code is in. */
 const inside = new AsyncLocalStorage<SagaRun>();
 
+/** Whether the executing code is in a saga. */
+export function isInSaga(): boolean {
+  return inside.getStore() !== undefined;
+}
+
 /** Behind `wf.saga`. Throws what the function threw, the very same, with `.compensations` when some ran. */
 export async function runSaga<T>(wf: WorkflowContext, fn: (saga: Saga) => Promise<T>): Promise<T> {
   const saga = new SagaRun(wf);

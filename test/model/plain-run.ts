@@ -62,6 +62,10 @@ export class PlainRun {
   #handling = 0;
   readonly #updates = new Set<(answer: string) => void>();
   #children = new Set<Child>();
+  /** Sagas at work. */
+  #unfinished = new Set<Promise<unknown>>();
+  /** How the code ended while some were. */
+  #last: (() => void) | undefined;
 
   constructor(
     world: PlainWorld,
@@ -87,13 +91,35 @@ export class PlainRun {
     currentScope
       .run(this.#scope, () => this.#code(this.#context(), input as never))
       .then(
-        (value) => this.#ended(life, "completed", value),
-        (error: unknown) => {
-          if (error instanceof Continue) this.#continue(life, error.input);
-          else if (this.#cancelled && isCancellation(error)) this.#ended(life, "cancelled", "cancelled");
-          else this.#ended(life, "failed", errorWord(error));
-        },
+        (value) => this.#conclude(life, () => this.#ended(life, "completed", value)),
+        (error: unknown) =>
+          this.#conclude(life, () => {
+            if (error instanceof Continue) this.#continue(life, error.input);
+            else if (this.#cancelled && isCancellation(error)) this.#ended(life, "cancelled", "cancelled");
+            else this.#ended(life, "failed", errorWord(error));
+          }),
       );
+  }
+
+  /** Ends once what is unfinished has been cancelled and is over. */
+  #conclude(life: number, end: () => void): void {
+    if (life !== this.#life || !this.open || this.#last !== undefined) return;
+    if (this.#unfinished.size === 0) {
+      end();
+      return;
+    }
+    this.#last = end;
+    this.#cancelScope(this.#scope);
+  }
+
+  /** The run does not end before this is over. */
+  finishFirst(work: Promise<unknown>): void {
+    const unfinished = this.#unfinished.add(work);
+    const over = (): void => {
+      unfinished.delete(work);
+      if (unfinished === this.#unfinished && unfinished.size === 0) this.#last?.();
+    };
+    work.then(over, over);
   }
 
   #continue(life: number, input: unknown): void {
@@ -125,6 +151,8 @@ export class PlainRun {
     this.#waiting = [];
     this.#conditions = [];
     this.#handling = 0;
+    this.#unfinished = new Set();
+    this.#last = undefined;
     this.#scope = new PlainScope(undefined, true);
   }
 

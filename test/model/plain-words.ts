@@ -18,7 +18,7 @@ function call(wf: WorkflowContext, job: Job): Promise<unknown> {
 /** The last that may have begun is undone first. */
 async function saga(wf: WorkflowContext, jobs: readonly Job[], fails: boolean): Promise<unknown> {
   const begun: Job[] = [];
-  return wf.scope(async () => {
+  const whole = wf.scope(async () => {
     try {
       const results: unknown[] = [];
       for (const job of jobs) {
@@ -34,6 +34,8 @@ async function saga(wf: WorkflowContext, jobs: readonly Job[], fails: boolean): 
       throw error;
     }
   });
+  runOf(wf).finishFirst(whole);
+  return whole;
 }
 
 async function map(wf: WorkflowContext, jobs: readonly Job[], lanes: number, collect: boolean): Promise<unknown> {
