@@ -318,6 +318,15 @@ describe("hints", () => {
   });
 });
 
+describe("looking for dead engines", () => {
+  it("waits for a lease that is about to expire, so that its runs are free at once (rule 19)", async () => {
+    const { store } = await scene();
+    const lease = await store.register({ label: "dying", at: 1, ttlMs: 300 });
+    await store.commit(lease, { number: 1, starts: [newRun()], transitions: [] });
+    expect(await store.sweep({ ttlMs: 4000, monotonicMs: 0, at: 5 })).toBe(1);
+  });
+});
+
 describe("transactions of steps", () => {
   const step = { command: 3, generation: 0, at: 9 };
 

@@ -13,11 +13,16 @@ const DEFAULT_TTL_MS = 10_000;
 const RENEWAL_TIMEOUT_MS = 5000;
 /** How long a commit in doubt may take to settle before its fate counts as unknown. */
 const SETTLE_TIMEOUT_MS = 10_000;
+/** A lease that expires within this time, or a quarter of a time to live, is waited for: engines look for dead ones about as often. */
+const SOON_MS = 1000;
+const PAST_MS = 5;
 
 export class Leases {
   readonly #database: Database;
   readonly #heartbeats: Session;
   readonly #sql: ReturnType<typeof statements>;
+  #closed = false;
+  #wake: () => void = () => {};
 
   constructor(database: Database) {
     this.#database = database;
@@ -73,12 +78,13 @@ export class Leases {
 
   /**
    * Rule 19. Leases that expired while the database was away are left alone for a time to live: their engines could not renew them.
-   * Returns how many runs were freed.
+   * One that is about to expire, which healthy engines do not let happen, is waited for. Returns how many runs were freed.
    */
   async sweep(ttlMs: number, at: number): Promise<number> {
     if (this.#database.gate.backForMs < ttlMs) return 0;
     const [found] = await this.#database.read(this.#sql.look);
-    if (found![0] === 0) return 0;
+    const [dead, nearestMs] = found as [number, number | null];
+    if (dead === 0 && !(await this.#expiry(nearestMs, Math.min(SOON_MS, ttlMs / 4)))) return 0;
     return this.#database.transaction(async (run) => {
       await run(this.#sql.expire);
       const owners = (await run(this.#sql.orphaned)).map(([owner]) => owner);
@@ -86,11 +92,26 @@ export class Leases {
     });
   }
 
+  /** Waits for the nearest expiry if it is near. False: there is none, or the store was closed meanwhile. */
+  async #expiry(nearestMs: number | null, soonMs: number): Promise<boolean> {
+    if (nearestMs === null || nearestMs > soonMs) return false;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(0, nearestMs) + PAST_MS);
+      this.#wake = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    return !this.#closed;
+  }
+
   async engines(): Promise<EngineRow[]> {
     return (await this.#database.read(this.#sql.engines)).map((row: Columns) => readEngine(row, 0));
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake();
     await this.#heartbeats.close();
   }
 }
@@ -114,7 +135,8 @@ function statements(schema: string) {
     lastBatch: `select batch from ${schema}.engines where engine = $1 for update`,
     remove: `delete from ${schema}.engines where engine = $1`,
     look: `select case when exists (select from ${schema}.engines where expires < clock_timestamp()) or exists (${orphaned})
-      then 1 else 0 end`,
+      then 1 else 0 end,
+      (select (extract(epoch from min(expires) - clock_timestamp()) * 1000)::float8 from ${schema}.engines)`,
     expire: `delete from ${schema}.engines where engine in (
       select engine from ${schema}.engines where expires < clock_timestamp() order by engine for update skip locked)`,
     orphaned,
