@@ -192,11 +192,11 @@ export const MUTATIONS = [
   },
   {
     name: "terminating a run nobody advances drops its signals",
-    edits: [["src/client/terminate.ts", "...leftovers(loaded, at), ", ""]],
+    edits: [["src/engine/terminate.ts", "...leftovers(loaded, at), ", ""]],
   },
   {
     name: "terminating a run nobody advances takes the caller's time",
-    edits: [["src/client/terminate.ts", "Math.max(now, last?.at ?? 0)", "now"]],
+    edits: [["src/engine/terminate.ts", "Math.max(now, last?.at ?? 0)", "now"]],
   },
   {
     name: "a message does not make a parked run due",
@@ -239,7 +239,7 @@ export const MUTATIONS = [
   },
   {
     name: "steps held back for the lease never begin",
-    edits: [["src/engine/lease-keeper.ts", "    this.#host.leaseProved(monotonic, at);\n", ""]],
+    edits: [["src/engine/lease-keeper.ts", "    this.#host.leaseProved(monotonic, wall);\n", ""]],
   },
   {
     name: "nobody looks for runs lost between store and memory",
@@ -317,7 +317,7 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/answers.ts",
-        "    if (this.#open.delete(number)) this.#waiting.push(this.#row(number, ending));\n",
+        "    if (this.#open?.delete(number) === true) this.#waiting.push(this.#row(number, ending));\n",
         "",
       ],
     ],
@@ -327,14 +327,14 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/answers.ts",
-        "    this.#waiting.push(...unanswered([...this.#open, ...left], this.#about.workflowId, status, at));\n",
+        "    this.#waiting.push(...unanswered(open, this.#about.workflowId, status, at));\n",
         "",
       ],
     ],
   },
   {
     name: "updates: what earlier engines accepted is not remembered",
-    edits: [["src/engine/answers.ts", "    for (const number of numbers) this.#open.add(number);\n", ""]],
+    edits: [["src/engine/answers.ts", "    for (const number of numbers) this.#accept(number);\n", ""]],
   },
   {
     name: "updates: they are judged before what came before them is applied",
@@ -384,7 +384,13 @@ export const MUTATIONS = [
   },
   {
     name: "children: their parent is not told how they ended",
-    edits: [["src/engine/outbox.ts", "if (parent !== null && !goesOn) sends.push", "if (false) sends.push"]],
+    edits: [
+      [
+        "src/engine/outbox.ts",
+        "    if (parent === null) return transition;\n",
+        "    if (parent !== undefined) return transition;\n",
+      ],
+    ],
   },
   {
     name: "children: nobody tells them that their parent has ended",

@@ -1,6 +1,7 @@
 /** The rules of the house that a machine can keep. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -79,5 +80,23 @@ describe("the source tree", () => {
 describe("the README", () => {
   it("has at most 120 lines", () => {
     expect(readFileSync(join(ROOT, "README.md"), "utf8").split("\n").length).toBeLessThanOrEqual(121);
+  });
+});
+
+interface Mutation {
+  readonly name: string;
+  readonly edits: readonly (readonly [file: string, from: string, to: string])[];
+}
+
+describe("the list of mutations", () => {
+  it("names texts that are there, once", async () => {
+    const list = pathToFileURL(join(ROOT, "scripts/mutation-list.js")).href;
+    const { MUTATIONS } = (await import(list)) as { MUTATIONS: readonly Mutation[] };
+    const stale = MUTATIONS.flatMap(({ name, edits }) =>
+      edits.flatMap(([file, from]) =>
+        readFileSync(join(ROOT, file), "utf8").split(from).length === 2 ? [] : [`${name}: ${file}`],
+      ),
+    );
+    expect(stale).toEqual([]);
   });
 });
