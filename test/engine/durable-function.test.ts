@@ -403,8 +403,8 @@ describe("recovery", () => {
     });
     const doomed = vanishing(store);
     const one = await engine({ workflows: [w], store: doomed.store });
-    await one.start(w, undefined, { id: "r" });
-    await clock.advance(100);
+    const run = await one.start(w, undefined, { id: "r" });
+    while ((await run.history()).length < 3) await clock.advance(10);
     doomed.vanish();
     const two = await engine({ workflows: [w] });
     const handle = await two.handle("r");

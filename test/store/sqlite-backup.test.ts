@@ -30,6 +30,8 @@ async function engines(file: string): Promise<Perdure[]> {
 function run(file: string, sql: string): (string | number | null)[][] {
   const db = openConnection(file);
   try {
+    // Two engines are writing: without it a statement gives up at the first lock it meets.
+    db.exec("pragma busy_timeout = 5000");
     return db.prepare(sql).all([]);
   } finally {
     db.close();
