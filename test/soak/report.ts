@@ -33,6 +33,10 @@ const MAX_GROWTH = 1.25;
 
 /** What is wrong, in words. */
 export function complaints({ early, late, halfBytes, mostBytes, archived }: Outcome): string[] {
+  if (early === 0 || late === 0)
+    return [
+      "too short to be judged: start more runs (--runs), keep them for less (--retention), or look more often (--sample)",
+    ];
   const found: string[] = [];
   if (late < early * (1 - MAX_LOSS)) found.push(`it got slower: ${rate(early)} at first, ${rate(late)} at last`);
   if (mostBytes > halfBytes * MAX_GROWTH)
@@ -47,7 +51,9 @@ export function summary(outcome: Outcome): string[] {
   const last = samples.at(-1)!;
   const lines = [
     `${store}, ${storage}: ${runs.toLocaleString("en")} runs in ${seconds.toFixed(0)} s, ${rate(runs / seconds)}`,
-    `throughput   ${rate(early)} in the second eighth, ${rate(late)} in the last (${percent(late / early - 1)})`,
+    early === 0
+      ? "throughput   too short to say how it went"
+      : `throughput   ${rate(early)} in the second eighth, ${rate(late)} in the last (${percent(late / early - 1)})`,
     `size         ${mb(halfBytes)} at half time, at most ${mb(mostBytes)} later (${percent(mostBytes / halfBytes - 1)})`,
     `memory       ${last.rssMb.toFixed(0)} MB resident, heap ${last.heapMb.toFixed(0)} MB`,
     `questions    ${question(samples, "find")}, ${question(samples, "list")}, ${question(samples, "claim")}`,
