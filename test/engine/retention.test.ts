@@ -264,9 +264,10 @@ describe("an archive in files", () => {
     const options = { ...RARELY, workflows: [quick], retention: "1h", archive: join(folder, "file") } as const;
     await using host = await engine({ ...options, logger });
     await host.start(quick, 1);
-    await clock.advance(3 * HOUR);
-    expect(await host.runs.list()).toHaveLength(1);
+    // The disk takes time of its own.
+    for (let tries = 0; warnings.length === 0 && tries < 200; tries++) await clock.advance(HOUR);
     expect(warnings[0]).toContain("deleting old runs failed");
+    expect(await host.runs.list()).toHaveLength(1);
   });
 
   test("holds runs of any length, parents with open children, and chains run by run", async () => {
