@@ -1,5 +1,5 @@
 /** A payment provider in thirty lines: keeps what it was asked for in a file, and calls back until somebody answers. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 
 interface Payment {
   readonly token: string;
@@ -20,7 +20,13 @@ export class Provider {
   /** Takes a request. The token says which: asking twice is asking once. */
   async request(payment: Payment): Promise<void> {
     const others = this.#payments().filter(({ token }) => token !== payment.token);
-    writeFileSync(this.#file, JSON.stringify([...others, payment]));
+    this.#keep([...others, payment]);
+  }
+
+  /** Killed in the middle, it leaves the file as it was. */
+  #keep(payments: readonly Payment[]): void {
+    writeFileSync(`${this.#file}.new`, JSON.stringify(payments));
+    renameSync(`${this.#file}.new`, this.#file);
   }
 
   /** Calls back for everything that was paid, every half second, until it is answered or gone. Returns what stops it. */
@@ -31,7 +37,7 @@ export class Provider {
         const answer = await fetch(`${url}/${token}`, { method: "POST", body }).catch(() => undefined);
         if (answer === undefined || answer.status >= 500) continue;
         console.log(`the provider called back: ${answer.status}`);
-        writeFileSync(this.#file, JSON.stringify(this.#payments().filter((payment) => payment.token !== token)));
+        this.#keep(this.#payments().filter((payment) => payment.token !== token));
       }
     }, 500);
     return () => clearInterval(timer);
