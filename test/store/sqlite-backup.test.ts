@@ -31,7 +31,7 @@ function run(file: string, sql: string): (string | number | null)[][] {
   const db = openConnection(file);
   try {
     // Two engines are writing: without it a statement gives up at the first lock it meets.
-    db.exec("pragma busy_timeout = 5000");
+    db.exec("pragma busy_timeout = 25000");
     return db.prepare(sql).all([]);
   } finally {
     db.close();
@@ -43,14 +43,14 @@ const ways: [name: string, there: boolean, copy: (from: string, to: string) => v
   [
     ".backup",
     spawnSync("sqlite3", ["-version"]).status === 0,
-    (from, to) => void execFileSync("sqlite3", ["-cmd", ".timeout 5000", from, `.backup '${to}'`]),
+    (from, to) => void execFileSync("sqlite3", ["-cmd", ".timeout 25000", from, `.backup '${to}'`]),
   ],
 ];
 
 describe.each(ways)("a copy by %s", (_, there, copy) => {
   it.skipIf(!there)(
     "holds every run that was acknowledged before, and goes on from there",
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async () => {
       const [file, backup] = [join(folder, "app.db"), join(folder, "backup.db")];
       const first = await engines(file);
