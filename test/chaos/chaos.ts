@@ -105,8 +105,8 @@ export class ChaosRun {
   #ended = 0;
   /** Scenarios begun by each client. */
   readonly #begunBy: number[];
-  /** The last scenario that anybody has begun. */
-  #last = -1;
+  /** Scenarios begun by each client that begins no more. */
+  readonly #leaving = new Map<number, number>();
   #phase: Progress["phase"] = "starting";
   #until = 0;
   #watching: NodeJS.Timeout | undefined;
@@ -211,13 +211,13 @@ export class ChaosRun {
       schedules: number === 1 ? SCHEDULES.map(({ name, options: schedule }) => [name, schedule]) : [],
       journal: join(folder, `client-${number}.log`),
     });
-    return this.#place(`c${number}`, "client-process.mjs", options, ({ begun, ended }) => {
+    return this.#place(`c${number}`, "client-process.mjs", options, ({ begun, ended, leavingAfter }) => {
       if (typeof begun === "number") {
         this.#begun++;
         this.#begunBy[number - 1] = Math.max(this.#begunBy[number - 1]!, begun + 1);
-        this.#last = Math.max(this.#last, begun);
       }
       if (typeof ended === "number") this.#ended++;
+      if (typeof leavingAfter === "number") this.#leaving.set(number, leavingAfter);
     });
   }
 
@@ -251,7 +251,9 @@ export class ChaosRun {
     for (const way of this.#ways.values()) way.heal();
     for (const place of [...this.#engines, ...this.#clients]) place.start();
     const leaving = setInterval(() => {
-      for (const client of this.#clients) client.tell({ stop: this.#last + 1 });
+      // What one client has begun may wait for the others: where to stop is known once nobody begins anything any more.
+      const stop = this.#leaving.size === this.#clients.length ? Math.max(...this.#leaving.values()) : undefined;
+      for (const client of this.#clients) client.tell({ leave: true, stop });
     }, LOOK_MS);
     try {
       await this.#still(() => this.#clients.every(({ pid }) => pid === undefined));

@@ -216,20 +216,35 @@ async function play(n) {
 }
 
 let next = 0;
-/** What nobody has begun: from here on nothing is begun. */
-let stop = Number.POSITIVE_INFINITY;
-/** Nothing is begun any more but what others have begun and wait for us to take part in. */
 const begunBefore = (n) => answers.has(`${scenario(seed, { client, clients }, n).id}/begin`);
+/** When leaving: how many scenarios this client has begun. From then on it begins only what others wait for it to take part in. */
+let begun;
+/** How many anybody has begun, known once all clients are leaving. */
+let stop = Number.POSITIVE_INFINITY;
+let stopIsTold;
+const told = new Promise((resolve) => {
+  stopIsTold = resolve;
+});
 
 async function lane() {
-  while (next < stop) {
+  for (;;) {
+    if (begun !== undefined && next >= begun) await told;
+    if (next >= stop) return;
     const n = next++;
-    if (stop === Number.POSITIVE_INFINITY || isCrowd(n) || begunBefore(n)) await play(n);
+    if (begun === undefined || isCrowd(n) || begunBefore(n)) await play(n);
   }
 }
 
-process.on("message", (told) => {
-  stop = Math.min(stop, told.stop);
+function leave() {
+  if (begun === undefined) for (begun = next; begunBefore(begun); ) begun++;
+  process.send?.({ leavingAfter: begun });
+}
+
+process.on("message", (message) => {
+  if (message.leave) leave();
+  if (message.stop === undefined) return;
+  stop = message.stop;
+  stopIsTold();
 });
 process.on("disconnect", () => process.exit(0));
 

@@ -121,10 +121,12 @@ export function picture({ samples, store }: Outcome): string {
 <path d="M${LEFT} ${top}V${top + HEIGHT}H${WIDTH - 20}" fill="none" stroke="#999"/>
 <polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
   });
+  const title = `${store}: ${(samples.at(-1)?.done ?? 0).toLocaleString("en")} runs in ${end.toFixed(0)} s`;
   const height = 40 + curves.length * (HEIGHT + 40);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">
+<title>${title}</title>
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="${LEFT}" y="18">${store}: ${(samples.at(-1)?.done ?? 0).toLocaleString("en")} runs in ${end.toFixed(0)} s</text>
+<text x="${LEFT}" y="18">${title}</text>
 ${parts.join("\n")}
 </svg>
 `;
