@@ -387,14 +387,20 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/outbox.ts",
-        "    if (parent === null) return transition;\n",
-        "    if (parent !== undefined) return transition;\n",
+        "const told = parent === null ? NONE :",
+        "const told = parent === null || parent !== undefined ? NONE :",
       ],
     ],
   },
   {
     name: "children: nobody tells them that their parent has ended",
-    edits: [["src/engine/outbox.ts", "    this.#sends.push(...toChildren(", "    void (toChildren("]],
+    edits: [
+      [
+        "src/engine/outbox.ts",
+        "const withChildren = !goesOn && this.#host.hasChildren;",
+        "const withChildren = false;",
+      ],
+    ],
   },
   {
     name: "children: an outcome is taken whatever the generation it is for",
@@ -446,7 +452,7 @@ export const MUTATIONS = [
   },
   {
     name: "children: those that come while their parent ends are not told",
-    edits: [["src/engine/children.ts", "if (this.#parent.leaving) this.#late.push(child);", ""]],
+    edits: [["src/engine/children.ts", "this.#open.size > 0 || this.#starting.size > 0", "this.#open.size > 0"]],
     survives: "takes several things at once, too rare for few seeds; test/sim/regressions-of-children.test.ts notices",
   },
   {

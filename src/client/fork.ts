@@ -100,7 +100,7 @@ async function create(
       throw new PerdureError("INVALID_ARGUMENT", `a workflow id must have 1 to ${MAX_NAME} characters`);
     const result = await rewinding.create(start(workflowId));
     if ("run" in result) return { workflowId, run: result.run };
-    if (id !== undefined)
+    if (id !== undefined && "conflict" in result)
       throw new PerdureError(
         "ALREADY_EXISTS",
         `a run with the id ${id} exists (${result.conflict.status}); give the fork another id`,

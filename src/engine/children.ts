@@ -24,8 +24,6 @@ export interface Parent {
   eased(): void;
   /** Whether the run is no longer advanced here: it has ended, or somebody else goes on with it. */
   readonly gone: boolean;
-  /** Whether what lets the run go is on its way to the store: it names the children there were. */
-  readonly leaving: boolean;
   /** False when people stopped the workflow; {@link Children.admitted} is called once the child may be started. */
   mayStartChild(command: Command<ChildSpec>): boolean;
 }
@@ -42,8 +40,6 @@ export interface StartedRow {
 export interface ChildStarter<A> {
   /** Starts the child of a command, or finds it. Rejects when its workflow id belongs to another run. */
   startChild(parent: A, command: Command<ChildSpec>): Promise<StartedRow>;
-  /** A child came into being when its parent was gone: tells it to stop if the parent has ended. */
-  outlived(parent: A, child: ChildRow): void;
   runId(run: number): string;
 }
 
@@ -58,8 +54,6 @@ export class Children<A extends Parent = Parent> {
   readonly #starting = new Set<number>();
   /** To be started once people let the run go on. */
   readonly #held = new Set<number>();
-  /** Came into being while the run was being let go. */
-  readonly #late: ChildRow[] = [];
   /** Told to the code already. */
   readonly #told = new Set<number>();
 
@@ -68,9 +62,9 @@ export class Children<A extends Parent = Parent> {
     this.#starter = starter;
   }
 
-  /** Children that have not ended as far as known. */
-  get open(): Iterable<ChildRow> {
-    return this.#open.values();
+  /** Whether there are, or may soon be, some that have not ended. */
+  get any(): boolean {
+    return this.#open.size > 0 || this.#starting.size > 0;
   }
 
   /** Whether a start is on its way. */
@@ -125,11 +119,6 @@ export class Children<A extends Parent = Parent> {
     );
   }
 
-  /** The run has ended, which its late children have not been told. */
-  close(): void {
-    for (const child of this.#late) this.#starter.outlived(this.#parent, child);
-  }
-
   /** What held a start back does not any more. */
   admitted(command: Command<ChildSpec>): void {
     if (!this.#held.delete(command.id)) return;
@@ -140,15 +129,11 @@ export class Children<A extends Parent = Parent> {
   #started(command: Command<ChildSpec>, { run, runId, workflowId, outcome }: StartedRow): void {
     this.#starting.delete(command.id);
     const { machine, clock } = this.#parent;
+    // What ended the parent has stopped the child, too, or another engine finds it among the parent's.
+    if (this.#parent.gone) return;
     if (outcome === undefined) {
       const { onParentClose: onClose = "cancel" } = command.spec.options;
-      const child = { run, workflowId, command: command.id, generation: command.generation, onClose };
-      if (this.#parent.gone) {
-        this.#starter.outlived(this.#parent, child);
-        return;
-      }
-      if (this.#parent.leaving) this.#late.push(child);
-      this.#open.set(command.id, child);
+      this.#open.set(command.id, { run, workflowId, command: command.id, generation: command.generation, onClose });
     }
     if (!machine.open.has(command.id)) this.cancel(command.id, "it was given up while it was being started");
     else if (outcome === undefined) this.#tell(command, workflowId, runId);

@@ -5,7 +5,8 @@
 import { type EventType, parseEvent } from "../core/events.ts";
 import { type Failure, failureText } from "../core/failure.ts";
 import { encodePayload, type Payload } from "../core/payload.ts";
-import type { AnswerRow, ChildRow, EventRow, MessageRow, NewMessage, ParentLink } from "../store/store.ts";
+import { stopOf } from "../store/stop.ts";
+import type { Also, AnswerRow, ChildRow, EventRow, MessageRow, NewMessage, ParentLink } from "../store/store.ts";
 
 /** An outcome that comes as a message: from a child, from an activity that completes elsewhere, or by hand. */
 export interface ForeignOutcome {
@@ -83,19 +84,14 @@ function childFailure(workflowId: string, type: EventType, { e, r }: { e?: Failu
   }
 }
 
-/** What children get when their parent ends. */
-export function toChildren(children: Iterable<ChildRow>, at: number, why: string): NewMessage[] {
-  const messages: NewMessage[] = [];
-  for (const child of children) {
-    if (child.onClose !== "abandon") messages.push(toChild(child, child.onClose, at, why));
-  }
-  return messages;
+/** Stops all children of a run that ends, as their policies say. */
+export function stopsChildren(at: number, why: string): Required<Pick<Also, "stopsChildren">> {
+  return { stopsChildren: { data: encodePayload(why), at } };
 }
 
 /** Asks a child to stop; once, however often it is repeated. */
 export function toChild(child: ChildRow, kind: "cancel" | "terminate", at: number, why: string): NewMessage {
-  const key = `parent:${child.generation}:${child.command}:${kind}`;
-  return { run: child.run, kind, name: "", data: encodePayload(why), at, key };
+  return stopOf(child, kind, encodePayload(why), at);
 }
 
 /** Rejects updates that the run will never answer. */

@@ -16,19 +16,10 @@ import type { Buffered } from "../core/handlers.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
-import type {
-  Also,
-  AttemptRow,
-  ChildRow,
-  MessageRow,
-  NewMessage,
-  NewRun,
-  RunImage,
-  Transition,
-} from "../store/store.ts";
+import type { Also, AttemptRow, MessageRow, NewMessage, NewRun, RunImage, Transition } from "../store/store.ts";
 import { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
-import { type ForeignOutcome, toChildren, toParent, updatesIn } from "./closing.ts";
+import { type ForeignOutcome, stopsChildren, toParent, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
@@ -65,8 +56,8 @@ export interface OutboxHost extends ResultHost {
   retryNow(command: number): void;
   /** The run is to stand still: rows of what waits for its next attempt, or undefined while something is in flight. */
   standStill(): readonly AttemptRow[] | undefined;
-  /** Children that have not ended. */
-  children(): Iterable<ChildRow>;
+  /** Whether there are children that may not have ended. */
+  readonly hasChildren: boolean;
   /** The run that goes on from this one. */
   successor(input: Payload, at: number): NewRun;
   /** The run ends while handlers of these names are running. */
@@ -472,7 +463,7 @@ export class Outbox {
     also: Also = {},
   ): Transition {
     const goesOn = status === "continued_as_new";
-    const children = goesOn ? NONE : [...this.#host.children()];
+    const withChildren = !goesOn && this.#host.hasChildren;
     this.#host.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
     this.rows.settleAll();
@@ -481,14 +472,14 @@ export class Outbox {
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
     const left = goesOn ? NONE : updatesIn(messages);
     if (this.#answersMade !== undefined || left.length > 0) this.answers.close(left, status, closedAt);
-    if (children.length > 0)
-      this.#sends.push(...toChildren(children, closedAt, `its parent ${this.#about.workflowId} ended (${status})`));
     const transition = this.#transition(events, messages, image, withCheck);
-    const { parent } = this.#about;
+    const { parent, workflowId } = this.#about;
     if (goesOn) return { ...transition, also: { ...transition.also, ...also } };
-    if (parent === null) return transition;
-    const told = toParent(parent, this.#about, transition.events.at(-1)!);
-    return { ...transition, also: { ...transition.also, sends: [...(transition.also?.sends ?? NONE), told] } };
+    if (parent === null && !withChildren) return transition;
+    const told = parent === null ? NONE : [toParent(parent, this.#about, transition.events.at(-1)!)];
+    const sends = [...(transition.also?.sends ?? NONE), ...told];
+    const stops = withChildren ? stopsChildren(closedAt, `its parent ${workflowId} ended (${status})`) : undefined;
+    return { ...transition, also: { ...transition.also, ...stops, ...(sends.length > 0 && { sends }) } };
   }
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */

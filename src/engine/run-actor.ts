@@ -22,7 +22,6 @@ import { isClosed } from "../core/status.ts";
 import type {
   Also,
   AttemptRow,
-  ChildRow,
   EventRow,
   MessageRow,
   NewMessage,
@@ -330,7 +329,6 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       this.#engine.parked(this, image.wakeAt);
       return;
     }
-    if (isClosed(image.status)) this.#children?.close();
     if (isClosed(image.status)) this.#reporter.closed(image.status, this.machine.ending);
     else if (image.status === "paused") this.#reporter.paused();
     else this.#reporter.blocked(this.machine.blockage!);
@@ -517,8 +515,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     if (open !== undefined && isStep(open.spec)) this.#steps.hurry(open as Command<StepSpec>);
   }
 
-  children(): Iterable<ChildRow> {
-    return this.#children?.open ?? NONE;
+  get hasChildren(): boolean {
+    return this.#children?.any === true;
   }
 
   successor(input: Payload, at: number): NewRun {
@@ -546,10 +544,6 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
 
   get gone(): boolean {
     return this.phase === "gone";
-  }
-
-  get leaving(): boolean {
-    return this.#inFlight?.image?.owned === false;
   }
 
   /** Something that kept the run from parking is over. */

@@ -7,11 +7,11 @@ import type { Command } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
-import type { ChildRow, Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
+import type { Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { ChildStarter, StartedRow } from "./children.ts";
 import type { Clock } from "./clock.ts";
-import { childOutcome, type ForeignOutcome, toChildren } from "./closing.ts";
+import { childOutcome, type ForeignOutcome } from "./closing.ts";
 import type { ChildSpec, StepSpec } from "./command-spec.ts";
 import type { StartSpec } from "./new-run.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
@@ -116,24 +116,6 @@ export class RunServices implements ChildStarter<Served> {
     );
     const outcome = result.existing === true ? await this.#outcomeOf(result.run, id, generation) : undefined;
     return { run: result.run, runId: this.runId(result.run), workflowId, outcome };
-  }
-
-  /** What the end of the parent could not tell a child that was being started. Once more is as good as once. */
-  outlived(parent: Served, child: ChildRow): void {
-    const mine = this.#host.lease();
-    const tell = async (): Promise<void> => {
-      const { store, clock } = this.#host;
-      const row = await store.find({ run: parent.facts.run });
-      if (row === undefined || row.closedAt === null || row.status === "continued_as_new") return;
-      const why = `its parent ${row.workflowId} ended (${row.status})`;
-      for (const message of toChildren([child], clock.now(), why)) await store.send(message);
-      this.#host.hint();
-    };
-    tell().catch((error: unknown) => {
-      if (mine === undefined || mine !== this.#host.lease()) return;
-      this.#host.log.warn({ run: child.run, error: String(error) }, "telling a child that its parent ended failed");
-      this.#host.clock.after(LAST_LOOK_MS, () => this.outlived(parent, child));
-    });
   }
 
   /** Waits for a child that was told to stop. Gives up when the parent is no longer this engine's. */

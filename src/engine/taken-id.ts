@@ -61,6 +61,7 @@ export async function place(
   for (let supersedes: number | null = null; ; ) {
     const result = await start(supersedes);
     if ("run" in result) return { ...result, fresh: true };
+    if ("orphan" in result) throw new PerdureError("RUN_CLOSED", "the parent of this run has ended meanwhile");
     const { run } = result.conflict;
     if ((await taken(result.conflict)) === "attach") return { run, fresh: false };
     supersedes = run;

@@ -2,7 +2,7 @@
 import { type EventType, eventData, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Also, EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
-import { toChildren, toParent, unanswered, updatesIn } from "./closing.ts";
+import { stopsChildren, toParent, unanswered, updatesIn } from "./closing.ts";
 
 /** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */
 const MAX_TRIES = 5;
@@ -58,13 +58,16 @@ async function tryToEnd(
 }
 
 /** What the end of the run tells its parent, its children and the callers of its updates. */
-function closing(store: Store, { row, children, messages, unanswered: accepted }: LoadedRun, last: EventRow): Also {
+function closing(store: Store, { row, messages, unanswered: accepted }: LoadedRun, last: EventRow): Also {
   const { workflowId, parent } = row;
   const identity = { workflowId, runId: formatRunId(store.id, row.run) };
-  const sends = toChildren(children, last.at, `its parent ${workflowId} was terminated`);
-  if (parent !== null) sends.push(toParent(parent, identity, last));
+  const stops = stopsChildren(last.at, `its parent ${workflowId} was terminated`);
   const answers = unanswered([...accepted, ...updatesIn(messages)], workflowId, "terminated", last.at);
-  return { ...(sends.length > 0 && { sends }), ...(answers.length > 0 && { answers }) };
+  return {
+    ...stops,
+    ...(parent !== null && { sends: [toParent(parent, identity, last)] }),
+    ...(answers.length > 0 && { answers }),
+  };
 }
 
 const TERMINATED: Omit<RunImage, "closedAt" | "ifInbox"> = {

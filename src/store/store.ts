@@ -113,8 +113,14 @@ export interface NewRun {
   readonly tags?: string;
 }
 
-/** What became of a {@link NewRun}: its number, or the run that holds the workflow id. `existing`: the child was there already. */
-export type StartResult = { readonly run: number; readonly existing?: true } | { readonly conflict: RunRow };
+/**
+ * What became of a {@link NewRun}: its number, or the run that holds the workflow id. `existing`: the child was there already.
+ * `orphan`: nothing was created, as the parent has ended (unless it was continued as new) and the child was not to outlive it.
+ */
+export type StartResult =
+  | { readonly run: number; readonly existing?: true }
+  | { readonly conflict: RunRow }
+  | { readonly orphan: true };
 
 /** The row of one command in flight: written when it lasts, updated when an attempt fails. Gone with the outcome. */
 export interface AttemptRow {
@@ -178,6 +184,11 @@ export interface Transition {
 export interface Also {
   /** Messages to other runs (I9). One to a run that is closed or gone is dropped. */
   readonly sends?: readonly NewMessage[];
+  /**
+   * Stops the open children of this run that are not to outlive it: each gets a message of the kind its {@link OnParentClose} says.
+   * With the refusal of `orphan`s, no child that is being started meanwhile is left behind.
+   */
+  readonly stopsChildren?: { readonly data: string; readonly at: number };
   /** Answers to updates of this run: each replaces the one of the same number. */
   readonly answers?: readonly AnswerRow[];
   /** Written to the row: what is absent stays as it is. */

@@ -4,6 +4,7 @@ import type { Store } from "../../src/store/store.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { signal } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import { gate } from "../gate.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const go = signal<string>("go");
@@ -207,6 +208,27 @@ describe("cancelling", () => {
 });
 
 describe("crashes", () => {
+  test("a child that is being started when its parent ends is not left behind, though the engine dies with that commit", async () => {
+    const { engine, clock, store } = bench();
+    const doomed = vanishing(store);
+    const commit: Store["commit"] = async (lease, batch) => {
+      const answer = doomed.store.commit(lease, batch);
+      if (batch.transitions.some(({ image }) => image?.status === "timed_out")) doomed.vanish();
+      const result = await answer;
+      if (batch.starts.some(({ parent }) => parent !== undefined))
+        await new Promise<void>((resolve) => void clock.after(300, resolve));
+      return result;
+    };
+    const parent = workflow("parent", (wf) => wf.child(waiting, "x", { id: "c" }));
+    const one = await engine({ store: withCommit(doomed.store, commit), workflows: [...ALL, parent] });
+    await one.start(parent, undefined, { id: "p", timeout: "200ms" });
+    await clock.advance(400);
+    await using two = await engine({ workflows: [...ALL, parent] });
+    expect(await (await two.handle("p")).status()).toBe("timed_out");
+    await clock.advance(60_000);
+    expect(await (await two.handle("c")).status()).toBe("cancelled");
+  });
+
   test.each([0, 1, 2, 3, 5, 8, 13, 2000, 15_000])(
     "each child runs once when the engine vanishes after %i ms",
     async (ms) => {
@@ -367,12 +389,15 @@ describe("secrets", () => {
   });
 });
 
-function gate(): { readonly passed: Promise<void>; open(): void } {
-  let open = (): void => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
+/** The store with another way to commit. */
+function withCommit(store: Store, commit: Store["commit"]): Store {
+  return new Proxy(store, {
+    get(target, key) {
+      if (key === "commit") return commit;
+      const value = Reflect.get(target, key) as unknown;
+      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
   });
-  return { passed, open: () => open() };
 }
 
 /** A store whose commits are held until somebody lets them land, one by one. */
@@ -389,15 +414,8 @@ function heldCommits(store: Store): { store: Store; hold(): void; free(): void; 
     }
     return store.commit(lease, batch);
   };
-  const proxy = new Proxy(store, {
-    get(target, key) {
-      if (key === "commit") return commit;
-      const value = Reflect.get(target, key) as unknown;
-      return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
   return {
-    store: proxy,
+    store: withCommit(store, commit),
     hold: () => {
       holding = true;
     },

@@ -102,7 +102,7 @@ describe("commits", () => {
         ),
       );
       const runOf = (result: (typeof a & object)["starts"][number]): number =>
-        "run" in result ? result.run : result.conflict.run;
+        "run" in result ? result.run : "conflict" in result ? result.conflict.run : Number.NaN;
       expect(a!.starts.map(runOf)).toEqual(b!.starts.map(runOf).reverse());
     }
   });

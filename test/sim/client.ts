@@ -140,6 +140,7 @@ export class RunClient {
       const answer = await this.#call("start", ({ engine }) => engine?.start(spec) ?? closed());
       if (answer === undefined) continue;
       if (!answer.ok) throw answer.error;
+      if ("orphan" in answer.value) throw new Error("a run without parent has lost it");
       this.run = "run" in answer.value ? answer.value.run : answer.value.conflict.run;
       this.started.push(this.run);
       return;

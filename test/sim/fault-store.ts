@@ -375,8 +375,9 @@ function outcomeOf(data: string): string {
 }
 
 function describeResult({ starts, refused }: BatchResult): string {
-  const created = starts.map((start) =>
-    "run" in start ? `run ${start.run}` : `conflict with run ${start.conflict.run}`,
-  );
+  const created = starts.map((start) => {
+    if ("orphan" in start) return "orphan";
+    return "run" in start ? `run ${start.run}` : `conflict with run ${start.conflict.run}`;
+  });
   return [...created, ...Array.from(refused, ([index, why]) => `refused ${index}: ${why}`)].join(" ");
 }

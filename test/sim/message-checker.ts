@@ -171,5 +171,5 @@ const LONG_MS = 120_000;
 function outlived(row: RunRow, events: readonly EventRow[], of: RunRow): boolean {
   if (of.closedAt === null || of.status === "continued_as_new" || row.parent?.onClose === "abandon") return false;
   const told = events.some(({ type }) => type === "CancelRequested" || type === "RunTerminated");
-  return !told && row.createdAt < of.closedAt && events.at(-1)!.at > of.closedAt + LONG_MS;
+  return !told && events.at(-1)!.at > of.closedAt + LONG_MS;
 }

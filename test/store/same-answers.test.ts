@@ -63,7 +63,12 @@ const extras = fc.record(
   {
     rest: events,
     messages: messages.map((list) => list.map(({ run: _, ...rest }) => rest)),
-    parent: fc.record({ run, command, generation: fc.nat(1), onClose: fc.constantFrom("cancel", "abandon") }),
+    parent: fc.record({
+      run,
+      command,
+      generation: fc.nat(1),
+      onClose: fc.constantFrom("cancel", "terminate", "abandon"),
+    }),
     tags,
   },
   { requiredKeys: [] },
@@ -88,6 +93,7 @@ const start: fc.Arbitrary<Partial<NewRun>> = fc
 const alsos = fc.record(
   {
     sends: messages,
+    stopsChildren: fc.record({ data: fc.constant('"why"'), at: time }),
     answers: fc.array(
       fc.record({
         number: command,

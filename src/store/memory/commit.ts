@@ -3,6 +3,7 @@
  * anything is written.
  */
 import { PerdureError } from "../../core/errors.ts";
+import { stopOf } from "../stop.ts";
 import type {
   Also,
   Batch,
@@ -74,7 +75,17 @@ function applyAlso(tables: Tables, run: MemoryRun, also: Also): void {
   Object.assign(run.row, also.facts);
   for (const message of also.returned ?? []) giveBack(tables, run, message);
   if (also.successor !== undefined) tables.succeed(run, also.successor.start, also.successor.messages);
+  if (also.stopsChildren !== undefined) stopChildren(tables, run.row.run, also.stopsChildren);
   for (const message of also.sends ?? []) deliver(tables, message);
+}
+
+function stopChildren(tables: Tables, parent: number, { data, at }: NonNullable<Also["stopsChildren"]>): void {
+  for (const { row } of tables.childrenOf(parent)) {
+    const { run, workflowId } = row;
+    const { onClose, command, generation } = row.parent!;
+    if (onClose !== "abandon")
+      deliver(tables, stopOf({ run, workflowId, command, generation, onClose }, onClose, data, at));
+  }
 }
 
 function giveBack(tables: Tables, run: MemoryRun, message: MessageRow): void {

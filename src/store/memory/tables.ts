@@ -104,6 +104,7 @@ export class Tables {
   start(start: NewRun, engine: number): StartResult {
     const child = start.parent === undefined ? undefined : this.#child(start.parent);
     if (child !== undefined) return { run: child.row.run, existing: true };
+    if (start.parent !== undefined && this.#hasLost(start.parent)) return { orphan: true };
     const holder = this.#current.get(start.workflowId);
     if (holder !== undefined) {
       const replaced = holder.row.run === start.supersedes && holder.row.closedAt !== null;
@@ -162,6 +163,13 @@ export class Tables {
 
   #child(parent: ParentLink): MemoryRun | undefined {
     return this.#children.get(parent.run)?.get(commandOf(parent));
+  }
+
+  /** Whether the parent of a child that must not outlive it has ended. */
+  #hasLost({ run, onClose }: ParentLink): boolean {
+    if (onClose === "abandon") return false;
+    const parent = this.runs.get(run);
+    return parent === undefined || (parent.row.closedAt !== null && parent.row.status !== "continued_as_new");
   }
 
   #forgetChild(run: MemoryRun): void {

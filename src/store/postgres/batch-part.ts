@@ -29,9 +29,10 @@ export function partFrom(engine: number, batch: Batch, from: number, lengths: Le
     end++;
   }
   const first = from === 0;
-  const starts = startArguments(first ? batch.starts : []);
+  const starts = first ? batch.starts : [];
   const { indexes, stale } = writing;
-  return { arguments: [engine, batch.number, first, ...starts, ...writing.columns()], indexes, stale, end };
+  const columns = [...startArguments(starts), ...writing.columns(starts)];
+  return { arguments: [engine, batch.number, first, ...columns], indexes, stale, end };
 }
 
 class PartWriter {
@@ -39,6 +40,8 @@ class PartWriter {
   readonly stale: number[] = [];
   readonly #lengths: Lengths;
   readonly #targets = new Set<number>();
+  /** Runs that stop their children. */
+  readonly #parents: number[] = [];
   readonly #images: Transition[] = [];
   readonly #checked: Transition[] = [];
   readonly #eventRuns: number[] = [];
@@ -55,9 +58,10 @@ class PartWriter {
     this.#lengths = lengths;
   }
 
-  /** Whether a transition can be in this part. */
+  /** Whether a transition can be in this part. Children that an earlier one stops may be any run. */
   accepts({ run, image }: Transition): boolean {
-    return !this.indexes.has(run) && (image === null || this.#targets.size === 0 || !this.#targets.has(run));
+    if (this.indexes.has(run)) return false;
+    return image === null || (this.#parents.length === 0 && (this.#targets.size === 0 || !this.#targets.has(run)));
   }
 
   add(transition: Transition, index: number): void {
@@ -85,13 +89,16 @@ class PartWriter {
     if (also === undefined && tasks === undefined) return;
     const { outcomes: taken, ...others } = also ?? {};
     this.#also.push({ of: run, ...others, taken, tasks });
+    if (also?.stopsChildren !== undefined) this.#parents.push(run);
     for (const message of also?.sends ?? []) this.#targets.add(message.run);
   }
 
-  columns(): unknown[] {
+  /** `starts`: what is begun in the same part. */
+  columns(starts: readonly NewRun[]): unknown[] {
     const events = this.#eventRuns.length > 0;
     return [
-      this.#locked(),
+      this.#locked(starts),
+      this.#parents.length > 0 ? int8s(this.#parents) : null,
       ...some(this.#checked, (rows) => [int8s(rows.map(({ run }) => run)), int4s(rows.map(({ base }) => base))], 2),
       events ? int8s(this.#eventRuns) : null,
       events ? int4s(this.#eventSeqs) : null,
@@ -106,10 +113,14 @@ class PartWriter {
     ];
   }
 
-  /** With messages on board, all rows of runs that may be written: they are locked beforehand, in order. */
-  #locked(): Buffer | null {
-    if (this.#targets.size === 0) return null;
-    return int8s([...new Set([...this.#targets, ...this.#images.map(({ run }) => run)])]);
+  /**
+   * With messages or children on board, all rows of runs that may be written or must stay as they are, but for the children that are
+   * stopped: they are locked beforehand, in order.
+   */
+  #locked(starts: readonly NewRun[]): Buffer | null {
+    const parents = starts.flatMap(({ parent }) => (parent === undefined ? [] : [parent.run]));
+    if (this.#targets.size + this.#parents.length + parents.length === 0) return null;
+    return int8s([...new Set([...this.#targets, ...parents, ...this.#images.map(({ run }) => run)])]);
   }
 }
 

@@ -16,7 +16,7 @@ import type { Columns, Session } from "./session.ts";
 /** After this the answer counts as lost: the connection is given up and the fate of the batch asked for on another one. */
 const COMMIT_TIMEOUT_MS = 20_000;
 const TRIES = 5;
-const ARGUMENTS = 46;
+const ARGUMENTS = 47;
 /** The server ends connections over messages of more than 1 GiB. A batch that is refused here is sent again run by run. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
@@ -134,8 +134,9 @@ class ResultOf implements BatchResult {
     for (const run of started ?? []) this.#takeStart(run, () => holders![conflicts++]!);
   }
 
-  #takeStart(run: number, holder: () => string): void {
-    if (run < 0) this.starts.push({ run: -run, existing: true });
+  #takeStart(run: number | null, holder: () => string): void {
+    if (run === null) this.starts.push({ orphan: true });
+    else if (run < 0) this.starts.push({ run: -run, existing: true });
     else if (run === 0) this.starts.push({ conflict: readRun(JSON.parse(holder()) as Columns, 0) });
     else {
       const { owned, rest } = this.#batch.starts[this.starts.length]!;

@@ -32,6 +32,7 @@ import type { WrittenTask } from "./tasks.ts";
 export const CONFLICT = 0;
 export const CREATED = 1;
 export const EXISTING = 2;
+export const ORPHAN = 3;
 
 /** Appends a batch to a message. */
 export function encodeBatch(flat: Flat, engine: number, batch: Batch): void {
@@ -103,6 +104,7 @@ export function decodeBatchResult(flat: Flat, startCount: number): BatchResult {
   while (starts.length < startCount) {
     const run = flat[at + 1] as number;
     if (flat[at] === CONFLICT) starts.push({ conflict: readRun(flat, at + 1) });
+    else if (flat[at] === ORPHAN) starts.push({ orphan: true });
     else starts.push(flat[at] === EXISTING ? { run, existing: true } : { run });
     at += flat[at] === CONFLICT ? 1 + RUN_WIDTH : 2;
   }

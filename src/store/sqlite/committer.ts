@@ -8,7 +8,7 @@
 import { PerdureError } from "../../core/errors.ts";
 import { ATTEMPT_COLUMNS, ATTEMPT_WIDTH, EVENT_WIDTH, type Flat, pushRows, RUN_COLUMNS, WITH_TASK } from "../rows.ts";
 import type { Also, Refusal } from "../store.ts";
-import { CONFLICT, CREATED, EXISTING } from "./batch-codec.ts";
+import { CONFLICT, CREATED, EXISTING, ORPHAN } from "./batch-codec.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import { EventWriter } from "./event-writer.ts";
 import type { Inboxes } from "./inboxes.ts";
@@ -89,6 +89,10 @@ export class Committer {
     const child = extra?.parent === undefined ? undefined : this.#relations.child(extra.parent);
     if (child !== undefined) {
       reply.push(EXISTING, child);
+      return;
+    }
+    if (extra?.parent !== undefined && this.#relations.hasLost(extra.parent)) {
+      reply.push(ORPHAN, null);
       return;
     }
     const workflowId = args[at] as string;

@@ -2,6 +2,8 @@
  * The rarer writes of a commit: children, runs that continue others, answers, tags and progress, messages to other runs. All of it
  * happens in the transaction of the committer.
  */
+import { CHILD_COLUMNS, readChild } from "../rows.ts";
+import { stopOf } from "../stop.ts";
 import type { Also, EventRow, MessageRow, NewRun, ParentLink } from "../store.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import type { EventWriter } from "./event-writer.ts";
@@ -36,6 +38,11 @@ export class Relations {
     return this.#sql.child.all([run, command, generation])[0]?.[0] as number | undefined;
   }
 
+  /** Whether the parent of a child that must not outlive it has ended. */
+  hasLost({ run, onClose }: ParentLink): boolean {
+    return onClose !== "abandon" && this.#sql.goesOn.all([run]).length === 0;
+  }
+
   /** Completes a run that was inserted in this transaction. Returns the length of its history. */
   complete(run: number, { rest = [], messages = [], parent, tags }: StartExtra): number {
     if (parent !== undefined) {
@@ -55,7 +62,15 @@ export class Relations {
     for (const command of also.outcomes ?? []) this.#sql.settleOutcome.run([run, command]);
     for (const message of also.returned ?? []) this.#giveBack(run, message);
     if (also.successor !== undefined) this.#succeed(run, also.successor.start, also.successor.messages);
+    if (also.stopsChildren !== undefined) this.#stopChildren(run, also.stopsChildren);
     for (const message of also.sends ?? []) this.#inboxes.deliver(message);
+  }
+
+  #stopChildren(parent: number, { data, at }: NonNullable<Also["stopsChildren"]>): void {
+    for (const columns of this.#sql.children.all([parent])) {
+      const child = readChild(columns, 0);
+      if (child.onClose !== "abandon") this.#inboxes.deliver(stopOf(child, child.onClose, data, at));
+    }
   }
 
   #setFacts(run: number, { tags, progress }: NonNullable<Also["facts"]>): void {
@@ -99,6 +114,8 @@ export class Relations {
 const SQL = {
   child: `select run from workflow_runs
     where parent = ? and parent_command = ? and parent_generation = ? and superseded = 0`,
+  goesOn: "select 1 from workflow_runs where run = ? and (closed_at is null or status = 'continued_as_new')",
+  children: `select ${CHILD_COLUMNS} from workflow_runs where parent = ? and superseded = 0 and closed_at is null order by run`,
   link: `update workflow_runs set parent = ?, parent_command = ?, parent_generation = ?, on_parent_close = ?
     where run = ?`,
   tags: "select tags from workflow_runs where run = ?",

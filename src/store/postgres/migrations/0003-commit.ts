@@ -13,8 +13,8 @@ const ATTEMPT = "command, kind, name, attempt, started_at, first_at, next_at, er
  * length of their history; images are conditional on the inbox they have seen. A run of which either fails is left out of
  * everything that follows, and its number returned.
  *
- * Rows of runs are locked in order of their numbers: images come sorted, and with messages to other runs on board all rows are
- * locked beforehand.
+ * Rows of runs are locked in order of their numbers: images come sorted, and with messages to other runs on board, or starts of
+ * children, all rows are locked beforehand.
  *
  * A start that conflicts costs a number only when somebody else starts the same run at the very same time.
  */
@@ -101,6 +101,12 @@ begin
 end
 $$;
 
+-- Those that are open, by an index of children only.
+create function @.open_children(p_run bigint) returns setof @.workflow_runs
+language sql stable as $$
+  select * from @.workflow_runs where parent = p_run and superseded + 0 = 0 and coalesce(closed_at, 0) = 0
+$$;
+
 -- In this order: what is written to the row goes over to the run that continues it, and that one takes messages already.
 create function @.apply_also(p_run bigint, p_also json) returns void
 language plpgsql as $$
@@ -131,6 +137,12 @@ begin
   if p_also -> 'successor' is not null then
     perform @.succeed(p_run, p_also #> '{successor,start}', p_also #> '{successor,messages}');
   end if;
+  if p_also -> 'stopsChildren' is not null then
+    perform @.deliver(run, on_parent_close, '', p_also #>> '{stopsChildren,data}', (p_also #>> '{stopsChildren,at}')::bigint,
+        'parent:' || parent_generation || ':' || parent_command || ':' || on_parent_close)
+      from (select run, on_parent_close, parent_generation, parent_command from @.open_children(p_run) order by run) c
+      where on_parent_close <> 'abandon';
+  end if;
   for item in select value from json_array_elements(p_also -> 'sends') loop
     perform @.deliver((item ->> 'run')::bigint, item ->> 'kind', item ->> 'name', item ->> 'data', (item ->> 'at')::bigint,
       item ->> 'key');
@@ -147,7 +159,8 @@ language sql as $$
   from @.workflow_runs where workflow_id = p_workflow_id and superseded = 0
 $$;
 
--- Creates one run: its number, minus the number of the child that was there already, or 0 for a conflict.
+-- Creates one run: its number, minus the number of the child that was there already, 0 for a conflict, or null when its parent has
+-- ended.
 create function @.start_one(
   p_engine bigint, p_workflow_id text, p_workflow text, p_version text, p_owned boolean, p_wake_at bigint, p_created_at bigint,
   p_meta text, p_request text, p_secrets text, p_supersedes bigint, p_type text, p_at bigint, p_data text,
@@ -162,6 +175,12 @@ begin
       and parent_generation = p_parent_generation and superseded * run = 0;
     if found then
       return -fresh;
+    end if;
+    -- Its row is locked: nobody ends it while its child comes into being.
+    if p_on_parent_close <> 'abandon' and not exists (
+      select from @.workflow_runs where run = p_parent and (closed_at is null or status = 'continued_as_new')
+    ) then
+      return null;
     end if;
   end if;
   if p_supersedes is not null then
@@ -195,7 +214,7 @@ create function @.commit(
   s_created_at bigint[], s_meta text[], s_request text[], s_secrets text[], s_supersedes bigint[],
   s_type text[], s_at bigint[], s_data text[],
   s_parent bigint[], s_parent_command integer[], s_parent_generation integer[], s_on_parent_close text[], s_extra text[],
-  l_run bigint[], c_run bigint[], c_base integer[],
+  l_run bigint[], k_run bigint[], c_run bigint[], c_base integer[],
   e_run bigint[], e_seq integer[], e_type text[], e_at bigint[], e_data text[],
   i_run bigint[], i_status text[], i_owned boolean[], i_wake_at bigint[], i_closed_at bigint[], i_crashes integer[],
   i_detail text[], i_length integer[], i_if_inbox bigint[], f_run bigint[],
@@ -215,6 +234,12 @@ begin
     if not found then
       raise exception 'engine % may not commit batch %', p_engine, p_number using errcode = 'PF001';
     end if;
+  end if;
+
+  if l_run is not null then
+    perform 1 from @.workflow_runs
+      where run = any (l_run || array(select c.run from unnest(k_run) k (run), @.open_children(k.run) c))
+      order by run for no key update;
   end if;
 
   if s_one_by_one then
@@ -262,9 +287,6 @@ begin
     raise exception 'a run came or went meanwhile' using errcode = 'serialization_failure';
   end if;
 
-  if l_run is not null then
-    perform 1 from @.workflow_runs where run = any (l_run) order by run for no key update;
-  end if;
   if c_run is not null then
     select array_agg(c.run) into refused from unnest(c_run, c_base) c (run, base)
       where not exists (select from @.workflow_runs r where r.run = c.run and r.owner = p_engine)
