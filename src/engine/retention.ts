@@ -41,6 +41,8 @@ const TURN_MS = 60_000;
 const RENEW_TURN_MS = 15_000;
 /** How soon to ask again when another engine is sweeping. */
 const ASK_AGAIN_MS = 30_000;
+/** Answers and keys that are forgotten in one go: others write in between. */
+const FORGOTTEN_AT_ONCE = 1000;
 /** How long answers to updates and keys of messages are remembered. */
 const ANSWERS_KEPT_MS = 7 * 86_400_000;
 
@@ -130,7 +132,9 @@ export class Retention {
   async #collect(): Promise<void> {
     const { store, clock, log, archive } = this.#host;
     const now = clock.now();
-    await store.forgetAnswers(now - ANSWERS_KEPT_MS);
+    let forgotten: number;
+    do forgotten = await store.forgetAnswers(now - ANSWERS_KEPT_MS, FORGOTTEN_AT_ONCE);
+    while (forgotten > 0 && !this.#stopped);
     const collector = new Collector(store, archive);
     const pace = this.#pace();
     for (const wanted of wantedBy(this.#rules, now)) if (!this.#stopped) await collector.collect(wanted, pace);

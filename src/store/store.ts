@@ -471,10 +471,10 @@ export interface Store extends TaskStore {
   waiting(at: number): Promise<WaitingRow[]>;
   sizes(): Promise<SizeRow[]>;
   /**
-   * Deletes answers, message keys and decided admissions from before `at`, of open runs too, but no update that still waits for its answer.
-   * Returns how many.
+   * Deletes answers, message keys and decided admissions from before `at`, the oldest first and at most `limit` of each, of open runs
+   * too, but no update that still waits for its answer. Returns how many.
    */
-  forgetAnswers(at: number): Promise<number>;
+  forgetAnswers(at: number, limit: number): Promise<number>;
 
   pauses(): Promise<PauseRow[]>;
   /** Enters a pause, or replaces it. */

@@ -392,8 +392,8 @@ describe("a signal inside a transaction", () => {
     ]);
     expect(warnings.filter((line) => line.includes("asked for in a transaction is refused"))).toHaveLength(4);
     expect(await store.store.admissions!.fate({ number: 1e6, transaction: "999999999999" })).toBe("gone");
-    expect(await store.store.forgetAnswers(Date.now() - 60_000)).toBe(0);
-    expect(await store.store.forgetAnswers(Date.now() + 60_000)).toBe(4);
+    expect(await store.store.forgetAnswers(Date.now() - 60_000, 9)).toBe(0);
+    expect(await store.store.forgetAnswers(Date.now() + 60_000, 9)).toBe(4);
     expect((await store.store.admissions!.counts()).refused).toBe(0);
   });
 });

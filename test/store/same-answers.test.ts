@@ -198,7 +198,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: time.map(
       (at) =>
         ({ store }: Actor) =>
-          store.forgetAnswers(at),
+          store.forgetAnswers(at, 100),
     ),
   },
   {

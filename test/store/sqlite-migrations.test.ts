@@ -74,7 +74,7 @@ describe("migrations", () => {
     expect(loaded).toMatchObject({ row: { run: 7, chain: 7, parent: null, tags: null, progress: null, inbox: 4 } });
     expect(loaded?.attempts).toHaveLength(1);
     expect(await store.send({ run: 7, kind: "signal", name: "n", data: "1", at: 1, key: "k" })).toEqual({ number: 4 });
-    expect(await store.forgetAnswers(Date.now() - 3_600_000)).toBe(0);
+    expect(await store.forgetAnswers(Date.now() - 3_600_000, 9)).toBe(0);
     await store.close();
   });
 

@@ -47,18 +47,10 @@ export class Chains {
     return answers.map(({ number }) => number).sort((a, b) => a - b);
   }
 
-  /** Deletes what is older than `at`, except updates that still wait for their answer. Returns how many. */
-  forgetBefore(at: number): number {
-    let forgotten = 0;
-    for (const keys of this.#keys.values()) {
-      for (const [key, row] of keys) if (row.at < at && keys.delete(key)) forgotten++;
-    }
-    for (const answers of this.#answers.values()) {
-      for (const [number, row] of answers) {
-        if (row.at < at && row.status !== "accepted" && answers.delete(number)) forgotten++;
-      }
-    }
-    return forgotten;
+  /** Deletes the oldest from before `at`, at most `limit` of each kind, but no update that waits for its answer. Returns how many. */
+  forgetBefore(at: number, limit: number): number {
+    const owed = ({ status }: AnswerRow): boolean => status === "accepted";
+    return deleteOldest(this.#keys, at, limit) + deleteOldest(this.#answers, at, limit, owed);
   }
 
   /** Deletes all of a chain. */
@@ -72,4 +64,20 @@ function of<Key, Value>(maps: Map<number, Map<Key, Value>>, chain: number): Map<
   const found = maps.get(chain) ?? new Map<Key, Value>();
   maps.set(chain, found);
   return found;
+}
+
+/** Deletes at most `limit` rows from before `at`, the oldest first, except those that are kept. Returns how many. */
+function deleteOldest<K, Row extends { readonly at: number }>(
+  chains: ReadonlyMap<number, Map<K, Row>>,
+  at: number,
+  limit: number,
+  kept: (row: Row) => boolean = () => false,
+): number {
+  const old = [...chains.values()]
+    .flatMap((rows) => Array.from(rows, ([key, row]) => ({ rows, key, row })))
+    .filter(({ row }) => row.at < at && !kept(row))
+    .sort((a, b) => a.row.at - b.row.at)
+    .slice(0, limit);
+  for (const { rows, key } of old) rows.delete(key);
+  return old.length;
 }

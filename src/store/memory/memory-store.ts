@@ -283,8 +283,8 @@ class MemoryStore implements Store {
     return sizesOf(this.#tables);
   }
 
-  async forgetAnswers(at: number): Promise<number> {
-    return this.#tables.chains.forgetBefore(at);
+  async forgetAnswers(at: number, limit: number): Promise<number> {
+    return this.#tables.chains.forgetBefore(at, limit);
   }
 
   async pauses(): Promise<PauseRow[]> {

@@ -118,8 +118,8 @@ export class PostgresAdmissions implements Admissions {
   }
 
   /** Forgets what was decided before `at`. Returns how much. */
-  async forget(at: number): Promise<number> {
-    const [row] = await this.#database.write(this.#sql.forget, [at]);
+  async forget(at: number, limit: number): Promise<number> {
+    const [row] = await this.#database.write(this.#sql.forget, [at, limit]);
     return row![0] as number;
   }
 }
@@ -182,6 +182,8 @@ function statements(schema: string) {
     counts: `select count(*) filter (where decided_at is null), min(asked_at) filter (where decided_at is null),
       count(*) filter (where refused is not null) from ${table}`,
     reasons: `select workflow_id, refused from ${table} where refused is not null order by number desc limit $1`,
-    forget: `with gone as (delete from ${table} where decided_at < $1 returning 1) select count(*) from gone`,
+    forget: `with gone as (delete from ${table} where number = any (array(
+        select number from ${table} where decided_at < $1 order by decided_at limit $2)) returning 1)
+      select count(*) from gone`,
   } as const;
 }

@@ -280,8 +280,8 @@ class PooledStore implements PostgresStore {
     return this.#records.sizes();
   }
 
-  async forgetAnswers(at: number): Promise<number> {
-    return (await this.#records.forgetAnswers(at)) + (await this.admissions.forget(at));
+  async forgetAnswers(at: number, limit: number): Promise<number> {
+    return (await this.#records.forgetAnswers(at, limit)) + (await this.admissions.forget(at, limit));
   }
 
   pauses(): Promise<PauseRow[]> {

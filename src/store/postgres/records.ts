@@ -145,8 +145,8 @@ export class Records {
     return (await this.#database.read(this.#sql.sizes)).map((row) => readSize(row, 0));
   }
 
-  async forgetAnswers(at: number): Promise<number> {
-    const [row] = await this.#database.write(this.#sql.forgetAnswers, [at]);
+  async forgetAnswers(at: number, limit: number): Promise<number> {
+    const [row] = await this.#database.write(this.#sql.forgetAnswers, [at, limit]);
     return row![0] as number;
   }
 
@@ -214,8 +214,11 @@ function statements(schema: string) {
       from ${runs} left join
         (select run, count(*) as events, sum(length(data)) as size from ${schema}.events group by run) e using (run)
       group by workflow, status order by workflow collate "C", status collate "C"`,
-    forgetAnswers: `with keys as (delete from ${schema}.message_keys where at < $1 returning 1),
-      answers as (delete from ${schema}.answers where at < $1 and status <> 'accepted' returning 1)
+    forgetAnswers: `with
+      keys as (delete from ${schema}.message_keys where ctid = any (array(
+        select ctid from ${schema}.message_keys where at < $1 order by at limit $2)) returning 1),
+      answers as (delete from ${schema}.answers where status <> 'accepted' and ctid = any (array(
+        select ctid from ${schema}.answers where at < $1 and status <> 'accepted' order by at limit $2)) returning 1)
       select (select count(*) from keys) + (select count(*) from answers)`,
     pauses: `select ${PAUSE_COLUMNS} from ${schema}.pauses order by scope collate "C", name collate "C"`,
     pause: `insert into ${schema}.pauses (${PAUSE_COLUMNS}) values ($1, $2, $3, $4)

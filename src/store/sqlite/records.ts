@@ -147,8 +147,8 @@ export class Records {
   }
 
   forgetAnswers(args: Flat, reply: Flat): void {
-    const at = args[2]!;
-    reply.push(this.#lock.hold(() => this.#sql.forgetKeys.run([at]) + this.#sql.forgetAnswers.run([at])));
+    const old = [args[2]!, args[3]!];
+    reply.push(this.#lock.hold(() => this.#sql.forgetKeys.run(old) + this.#sql.forgetAnswers.run(old)));
   }
 
   pauses(_args: Flat, reply: Flat): void {
@@ -205,8 +205,10 @@ const SQL = {
     from workflow_runs left join (select run, count(*) as events, sum(length(data)) as size from events group by run)
       using (run)
     group by workflow, status order by workflow, status`,
-  forgetKeys: "delete from message_keys where at < ?",
-  forgetAnswers: "delete from answers where at < ? and status <> 'accepted'",
+  forgetKeys: `delete from message_keys where (run, key) in (
+    select run, key from message_keys where at < ? order by at limit ?)`,
+  forgetAnswers: `delete from answers where (chain, number) in (
+    select chain, number from answers where at < ? and status <> 'accepted' order by at limit ?)`,
   pauses: `select ${PAUSE_COLUMNS} from pauses order by scope, name`,
   pause: `insert or replace into pauses (${PAUSE_COLUMNS}) values (?, ?, ?, ?)`,
   unpause: "delete from pauses where scope = ? and name = ?",

@@ -334,8 +334,8 @@ class ThreadedStore implements SqliteStore {
     return readRows(await this.#ask(OP.sizes), SIZE_WIDTH, readSize);
   }
 
-  async forgetAnswers(at: number): Promise<number> {
-    return (await this.#ask(OP.forgetAnswers, at))[0] as number;
+  async forgetAnswers(at: number, limit: number): Promise<number> {
+    return (await this.#ask(OP.forgetAnswers, at, limit))[0] as number;
   }
 
   async pauses(): Promise<PauseRow[]> {

@@ -44,6 +44,21 @@ export const answers: Topic = (subject, { describe, it }) => {
         assert.equal(await scene.store.answer(run, 1), undefined);
       }));
 
+    it("are forgotten a few at a time, the oldest first, and so are keys", () =>
+      withScene(subject, async (scene) => {
+        const { store } = scene;
+        const run = await scene.start();
+        for (const at of [12, 10, 11]) await store.send(message(run, { key: `k${at}`, at }));
+        const given = [answer(1, { at: 22 }), answer(2, { at: 20 }), answer(3, { at: 21 })];
+        await scene.advance(run, 1, { also: { answers: given } });
+        assert.equal(await store.forgetAnswers(30, 2), 4);
+        assert.deepEqual([await store.answer(run, 1), await store.answer(run, 3)], [given[0], undefined]);
+        assert.deepEqual(await store.send(message(run, { key: "k12" })), { number: 1 });
+        assert.deepEqual(await store.send(message(run, { key: "k11" })), { number: 4 });
+        assert.equal(await store.forgetAnswers(30, 2), 2);
+        assert.equal(await store.forgetAnswers(30, 2), 0);
+      }));
+
     it("are forgotten with the keys of messages when they are old, except those still owed", () =>
       withScene(subject, async (scene) => {
         const { store } = scene;
@@ -52,8 +67,8 @@ export const answers: Topic = (subject, { describe, it }) => {
           await store.send(message(run, { key, at }));
         const given = [answer(1, { at: 10 }), answer(2, { at: 30 }), answer(3, { at: 10, status: "accepted" })];
         await scene.advance(run, 1, { also: { answers: given } });
-        assert.equal(await store.forgetAnswers(30), 2);
-        assert.equal(await store.forgetAnswers(30), 0);
+        assert.equal(await store.forgetAnswers(30, 9), 2);
+        assert.equal(await store.forgetAnswers(30, 9), 0);
         assert.deepEqual([await store.answer(run, 1), await store.answer(run, 2)], [undefined, given[1]]);
         assert.deepEqual((await scene.load(run)).unanswered, [3]);
         assert.deepEqual(await store.send(message(run, { key: "new" })), { number: 2 });

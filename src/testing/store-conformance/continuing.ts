@@ -131,7 +131,7 @@ export const continuation: Topic = (subject, { describe, it }) => {
         assert.equal(await store.answer(first, 1), undefined);
         assert.deepEqual(await store.send(message(second, { key: "k" })), { number: 1 });
         assert.equal(await store.remove(second), true);
-        assert.equal(await store.forgetAnswers(1000), 0);
+        assert.equal(await store.forgetAnswers(1000, 9), 0);
       }));
   });
 };

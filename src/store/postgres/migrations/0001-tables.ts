@@ -90,6 +90,7 @@ create table @.message_keys (
   at bigint not null,
   primary key (run, key)
 );
+create index message_keys_age on @.message_keys (at);
 
 create table @.attempts (
   run bigint not null,
@@ -114,6 +115,7 @@ create table @.answers (
   at bigint not null,
   primary key (chain, number)
 );
+create index answers_age on @.answers (at) where status <> 'accepted';
 
 create table @.run_tags (
   key text not null,
