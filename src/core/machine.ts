@@ -117,6 +117,8 @@ export class Machine<Spec = unknown> implements CodePosition {
   commands = 0;
   /** Events applied so far. */
   applied = 0;
+  /** Number of the last message applied. */
+  message = 0;
   /** Time of the last applied event. */
   now = 0;
   ending: Ending | undefined;
@@ -377,9 +379,11 @@ export class Machine<Spec = unknown> implements CodePosition {
         this.#settle(data)?.resolve(data.k === "until" ? false : undefined);
         break;
       case "SignalReceived":
+        this.message = data.m ?? 0;
         this.#receive({ name: data.n as string, message: data.m ?? 0, at, data: data.p });
         break;
       case "UpdateAccepted":
+        this.message = data.m ?? 0;
         this.#accept(data);
         break;
       case "ChildStarted":
@@ -568,7 +572,8 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   /** The version of a change that this run goes by (rule 7). */
   version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
-    const mark = (): void => this.note("version", { id, version: max, commands: this.commands });
+    const { commands, message } = this;
+    const mark = (): void => this.note("version", { id, version: max, commands, ...(message > 0 && { message }) });
     this.#versions ??= new VersionAnswers();
     const version = this.#versions.at(id, this, max, this.#reading.on ? undefined : mark);
     if (version < min || version > max) {
