@@ -67,11 +67,11 @@ export const MUTATIONS = [
   {
     name: "a run may be on its way into memory twice",
     edits: [
-      ["src/engine/engine.ts", "const runs = asked.filter((run) => !this.#knows(run));", "const runs = asked;"],
+      ["src/engine/residents.ts", "const runs = asked.filter((run) => !this.knows(run));", "const runs = asked;"],
       [
-        "src/engine/engine.ts",
-        "owned.filter((run) => !this.#knows(run))",
-        "owned.filter((run) => !this.#actors.has(run))",
+        "src/engine/residents.ts",
+        "owned.filter((run) => !this.knows(run))",
+        "owned.filter((run) => !this.#active.has(run))",
       ],
     ],
   },
@@ -235,7 +235,7 @@ export const MUTATIONS = [
   },
   {
     name: "a run between two attempts is kept warm",
-    edits: [["src/engine/engine.ts", "    if (actor.betweenAttempts) this.#cool(actor);\n", ""]],
+    edits: [["src/engine/residents.ts", "    if (actor.betweenAttempts) this.#cool(actor);\n", ""]],
   },
   {
     name: "steps held back for the lease never begin",

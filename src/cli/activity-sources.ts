@@ -31,7 +31,10 @@ interface Elsewhere {
 }
 
 /** The names in a set of activities, as flows are checked against them. */
-export function knownNames(activities: Activities, elsewhere?: Elsewhere): Required<KnownNames> {
+export function knownNames(
+  activities: Activities,
+  elsewhere?: Elsewhere,
+): Required<Pick<KnownNames, "activities" | "agents">> {
   const names = Object.keys(activities);
   const others = elsewhere === undefined ? [] : calledElsewhere(elsewhere);
   return {

@@ -1,6 +1,6 @@
 /** Reads what follows a command's name. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { closest } from "../flow/suggestion.ts";
+import { closest } from "../core/suggestion.ts";
 import { type Command, GLOBAL_OPTIONS, type OptionSpecs } from "./command.ts";
 import { usageError } from "./usage-error.ts";
 

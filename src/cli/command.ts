@@ -45,7 +45,10 @@ export interface Invocation {
 
 /** Options that every command has. */
 export const GLOBAL_OPTIONS: OptionSpecs = {
-  store: { value: "URL", help: "where runs are kept: sqlite:PATH or memory: (default sqlite:.perdure/store.db)" },
+  store: {
+    value: "URL",
+    help: "where runs are kept: sqlite:PATH, postgres://… or memory: (default sqlite:.perdure/store.db)",
+  },
   json: { help: "print JSON for programs" },
   "no-color": { help: "print without colours" },
   help: { short: "h", help: "show this help" },

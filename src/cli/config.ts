@@ -12,7 +12,7 @@ export type AgentSource = AnyActivity | CommandConfig | ((input: any, ctx: Activ
 
 /** What the command line uses when its arguments do not say otherwise. */
 export interface PerdureConfig {
-  /** `sqlite:PATH`; a relative path begins at the configuration's folder. Default `sqlite:.perdure/store.db` there. */
+  /** `sqlite:PATH` or `postgres://…`; a relative path begins at the configuration's folder. Default `sqlite:.perdure/store.db` there. */
   readonly store?: string;
   /** Workflows that `perdure run NAME` knows. */
   readonly workflows?: readonly AnyWorkflow[];

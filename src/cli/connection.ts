@@ -1,30 +1,32 @@
 /** How commands reach runs: a store without an engine, and runs found by what people type. */
-import { existsSync } from "node:fs";
 import { type Connection, connect } from "../client/connect.ts";
 import type { RunHandle } from "../client/run-handle.ts";
-import { PerdureError } from "../core/errors.ts";
+import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { RunRow } from "../store/store.ts";
 import type { Invocation } from "./command.ts";
-import { loadProject, type Project, storePath } from "./project.ts";
+import { loadProject, type Project } from "./project.ts";
 
-/** Calls `use` with the store of the project. A store that is not there is not created. */
+/** Calls `use` with the store of the project, which is neither made nor migrated for it. */
 export async function withConnection<T>(
   invocation: Invocation,
   use: (connection: Connection, project: Project) => Promise<T>,
 ): Promise<T> {
   const project = await loadProject(invocation);
-  const path = storePath(project.store);
-  if (path !== undefined && !existsSync(path)) throw missingStore(project);
-  await using connection = await connect({ store: project.store });
+  await using connection = await connected(project);
   return await use(connection, project);
 }
 
-function missingStore({ store, storeFrom }: Project): PerdureError {
-  const where = storeFrom === "default" ? "" : ` (from ${storeFrom})`;
-  return new PerdureError("UNAVAILABLE", `there is no store at ${store}${where}`, {
-    details: { store, hint: "perdure run FILE makes one; --store URL or PERDURE_STORE names another" },
-  });
+/** Of a store that is not there it is also said who named it. */
+async function connected({ store, storeFrom }: Project): Promise<Connection> {
+  try {
+    return await connect({ store });
+  } catch (error) {
+    if (!isPerdureError(error) || error.details.missing !== true) throw error;
+    const named = storeFrom === "default" ? "" : `this one is from ${storeFrom}; `;
+    const hint = `${named}--store URL or PERDURE_STORE names another`;
+    throw new PerdureError(error.code, error.message, { details: { ...error.details, hint }, cause: error });
+  }
 }
 
 const SEARCHED = 1000;

@@ -2,9 +2,9 @@
 import { existsSync, statSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { didYouMean } from "../core/suggestion.ts";
 import type { Flow } from "../flow/flow.ts";
 import { readFlow } from "../flow/reader.ts";
-import { didYouMean } from "../flow/suggestion.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { findUpward, type Project } from "./project.ts";
 import { usageError } from "./usage-error.ts";

@@ -78,7 +78,7 @@ async function withoutCommand(argv: readonly string[], words: readonly string[],
 }
 
 async function unknownCommand(words: readonly string[], group: readonly Entry[]): Promise<Error> {
-  const { closest } = await import("../flow/suggestion.ts");
+  const { closest } = await import("../core/suggestion.ts");
   const [first = "", second = ""] = words;
   const names = ENTRIES.map(({ name }) => name);
   if (group.length > 0) {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { PerdureError } from "../core/errors.ts";
-import { closest } from "../flow/suggestion.ts";
+import { closest } from "../core/suggestion.ts";
 import { sqlitePath } from "../store/address.ts";
 import type { Invocation } from "./command.ts";
 import type { PerdureConfig } from "./config.ts";
@@ -62,7 +62,7 @@ function rooted(store: string, root: string): string {
 }
 
 /** The file of a SQLite store, or undefined for other stores. */
-export function storePath(store: string): string | undefined {
+function storePath(store: string): string | undefined {
   const path = sqlitePath(store);
   return path === ":memory:" ? undefined : path;
 }

@@ -66,7 +66,7 @@ function undoneIn(history: readonly HistoryEvent[]): string | undefined {
     const { l, n } = JSON.parse(data) as { readonly l?: string; readonly n?: string };
     return (l ?? n) === undone.step;
   });
-  return named.length === 1 ? undone.step : `@${undone.seq}`;
+  return named.length === 1 && named[0]!.seq === undone.seq ? undone.step : `@${undone.seq}`;
 }
 
 function endingError({ error, blocked }: RunDescription, code: string, message: string): EndingError {

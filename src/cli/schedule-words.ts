@@ -23,7 +23,7 @@ export function entryRecord({ tick, last, at, reason, workflowId, ...same }: Sch
 
 /** A schedule as JSON: times are ISO 8601. */
 export function scheduleRecord(schedule: ScheduleDescription): object {
-  const { spec, next, paused, recent, waiting, blocked, ...same } = schedule;
+  const { spec, next, paused, recent, waiting, blocked, waitingFor, ...same } = schedule;
   const { at, startAt, endAt, everyMs, catchUpMs, jitterMs, timeoutMs, workflow: _, ...plain } = spec;
   const span = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : formatDuration(ms));
   return {
@@ -43,6 +43,7 @@ export function scheduleRecord(schedule: ScheduleDescription): object {
     waiting: waiting.map(({ tick, cause }) => ({ tick: isoTime(tick), cause })),
     recent: recent.map(entryRecord),
     blocked: blocked ?? null,
+    waitingFor: waitingFor === undefined ? null : { ...waitingFor, since: isoTime(waitingFor.since) },
   };
 }
 
@@ -52,7 +53,8 @@ export function whenText({ spec }: ScheduleDescription): string {
 }
 
 /** The state of a schedule, coloured. */
-export function statusPart({ status, paused, blocked }: ScheduleDescription): Part {
+export function statusPart({ status, paused, blocked, waitingFor }: ScheduleDescription): Part {
+  if (waitingFor !== undefined) return ["yellow", `waits: no engine has ${waitingFor.workflow}`];
   if (status === "active") return ["green", "active"];
   if (status === "paused") return ["yellow", paused?.note ? `paused: ${paused.note}` : "paused"];
   return status === "blocked" ? ["red", `blocked: ${blocked ?? ""}`] : ["dim", status];

@@ -1,6 +1,7 @@
 /** One operation on many runs: page by page, so that a store of any size fits. */
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";
+import { checkCount, checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import type { RunFilter, RunRow } from "../store/store.ts";
 import { describeRun, type RunDescription } from "./run-description.ts";
@@ -20,6 +21,13 @@ export interface BulkOptions {
   /** Told of each run when it is done, or would be; with the error when it failed. */
   readonly onRun?: (run: RunDescription, error?: PerdureError) => void;
 }
+
+const OPTIONS: ReadonlySet<string> = optionNames<BulkOptions>({
+  dryRun: true,
+  reason: true,
+  limit: true,
+  onRun: true,
+});
 
 /** What became of a bulk operation. */
 export interface BulkReport {
@@ -52,11 +60,8 @@ export async function bulk(
   action: BulkAction,
   options: BulkOptions,
 ): Promise<BulkReport> {
-  if (!Object.hasOwn(FOR, action))
-    throw new PerdureError(
-      "INVALID_ARGUMENT",
-      `there is no bulk action ${JSON.stringify(action)}; there are ${Object.keys(FOR).join(", ")}`,
-    );
+  checkWord(action ?? null, Object.keys(FOR), "runs.bulk()");
+  checkBulk(options);
   const work = new Bulk(host, action, options);
   const wanted = { status: FOR[action], ...filter };
   const { limit = Number.POSITIVE_INFINITY } = options;
@@ -69,6 +74,16 @@ export async function bulk(
     before = rows.at(-1)!.run;
   }
   return { matched: work.matched, done: work.done, failed: work.failed };
+}
+
+/** @throws PerdureError `INVALID_ARGUMENT` */
+function checkBulk(options: BulkOptions): void {
+  checkOptions(options, OPTIONS, "runs.bulk()");
+  const { dryRun, reason, limit, onRun } = options;
+  checkKind(dryRun, "boolean", "dryRun");
+  checkKind(reason, "string", "reason");
+  checkCount(limit, "limit");
+  checkKind(onRun, "function", "onRun");
 }
 
 class Bulk {

@@ -1,5 +1,6 @@
 /** Access to a store without an engine: reading runs and sending to them, wherever they are advanced. */
 import { PerdureError } from "../core/errors.ts";
+import { checkOptions, optionNames } from "../core/options.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import { systemClock } from "../engine/clock.ts";
 import { calibrate, clockFor, refreshed } from "../engine/store-clock.ts";
@@ -17,11 +18,13 @@ import { Tokens } from "./tokens.ts";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** `sqlite:PATH`, a path, or a store, which is then left open. */
+  /** `sqlite:PATH`, a path, `postgres://…`, or a store, which is then left open. */
   readonly store: string | Store;
   /** The codec that payloads were written with. */
   readonly codec?: PayloadCodec;
 }
+
+const CONNECT: ReadonlySet<string> = optionNames<ConnectOptions>({ store: true, codec: true });
 
 /** A store, and handles to every run in it. Nothing runs here: what is sent takes effect where an engine is. */
 export interface Connection extends AsyncDisposable {
@@ -60,7 +63,7 @@ export interface Connection extends AsyncDisposable {
 }
 
 /**
- * Opens a store for reading and sending.
+ * Opens a store for reading and sending. It must be there and of this version: only `open` and `perdure migrate` make or change one.
  *
  * @throws PerdureError `UNAVAILABLE`, `INCOMPATIBLE_STORE`, `INVALID_ARGUMENT`.
  *
@@ -68,8 +71,10 @@ export interface Connection extends AsyncDisposable {
  * await using connection = await connect({ store: "sqlite:app.db" });
  * await (await connection.handle("order-42")).signal("approved", { by: "ada" });
  */
-export async function connect({ store: target, codec }: ConnectOptions): Promise<Connection> {
-  const store = typeof target === "string" ? await openStore(target) : target;
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  checkOptions(options, CONNECT, "connect()");
+  const { store: target, codec } = options;
+  const store = typeof target === "string" ? await openStore(target, { migrate: false }) : target;
   const clock = clockFor(store, systemClock);
   await calibrate(clock);
   const host: HandleHost = {

@@ -1,7 +1,7 @@
 /** Schedules that are written in flows: made, changed and taken away when their flow comes to an engine. */
 import { isPerdureError } from "../core/errors.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { type ScheduleSpec, scheduleSpec, toldSpec } from "../workflow/schedule-spec.ts";
+import { nextTick, type ScheduleSpec, scheduleSpec, toldSpec } from "../workflow/schedule-spec.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { ScheduleHandle, Schedules } from "./schedules.ts";
 
@@ -12,16 +12,26 @@ import type { ScheduleHandle, Schedules } from "./schedules.ts";
 export async function deploySchedules(
   schedules: Schedules,
   workflows: readonly AnyWorkflow[],
-  log: Logger,
+  { log, now }: { log: Logger; now: number },
 ): Promise<void> {
   const last = new Map(workflows.map((workflow) => [workflow.name, workflow]));
   for (const workflow of last.values()) {
     const { name, schedule } = workflow;
     if (workflow.definition === undefined) continue;
     const spec = schedule === undefined ? undefined : specOf(name, schedule);
+    /** Not refused: the time may have passed since the flow was written. */
+    const warnOfPast = (): void => {
+      if (spec !== undefined && nextTick(spec, now - 1) === undefined)
+        log.warn(
+          { schedule: name },
+          `the schedule of flow ${name} starts nothing: there is no such time in the future`,
+        );
+    };
     const existing = await existingOf(schedules, name);
     if (existing === undefined) {
-      if (spec !== undefined) await schedules.make(name, spec, 0);
+      if (spec === undefined) continue;
+      warnOfPast();
+      await schedules.make(name, spec, 0);
       continue;
     }
     const { spec: before } = await existing.describe();
@@ -32,8 +42,10 @@ export async function deploySchedules(
           `flow ${name} has a schedule, but one of this name was made by hand; it is left alone`,
         );
     } else if (spec === undefined) void settled(existing, existing.delete(), log);
-    else if (JSON.stringify(sorted(before)) !== JSON.stringify(sorted(toldSpec(spec))))
+    else if (JSON.stringify(sorted(before)) !== JSON.stringify(sorted(toldSpec(spec)))) {
+      warnOfPast();
       void settled(existing, existing.change(spec), log);
+    }
   }
 }
 

@@ -5,14 +5,16 @@
 import type { Point } from "../core/cut.ts";
 import { PerdureError } from "../core/errors.ts";
 import { eventData, newEvent, parseEvent } from "../core/events.ts";
-import { formatRunId, MAX_NAME } from "../core/ids.ts";
+import { formatRunId } from "../core/ids.ts";
+import { checkedId } from "../core/names.ts";
+import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import { FORKED, planReplay, type ReplayPlan, type ReplayRow } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
 import { assertNoSecret } from "../engine/secrets.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
-import { type CutPoint, findPoint, type Rewinding } from "./rewind-point.ts";
+import { type CutPoint, checkPoint, findPoint, type Rewinding } from "./rewind-point.ts";
 
 /** Options of `handle.fork`. */
 export interface ForkOptions {
@@ -33,6 +35,15 @@ export interface ForkOptions {
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
+const FORK: ReadonlySet<string> = optionNames<ForkOptions>({
+  from: true,
+  input: true,
+  id: true,
+  children: true,
+  messages: true,
+  secrets: true,
+});
+
 /** What forking needs. */
 export interface ForkHost {
   readonly store: Store;
@@ -49,6 +60,8 @@ export interface Forked {
 
 /** Forks a run. @throws PerdureError, see `handle.fork`. */
 export async function forkRun(host: ForkHost, row: RunRow, options: ForkOptions): Promise<Forked> {
+  checkOptions(options, FORK, "fork()");
+  checkPoint(options.from, "from");
   const { rewinding, store } = host;
   if (rewinding === undefined) throw noEngine();
   const history = await historyOf(store, row.run);
@@ -95,9 +108,7 @@ async function create(
   start: (workflowId: string) => NewRun,
 ): Promise<Forked> {
   for (let number = 1; ; number++) {
-    const workflowId = id ?? `${original}~fork-${number}`;
-    if (workflowId === "" || workflowId.length > MAX_NAME)
-      throw new PerdureError("INVALID_ARGUMENT", `a workflow id must have 1 to ${MAX_NAME} characters`);
+    const workflowId = checkedId(id ?? `${original}~fork-${number}`, "a workflow id");
     const result = await rewinding.create(start(workflowId));
     if ("run" in result) return { workflowId, run: result.run };
     if (id !== undefined && "conflict" in result)

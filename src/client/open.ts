@@ -4,6 +4,8 @@ import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { isPerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
+import { checkedName, nameOf } from "../core/names.ts";
+import { checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import type { Archive } from "../engine/collector.ts";
@@ -35,7 +37,7 @@ import { Tokens } from "./tokens.ts";
 
 /** Options of {@link open}. */
 export interface OpenOptions {
-  /** `sqlite:PATH`, `memory:`, a path, or a store. Default `PERDURE_STORE`, else `sqlite:.perdure/store.db`. */
+  /** `sqlite:PATH`, a path, `postgres://…`, `memory:`, or a store. Default `PERDURE_STORE`, else `sqlite:.perdure/store.db`. */
   readonly store?: string | Store;
   /** Workflows, flows and graphs this engine advances. Without any it only starts nothing and reads. */
   readonly workflows?: readonly AnyWorkflow[];
@@ -60,6 +62,11 @@ export interface OpenOptions {
   readonly codec?: PayloadCodec;
   /** SQLite only. `relaxed` survives crashes of the process but may lose the last commits when the machine dies. Default `full`. */
   readonly durability?: "full" | "relaxed";
+  /**
+   * Whether a store that is not there is made, and one of an older version brought up to date; else it is refused. Default true. False where
+   * only deploys may do that, with `perdure migrate`.
+   */
+  readonly migrate?: boolean;
   /** After this long without a sign of life an engine is taken for dead. Default 10 s. */
   readonly leaseTtl?: Duration;
   /** Parked runs kept in memory, ready to go on without a replay. Default 500. */
@@ -94,6 +101,37 @@ export interface OpenOptions {
   readonly clock?: Clock;
 }
 
+const OPEN: ReadonlySet<string> = optionNames<OpenOptions>({
+  store: true,
+  workflows: true,
+  routes: true,
+  activities: true,
+  serves: true,
+  deps: true,
+  logger: true,
+  observers: true,
+  codec: true,
+  durability: true,
+  migrate: true,
+  leaseTtl: true,
+  warmRuns: true,
+  claims: true,
+  guard: true,
+  queues: true,
+  retention: true,
+  archive: true,
+  poll: true,
+  clock: true,
+});
+
+/** @throws PerdureError `INVALID_ARGUMENT` */
+function checkOpen(options: OpenOptions): void {
+  checkOptions(options, OPEN, "open()");
+  checkWord(options.durability, ["full", "relaxed"], "durability");
+  checkKind(options.migrate, "boolean", "migrate");
+  checkWord(options.claims, ["all", "own"], "claims");
+}
+
 export type { ListOptions, Runs } from "./runs.ts";
 export type { StartOptions } from "./starts.ts";
 
@@ -108,11 +146,13 @@ export type { StartOptions } from "./starts.ts";
  * console.log(await handle.result());
  */
 export async function open(options: OpenOptions = {}): Promise<Perdure> {
+  checkOpen(options);
   const registry = registryOf(options);
   const rules = retentionRules([scheduleWorkflow(""), ...(options.workflows ?? [])], options.retention);
+  const { durability = "full", migrate = true } = options;
   const target = options.store ?? process.env.PERDURE_STORE ?? DEFAULT_STORE;
   const owned = typeof target === "string";
-  const store = owned ? await openStore(target, { durability: options.durability ?? "full" }) : target;
+  const store = owned ? await openStore(target, { durability, migrate }) : target;
   const sealer = createSealer(target);
   const engine = new Engine(engineConfig(options, { store, registry, sealer }));
   const { clock } = engine;
@@ -129,7 +169,10 @@ export async function open(options: OpenOptions = {}): Promise<Perdure> {
   try {
     // A program that exists for one run leaves schedules to others.
     if (options.claims !== "own")
-      await deploySchedules(perdure.schedules, options.workflows ?? [], options.logger ?? stderrLogger);
+      await deploySchedules(perdure.schedules, options.workflows ?? [], {
+        log: options.logger ?? stderrLogger,
+        now: clock.now(),
+      });
     return perdure;
   } catch (error) {
     await perdure.close();
@@ -306,7 +349,8 @@ export class Perdure implements AsyncDisposable {
     sent: StartOptions & WithSignal<T> & WithPayload<T>,
   ): Promise<RunHandle<O>> {
     const { signal, payload, key, ...options } = sent as StartOptions & WithSignal<T> & { payload?: T };
-    const name = typeof signal === "string" ? signal : signal.name;
+    const name = nameOf(signal, "a signal");
+    if (key !== undefined) checkedName(key, "the key of a signal");
     const data = encodePayload(payload ?? null, this.#engine.codec);
     const message = { kind: "signal" as const, name, data, at: this.#clock.now(), key: key ?? null };
     const { handle } = await this.#starts.deliver(workflow, input, options, message);
@@ -325,7 +369,8 @@ export class Perdure implements AsyncDisposable {
   ): Promise<UO> {
     type Sent = StartOptions & WithUpdate<UI, UO> & { payload?: UI };
     const { update, payload, updateId, updateTimeout, ...options } = sent as Sent;
-    const { name } = update;
+    const name = nameOf(update, "an update");
+    if (updateId !== undefined) checkedName(updateId, "the id of an update");
     const data = encodePayload(payload, this.#engine.codec);
     const key = updateId === undefined ? null : `update:${updateId}`;
     const message = { kind: "update" as const, name, data, at: this.#clock.now(), key };

@@ -6,12 +6,13 @@
 import type { Point } from "../core/cut.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
+import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
 import { isResetPause, PAUSED_FOR_RESET, type ResetRequest, resetRequest } from "../engine/reset.ts";
 import type { EventRow, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
-import { findPoint, type Rewinding } from "./rewind-point.ts";
+import { checkPoint, findPoint, type Rewinding } from "./rewind-point.ts";
 
 /** Options of `handle.reset`. */
 export interface ResetOptions {
@@ -25,6 +26,8 @@ export interface ResetOptions {
   /** How long to wait for what is running: a run goes back when nothing of it is. Default: as long as it takes. */
   readonly timeout?: Duration;
 }
+
+const RESET: ReadonlySet<string> = optionNames<ResetOptions>({ to: true, reason: true, timeout: true });
 
 /** What resetting needs. */
 export interface ResetHost {
@@ -41,6 +44,8 @@ const LAST_LOOK_MS = 1000;
 
 /** Resets a run: resolves once that is sure to happen. @throws PerdureError, see `handle.reset`. */
 export async function resetRun(host: ResetHost, run: number, options: ResetOptions): Promise<void> {
+  checkOptions(options, RESET, "reset()");
+  checkPoint(options.to, "to");
   const { store } = host;
   const limit =
     options.timeout === undefined

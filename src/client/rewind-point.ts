@@ -2,6 +2,7 @@
 import { endOf, firstUndone, type OpenPlace, type Point, placesText, pointIn } from "../core/cut.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { Note } from "../core/events.ts";
+import { shown } from "../core/names.ts";
 import { planReplay, type ReplayPlan, type ReplayRow } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
 import type { EventRow, NewRun, RunRow, StartResult } from "../store/store.ts";
@@ -28,6 +29,16 @@ export interface CutPoint {
 interface Known {
   readonly open: readonly OpenPlace[];
   readonly notes: readonly Note[];
+}
+
+/** @throws PerdureError `INVALID_ARGUMENT` for what can be no point. `option` is where it was given. */
+export function checkPoint(point: unknown, option: string): void {
+  const event = typeof point === "object" && point !== null && "event" in point ? point.event : undefined;
+  if (typeof point === "string" || Number.isInteger(point) || Number.isInteger(event)) return;
+  throw new PerdureError(
+    "INVALID_ARGUMENT",
+    `${option} says where to go back to: a step by its name or label, a command by its number, or { event: n }`,
+  );
 }
 
 /**
@@ -79,7 +90,7 @@ function unknownPoint(
       ? `event ${point.event} is none that ${workflowId} can go back to`
       : typeof point === "number"
         ? `${workflowId} has no command ${point}`
-        : `${workflowId} has no step ${JSON.stringify(point)}`;
+        : `${workflowId} has no step ${shown(point)}`;
   return new PerdureError("NOT_FOUND", `${what}; it has ${placesText(rows, open)}`, { details: { workflowId } });
 }
 

@@ -5,6 +5,8 @@ import { PerdureError } from "../core/errors.ts";
 import { type EventData, type EventType, parseEvent } from "../core/events.ts";
 import { commandOf, type Failure, failureText, fromFailure, toFailure } from "../core/failure.ts";
 import { formatRunId } from "../core/ids.ts";
+import { checkedName, nameOf } from "../core/names.ts";
+import { checkOptions, optionNames } from "../core/options.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
@@ -87,6 +89,10 @@ export interface HistoryEvent {
   readonly data: EventData;
 }
 
+const OF_RESULT: ReadonlySet<string> = optionNames<{ timeout?: Duration }>({ timeout: true });
+const OF_SIGNAL: ReadonlySet<string> = optionNames<SignalOptions>({ key: true, transaction: true });
+const OF_UPDATE: ReadonlySet<string> = optionNames<UpdateOptions>({ id: true, timeout: true });
+
 /** Time between two looks at a run that somebody else advances, when no hint comes: it grows from the first to the last. */
 const FIRST_LOOK_MS = 50;
 const LAST_LOOK_MS = 5000;
@@ -127,13 +133,21 @@ export class RunHandle<O = unknown> {
   async #row(): Promise<RunRow> {
     if (this.#awaited !== undefined) await this.#arrive();
     for (;;) {
-      const row = await this.#host.store.find({ run: this.#run });
+      const row = (await this.#host.store.find({ run: this.#run })) ?? (await this.#successor());
       if (row === undefined) throw new PerdureError("NOT_FOUND", `run ${this.runId} does not exist (any more)`);
       if (row.status !== "continued_as_new") return row;
       const current = await this.#host.store.find({ workflowId: this.workflowId });
       if (current === undefined || current.run === row.run || current.chain !== row.chain) return row;
       this.#run = current.run;
     }
+  }
+
+  /** The run that goes on from this one, which is deleted by now: its chain is called after its first run. */
+  async #successor(): Promise<RunRow | undefined> {
+    const current = await this.#host.store.find({ workflowId: this.workflowId });
+    if (current === undefined || current.run === this.#run || current.chain !== this.#run) return undefined;
+    this.#run = current.run;
+    return current;
   }
 
   /** `pending` too while the start waits for the transaction it was asked for in. */
@@ -163,6 +177,7 @@ export class RunHandle<O = unknown> {
   }
 
   async #result(options: { timeout?: Duration }): Promise<O> {
+    checkOptions(options, OF_RESULT, "result()");
     const limit =
       options.timeout === undefined
         ? Number.POSITIVE_INFINITY
@@ -245,8 +260,11 @@ export class RunHandle<O = unknown> {
    * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`; `INVALID_ARGUMENT` for a transaction that cannot be used.
    */
   async signal<T>(signal: Signal<T> | string, ...args: InputThen<T, SignalOptions>): Promise<void> {
-    const [payload, { key = null, transaction } = {}] = args;
-    const name = typeof signal === "string" ? signal : signal.name;
+    const [payload, options = {}] = args;
+    checkOptions(options, OF_SIGNAL, "signal()");
+    const { key = null, transaction } = options;
+    const name = nameOf(signal, "a signal");
+    if (key !== null) checkedName(key, "the key of a signal");
     const data = encodePayload(payload ?? null, this.#host.codec);
     if (transaction === undefined) {
       await this.#send("signal", name, data, key);
@@ -266,8 +284,9 @@ export class RunHandle<O = unknown> {
   async query<T, I>(query: Query<T, I>, ...args: undefined extends I ? [input?: I] : [input: I]): Promise<T>;
   async query<T = unknown>(query: string, input?: unknown): Promise<T>;
   async query(query: Query<unknown, unknown> | string, input?: unknown): Promise<unknown> {
+    const name = nameOf(query, "a query");
     const { run } = await this.#row();
-    return this.#host.query(run, typeof query === "string" ? query : query.name, input);
+    return this.#host.query(run, name, input);
   }
 
   /**
@@ -300,8 +319,15 @@ export class RunHandle<O = unknown> {
     return { result: ({ timeout } = {}) => this.#answer(sent, timeout) };
   }
 
-  async #update(update: Update<unknown, unknown> | string, input: unknown, { id }: UpdateOptions): Promise<SentUpdate> {
-    const name = typeof update === "string" ? update : update.name;
+  async #update(
+    update: Update<unknown, unknown> | string,
+    input: unknown,
+    options: UpdateOptions,
+  ): Promise<SentUpdate> {
+    checkOptions(options, OF_UPDATE, "update()");
+    const { id } = options;
+    const name = nameOf(update, "an update");
+    if (id !== undefined) checkedName(id, "the id of an update");
     const data = encodePayload(input, this.#host.codec);
     const key = id === undefined ? null : `update:${id}`;
     return { name, ...(await this.#send("update", name, data, key)) };

@@ -1,6 +1,6 @@
 /** Schedules as their owners see them: making them, reading what they say, telling them something. */
 import type { Duration } from "../core/duration.ts";
-import { PerdureError } from "../core/errors.ts";
+import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import { formatRunId, MAX_NAME } from "../core/ids.ts";
 import { decodePayload, reviveParsed } from "../core/payload.ts";
@@ -27,7 +27,9 @@ import {
   type ScheduleReport,
   type WaitingStart,
 } from "../workflow/schedule-state.ts";
+import type { Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { awaitedCode } from "./awaited-code.ts";
 import { type HandleHost, RunHandle } from "./run-handle.ts";
 
 /** What schedules need of an engine to be made. */
@@ -63,6 +65,8 @@ export interface ScheduleDescription {
   readonly skipped: number;
   /** Why its run stands still, when it is blocked. */
   readonly blocked: string | undefined;
+  /** The workflow that no engine has that is running, and since when it has been waited for. */
+  readonly waitingFor: { readonly workflow: string; readonly since: number } | undefined;
   /** The run of the schedule itself. */
   readonly workflowId: string;
   readonly runId: string;
@@ -214,18 +218,18 @@ export class ScheduleHandle {
 
   /** Lets no tick start anything until {@link resume}; those that pass are skipped. Pausing again changes the note. */
   async pause(note = "", call: ScheduleCall = {}): Promise<void> {
-    await (await this.#run()).update(scheduleMessages.pause, note, call);
+    await this.#tell(scheduleMessages.pause, note, call);
   }
 
   /** Lets it go on with the next tick. */
   async resume(note = "", call: ScheduleCall = {}): Promise<void> {
-    await (await this.#run()).update(scheduleMessages.resume, note, call);
+    await this.#tell(scheduleMessages.resume, note, call);
   }
 
   /** Starts the workflow now, also while the schedule is paused. */
   async trigger({ overlap, ...call }: TriggerOptions = {}): Promise<ScheduleEntry> {
     const request = overlap === undefined ? {} : { overlap };
-    return (await this.#run()).update(scheduleMessages.trigger, request, call);
+    return this.#tell(scheduleMessages.trigger, request, call);
   }
 
   /**
@@ -234,14 +238,18 @@ export class ScheduleHandle {
    */
   async backfill({ from, to, overlap, ...call }: BackfillOptions): Promise<ScheduleEntry[]> {
     const span = { from: timeMs(from, "from of a backfill"), to: timeMs(to, "to of a backfill") };
+    if (span.to < span.from)
+      throw this.#wrong(
+        `to (${new Date(span.to).toISOString()}) is before from (${new Date(span.from).toISOString()})`,
+      );
     const request = { ...span, ...(overlap !== undefined && { overlap }) };
-    return (await this.#run()).update(scheduleMessages.backfill, request, call);
+    return this.#tell(scheduleMessages.backfill, request, call);
   }
 
   /**
    * Replaces when and how it ticks, from now on. What is left out has its default again; `workflow` may be left out.
    *
-   * @throws PerdureError `INVALID_ARGUMENT`, `UPDATE_FAILED` for another workflow than before.
+   * @throws PerdureError `INVALID_ARGUMENT`, also for another workflow than before.
    */
   async update(
     options: Omit<ScheduleOptions, "workflow"> & Partial<ScheduleOptions>,
@@ -253,7 +261,7 @@ export class ScheduleHandle {
 
   /** Replaces when and how it ticks with what was checked. */
   async change(spec: ScheduleSpec, call: ScheduleCall = {}): Promise<void> {
-    await (await this.#run()).update(scheduleMessages.update, spec, call);
+    await this.#tell(scheduleMessages.update, spec, call);
   }
 
   /** The next ticks, epoch milliseconds, whether or not it is paused. Needs no code. */
@@ -282,6 +290,23 @@ export class ScheduleHandle {
       await changed(row.run, LOOK_MS);
     }
     for (const row of await store.list({ workflowId, limit: PAGE })) await store.remove(row.run);
+  }
+
+  /** Tells the schedule something. @throws PerdureError `INVALID_ARGUMENT` for what it refused. */
+  async #tell<I, O>(message: Update<I, O>, input: I, call: ScheduleCall): Promise<O> {
+    const run = await this.#run();
+    try {
+      return await run.update(message, input, call);
+    } catch (error) {
+      const { cause } = error as { cause?: { readonly code?: unknown; readonly message: string } };
+      if (isPerdureError(error, "UPDATE_FAILED") && cause?.code === "INVALID_ARGUMENT")
+        throw this.#wrong(cause.message);
+      throw error;
+    }
+  }
+
+  #wrong(what: string): PerdureError {
+    return new PerdureError("INVALID_ARGUMENT", `schedule ${this.name}: ${what}`, { details: { schedule: this.name } });
   }
 
   async #run(): Promise<RunHandle> {
@@ -317,9 +342,20 @@ async function describe(host: HandleHost, row: RunRow): Promise<ScheduleDescript
     started,
     skipped,
     blocked: stands === "blocked" ? blocked?.message : undefined,
+    waitingFor: await waitingFor(host, row),
     workflowId: row.workflowId,
     runId: formatRunId(host.store.id, row.run),
   };
+}
+
+/** Nobody has taken the run of the schedule, though none of its kind is held back. */
+async function waitingFor({ store, now }: HandleHost, row: RunRow): Promise<ScheduleDescription["waitingFor"]> {
+  const awaited = awaitedCode(row, now());
+  if (awaited === undefined) return undefined;
+  const held = (await store.pauses()).some(
+    ({ scope, name }) => scope === "all" || (scope === "workflow" && name === SCHEDULE_WORKFLOW),
+  );
+  return held ? undefined : { workflow: awaited.version ?? "", since: awaited.since };
 }
 
 /** What the schedule told last; of one that has not run yet, what it will begin with. */

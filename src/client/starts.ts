@@ -2,9 +2,12 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
-import { MAX_NAME } from "../core/ids.ts";
+import { checkedId, checkedText } from "../core/names.ts";
+import { noteData } from "../core/note-data.ts";
+import { checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
+import { textTags } from "../core/tags.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";
@@ -12,7 +15,7 @@ import { type IdPolicy, place, whenTaken } from "../engine/taken-id.ts";
 import type { LentTransaction } from "../store/admissions.ts";
 import type { FirstMessage, RunRow } from "../store/store.ts";
 import type { Signal, Update } from "../workflow/signal.ts";
-import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { askForStart } from "./asking.ts";
 import { AwaitedRun } from "./awaited-run.ts";
 import { type HandleHost, RunHandle } from "./run-handle.ts";
@@ -47,6 +50,22 @@ export interface StartOptions {
   readonly transaction?: LentTransaction;
 }
 
+const START: ReadonlySet<string> = optionNames<StartOptions>({
+  id: true,
+  reuse: true,
+  conflict: true,
+  idempotencyKey: true,
+  delay: true,
+  timeout: true,
+  secrets: true,
+  version: true,
+  tags: true,
+  meta: true,
+  transaction: true,
+});
+const REUSE = ["allow", "failed-only", "reject"] as const;
+const CONFLICT = ["fail", "attach", "terminate"] as const;
+
 /** What is sent along; may be left out when there is nothing to say. */
 export type WithPayload<T> = undefined extends T ? { readonly payload?: T } : { readonly payload: T };
 
@@ -65,9 +84,6 @@ export interface WithUpdate<I, O> {
   /** How long to wait for the answer. Default: as long as it takes. */
   readonly updateTimeout?: Duration;
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** A run that was started or found. */
 interface Begun {
@@ -134,6 +150,8 @@ export class Starts {
   }
 
   #definition(workflow: AnyWorkflow | string, version: string | undefined): AnyWorkflow {
+    if (typeof workflow !== "string" && !isWorkflow(workflow))
+      throw new PerdureError("INVALID_ARGUMENT", "start() takes what workflow(…) or flow(…) returned, or its name");
     const definition = this.#registry.workflow(workflow, version);
     if (definition !== undefined) return definition;
     const name = typeof workflow === "string" ? workflow : workflow.name;
@@ -193,13 +211,9 @@ export async function askStart(
 
 /** The id that a start gives. @throws PerdureError INVALID_ARGUMENT */
 function idOf({ id, idempotencyKey }: StartOptions): string {
-  const workflowId = id ?? idempotencyKey ?? timeOrderedId();
-  if (workflowId === "" || workflowId.length > MAX_NAME || CONTROL.test(workflowId))
-    throw new PerdureError(
-      "INVALID_ARGUMENT",
-      `a workflow id must have 1 to ${MAX_NAME} characters, none of them control characters`,
-    );
-  return workflowId;
+  if (idempotencyKey !== undefined) checkedText(idempotencyKey, "an idempotencyKey");
+  const workflowId = id ?? idempotencyKey;
+  return workflowId === undefined ? timeOrderedId() : checkedId(workflowId, "a workflow id");
 }
 
 function startSpec(
@@ -209,6 +223,9 @@ function startSpec(
   input: unknown,
   options: StartOptions,
 ): StartSpec {
+  checkOptions(options, START, "start()");
+  checkWord(options.reuse, REUSE, "reuse");
+  checkWord(options.conflict, CONFLICT, "conflict");
   const { idempotencyKey, delay, timeout, secrets = {}, meta, tags = {} } = options;
   return {
     workflow,
@@ -217,7 +234,7 @@ function startSpec(
     delayMs: delay === undefined ? 0 : durationMs(delay, "delay"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : durationMs(timeout, "timeout"),
     secrets,
-    meta: meta === undefined ? null : JSON.stringify(meta),
+    meta: meta === undefined ? null : JSON.stringify(noteData(meta, "meta")),
     request: idempotencyKey === undefined ? null : requestHash(storeId, idempotencyKey, workflow.name, input),
     supersedes: null,
     tags: textTags(tags),
@@ -233,10 +250,6 @@ function policyOf(workflow: AnyWorkflow, request: string | null, options: StartO
 function requestHash(storeId: string, key: string, workflow: string, input: unknown): string {
   const mac = (text: string): string => createHmac("sha256", storeId).update(text).digest("hex").slice(0, 32);
   return `${mac(key)}:${mac(`${workflow}\n${encodePayload(input)}`)}`;
-}
-
-function textTags(tags: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)]));
 }
 
 /** A UUIDv7 (RFC 9562): what is started together lies together in the indexes of the store. */

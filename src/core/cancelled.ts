@@ -1,4 +1,5 @@
 /** How workflow code and activities learn that the run was cancelled. */
+import { isError, readKey } from "./foreign.ts";
 
 /** What pending waits of a cancelled run reject with. */
 export class CancelledError extends Error {
@@ -13,10 +14,15 @@ export class CancelledError extends Error {
   }
 }
 
+/** How many causes of an error are looked at. */
+const MAX_CAUSES = 64;
+
 /** Whether an error is, or was caused by, a cancellation. */
 export function isCancellation(error: unknown): boolean {
-  for (let current = error; current instanceof Error; current = current.cause) {
-    if (current.name === "CancelledError") return true;
+  let current = error;
+  for (let depth = 0; depth < MAX_CAUSES && isError(current); depth++) {
+    if (readKey(current, "name") === "CancelledError") return true;
+    current = readKey(current, "cause");
   }
   return false;
 }

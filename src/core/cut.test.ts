@@ -56,6 +56,10 @@ describe("a point in a history", () => {
 
 describe("the first step that was undone", () => {
   const note = (...steps: string[]) => ({ kind: "saga.compensating", data: { steps } });
+  const numbered = (step: string, command: number) => ({
+    kind: "saga.compensating",
+    data: { steps: [step], commands: [command] },
+  });
 
   test("is the earliest of those that are undone, known from events or from notes no event has yet", () => {
     expect(firstUndone(rows, [])).toBeUndefined();
@@ -67,7 +71,17 @@ describe("the first step that was undone", () => {
     expect(firstUndone(planReplay(undone).rows, [])).toEqual({ step: "ship", seq: 5 });
   });
 
-  test("may be anywhere when it left no outcome: then it is the first event", () => {
+  test("is found by its command where several have its name", () => {
+    expect(firstUndone(rows, [note("charge")])).toEqual({ step: "charge", seq: 2 });
+    expect(firstUndone(rows, [numbered("charge", 3)])).toEqual({ step: "charge", seq: 4 });
+  });
+
+  test("without an outcome lies before what was asked for after it", () => {
+    expect(firstUndone(rows.slice(0, 5), [numbered("refund later", 4)])).toEqual({ step: "refund later", seq: 5 });
+    expect(firstUndone(rows.slice(0, 4), [numbered("vanished", 4)])).toEqual({ step: "vanished", seq: 5 });
+  });
+
+  test("of an old history may be anywhere when it left no outcome: then it is the first event", () => {
     expect(firstUndone(rows, [note("ship", "vanished")])).toEqual({ step: "vanished", seq: 2 });
   });
 });

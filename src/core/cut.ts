@@ -3,6 +3,7 @@
  * that has undone some of its steps. A point is the number of the event before which the history is cut.
  */
 import { type EventData, type EventType, type Note, parseEvent, TERMINAL } from "./events.ts";
+import { inShort } from "./names.ts";
 import type { ReplayRow } from "./resume.ts";
 
 /** Where to go back to: a step by its name or label, a command by its number, or an event by its own. */
@@ -94,32 +95,57 @@ export interface Undone {
   readonly step: string;
 }
 
+/** A step that a saga undoes. */
+interface UndoneStep {
+  readonly step: string;
+  /** Its command; the first one of the saga for what is no step. Absent in old histories. */
+  readonly command: number | undefined;
+}
+
 /**
  * Rule 30: the first compensated step. A run can only go back to before it: whatever comes after would build on what was undone.
- * `pending` are notes that no event carries yet. A step that left no outcome may have begun anywhere: then it is the first event.
+ * `pending` are notes that no event carries yet.
  */
 export function firstUndone(rows: readonly ReplayRow[], pending: readonly Note[]): Undone | undefined {
   const steps = [
     ...rows.flatMap((row) => (row.data.includes('"k":"saga.compensating"') ? undoneIn(parseEvent(row).data) : [])),
-    ...pending.flatMap(({ kind, data }) => (kind === "saga.compensating" ? (data.steps as readonly string[]) : [])),
+    ...pending.flatMap(({ kind, data }) => (kind === "saga.compensating" ? undoneSteps(data) : [])),
   ];
   if (steps.length === 0) return undefined;
   const places = placesOf(rows);
-  const first = rows[1]?.seq ?? endOf(rows);
-  const undone = steps.map((step) => ({ step, seq: places.find(({ names }) => names.includes(step))?.seq ?? first }));
+  const undone = steps.map((one) => ({ step: one.step, seq: placeOf(one, places)?.seq ?? limitWithout(one, rows) }));
   return undone.reduce((one, other) => (other.seq < one.seq ? other : one));
 }
 
-function undoneIn({ o = [] }: EventData): readonly string[] {
-  return o.flatMap((note) => (note.k === "saga.compensating" ? (note.steps as readonly string[]) : []));
+function undoneIn({ o = [] }: EventData): UndoneStep[] {
+  return o.flatMap((note) => (note.k === "saga.compensating" ? undoneSteps(note) : []));
+}
+
+function undoneSteps(note: Readonly<Record<string, unknown>>): UndoneStep[] {
+  const { steps, commands = [] } = note as { steps: readonly string[]; commands?: readonly number[] };
+  return steps.map((step, index) => ({ step, command: commands[index] }));
+}
+
+/** The outcome of the step; without one, the first of what was asked for after it. */
+function placeOf({ step, command }: UndoneStep, places: readonly Place[]): Place | undefined {
+  if (command === undefined) return places.find(({ names }) => names.includes(step));
+  return (
+    places.find((place) => place.command === command) ??
+    places.find((place) => place.command !== undefined && place.command > command)
+  );
+}
+
+/** Nothing came of the step or after it. Where it began, old histories do not say: perhaps at once. */
+function limitWithout({ command }: UndoneStep, rows: readonly ReplayRow[]): number {
+  return command === undefined ? (rows[1]?.seq ?? endOf(rows)) : endOf(rows);
 }
 
 /** The places of a history for an error message, the last ones. */
 export function placesText(rows: readonly ReplayRow[], open: readonly OpenPlace[]): string {
   const SHOWN = 20;
   const texts = [
-    ...placesOf(rows).map(({ names, command, seq }) => `${names[0] ?? "?"} (${which(command, seq)})`),
-    ...open.map(({ id, name, label }) => `${label ?? name} (command ${id}, in flight)`),
+    ...placesOf(rows).map(({ names, command, seq }) => `${inShort(names[0] ?? "?")} (${which(command, seq)})`),
+    ...open.map(({ id, name, label }) => `${inShort(label ?? name)} (command ${id}, in flight)`),
   ];
   const more = texts.length > SHOWN ? `… ${texts.length - SHOWN} before, ` : "";
   return texts.length === 0 ? "nothing yet" : more + texts.slice(-SHOWN).join(", ");

@@ -3,6 +3,7 @@
  * Inside the engine a duration is an integer of milliseconds.
  */
 import { PerdureError } from "./errors.ts";
+import { described } from "./foreign.ts";
 
 type Unit = "ms" | "s" | "m" | "h" | "d" | "w";
 
@@ -22,10 +23,16 @@ const ISO =
 /** Longest span accepted, 100 years: guards against units mistaken for one another and integer overflow. */
 export const MAX_DURATION_MS: number = 100 * 365 * UNIT_MS.d;
 
-/** Milliseconds of a duration text, or `undefined` when it is none. Bare digits are counted in `bareUnitMs`. */
+/** Milliseconds of a duration text, or `undefined` when it is none or too long. Bare digits are counted in `bareUnitMs`. */
 export function parseDuration(text: string, bareUnitMs = 1): number | undefined {
+  const ms = spanOf(text, bareUnitMs);
+  return ms === undefined || ms > MAX_DURATION_MS ? undefined : Math.round(ms);
+}
+
+/** The same, however long it is. */
+function spanOf(text: string, bareUnitMs: number): number | undefined {
   const trimmed = text.trim();
-  if (/^\d+(\.\d+)?$/.test(trimmed)) return bounded(Number(trimmed) * bareUnitMs);
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed) * bareUnitMs;
   const iso = ISO.exec(trimmed);
   if (iso !== null) return parseIso(iso);
   PART.lastIndex = 0;
@@ -37,7 +44,7 @@ export function parseDuration(text: string, bareUnitMs = 1): number | undefined 
     while (trimmed[end] === " ") end++;
     PART.lastIndex = end;
   }
-  return end === trimmed.length && end > 0 ? bounded(total) : undefined;
+  return end === trimmed.length && end > 0 ? total : undefined;
 }
 
 function parseIso(match: RegExpExecArray): number | undefined {
@@ -50,11 +57,7 @@ function parseIso(match: RegExpExecArray): number | undefined {
     parts++;
     total += Number(digits) * factors[i]!;
   }
-  return parts === 0 ? undefined : bounded(total);
-}
-
-function bounded(ms: number): number | undefined {
-  return ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
+  return parts === 0 ? undefined : total;
 }
 
 /**
@@ -64,14 +67,18 @@ function bounded(ms: number): number | undefined {
  * @throws PerdureError `INVALID_ARGUMENT` for negative, endless or unreadable values.
  */
 export function durationMs(duration: Duration, what = "duration"): number {
-  const ms = typeof duration === "number" ? (duration >= 0 ? bounded(duration) : undefined) : parseDuration(duration);
-  if (ms === undefined || Number.isNaN(ms)) {
-    throw new PerdureError(
-      "INVALID_ARGUMENT",
-      `${what}: ${JSON.stringify(duration)} is no duration; write 500ms, 30s, 1h30m, 2d, PT10S or milliseconds`,
-    );
-  }
-  return ms;
+  const ms = typeof duration === "string" ? spanOf(duration, 1) : duration;
+  if (typeof ms === "number" && ms >= 0 && ms <= MAX_DURATION_MS) return Math.round(ms);
+  const given = typeof duration === "number" ? String(duration) : shown(duration);
+  const wrong =
+    typeof ms === "number" && ms > MAX_DURATION_MS
+      ? `is longer than ${MAX_DURATION_MS / UNIT_MS.d} days, the longest there is`
+      : "is no duration; write 500ms, 30s, 1h30m, 2d, PT10S or milliseconds";
+  throw new PerdureError("INVALID_ARGUMENT", `${what}: ${given} ${wrong}`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : described(value);
 }
 
 /** The shortest exact text of a span: `90_000` is `"1m30s"`, `0` is `"0s"`. */

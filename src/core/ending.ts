@@ -17,6 +17,8 @@ export interface Blockage {
   readonly message: string;
   /** Of a mismatch: its parts. */
   readonly difference?: Difference;
+  /** Name of the workflow or activity that is unknown. */
+  readonly missing?: string;
 }
 
 /** How the function ended. `next`: input of the run that continues this one. */

@@ -3,6 +3,8 @@
  * exit code and retryability. What is stored in a history is a {@link Failure} (see failure.ts), never this.
  */
 
+import { hasKey } from "./foreign.ts";
+
 /** What a code means outside the process: HTTP status, exit code of the command line, whether trying again can help. */
 interface Meaning {
   readonly http: number;
@@ -123,7 +125,7 @@ export class PerdureError extends Error {
 
 /** Whether a value is a {@link PerdureError} (also one of another copy of this package), optionally of one code. */
 export function isPerdureError(value: unknown, code?: ErrorCode): value is PerdureError {
-  if (typeof value !== "object" || value === null || !(BRAND in value)) return false;
+  if (typeof value !== "object" || value === null || !hasKey(value, BRAND)) return false;
   return code === undefined || (value as unknown as PerdureError).code === code;
 }
 

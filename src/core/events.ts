@@ -123,9 +123,14 @@ export interface CommandIdentity {
   readonly inputDigest: string;
 }
 
+/** A text as JSON, and JSON whatever it is: what cannot be parsed hides the histories of all runs from those who look. */
+function quoted(text: string): string {
+  return JSON.stringify(String(text));
+}
+
 function identity({ id, kind, name, label, inputDigest }: CommandIdentity): string {
-  const text = `"c":${id},"k":"${kind}","n":${JSON.stringify(name)},"i":"${inputDigest}"`;
-  return label === undefined ? text : `${text},"l":${JSON.stringify(label)}`;
+  const text = `"c":${id},"k":"${kind}","n":${quoted(name)},"i":"${inputDigest}"`;
+  return label === undefined ? text : `${text},"l":${quoted(label)}`;
 }
 
 /** How a step ran. */
@@ -176,7 +181,7 @@ export const newEvent: {
   runStarted: (at, { workflow, version, workflowId, input, deadline, parent }) => ({
     type: "RunStarted",
     at,
-    body: `"n":${JSON.stringify(workflow)},"w":${JSON.stringify(workflowId)}${version === undefined ? "" : `,"v":${JSON.stringify(version)}`}${deadline === undefined ? "" : `,"t":${deadline}`}${parent === undefined ? "" : `,"h":${JSON.stringify(parent)}`},"p":${input}`,
+    body: `"n":${quoted(workflow)},"w":${quoted(workflowId)}${version === undefined ? "" : `,"v":${quoted(version)}`}${deadline === undefined ? "" : `,"t":${deadline}`}${parent === undefined ? "" : `,"h":${quoted(parent)}`},"p":${input}`,
   }),
   stepCompleted: (command, ran, result) => ({
     type: "StepCompleted",
@@ -194,17 +199,17 @@ export const newEvent: {
   signalReceived: (at, name, payload, message) => ({
     type: "SignalReceived",
     at,
-    body: `"n":${JSON.stringify(name)},"m":${message},"p":${payload}`,
+    body: `"n":${quoted(name)},"m":${message},"p":${payload}`,
   }),
   updateAccepted: (at, name, payload, message) => ({
     type: "UpdateAccepted",
     at,
-    body: `"n":${JSON.stringify(name)},"m":${message},"p":${payload}`,
+    body: `"n":${quoted(name)},"m":${message},"p":${payload}`,
   }),
   childStarted: (command, at, { workflowId, runId }) => ({
     type: "ChildStarted",
     at,
-    body: `${identity(command)},"w":${JSON.stringify(workflowId)},"h":${JSON.stringify(runId)}`,
+    body: `${identity(command)},"w":${quoted(workflowId)},"h":${quoted(runId)}`,
   }),
   versionMarked: (at) => ({ type: "VersionMarked", at, body: "" }),
   cancelRequested: (at, reason, message) => ({

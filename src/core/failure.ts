@@ -2,6 +2,7 @@
  * Failures as they are stored: a closed shape that an Error turns into once, when it happens, and turns back from
  * whenever workflow code or a caller sees it. Stacks are kept for people and never compared.
  */
+import { described, hasKey, isError, ownKeys, readKey, UNREADABLE } from "./foreign.ts";
 import { decodePayload, encodeInput, encodePayload, type Payload, type PayloadCodec } from "./payload.ts";
 
 /** An error in a history, a message or an attempt. */
@@ -29,27 +30,28 @@ const MAX_TEXT = 16_384;
 /** Characters that the properties of an error may take together, about. */
 const MAX_PROPS = 65_536;
 const MAX_DEPTH = 8;
+const MAX_CLASSES = 32;
 const RESERVED = new Set(["name", "message", "stack", "cause", "code", "step", "attempts"]);
 
 /** Turns whatever was thrown into a {@link Failure}. Never throws itself: what cannot be kept is described instead. */
 export function toFailure(thrown: unknown, depth = 0): Failure {
-  if (!(thrown instanceof Error)) return { name: "Error", message: clip(describe(thrown)), ...kept(thrown) };
-  const own = thrown as Error & { code?: unknown; fatal?: unknown; retryAfterMs?: unknown };
-  const classes = classChain(own);
-  const code = typeof own.code === "string" || typeof own.code === "number" ? own.code : undefined;
-  const props = ownProperties(own);
-  const hidden = stepOf(own);
+  if (!isError(thrown)) return { name: "Error", message: clip(described(thrown)), ...kept(thrown) };
+  const read = (key: PropertyKey): unknown => readKey(thrown, key);
+  const [code, stack, cause, retryAfterMs] = [read("code"), read("stack"), read("cause"), read(RETRY_AFTER)];
+  const classes = classChain(thrown);
+  const props = ownProperties(thrown);
   return {
-    name: String(own.name),
-    message: clip(String(own.message)),
+    name: clip(described(read("name") ?? "Error")),
+    message: clip(described(read("message") ?? UNREADABLE)),
     ...(classes.length > 0 && { classes }),
-    ...(code !== undefined && { code }),
-    ...(typeof own.stack === "string" && { stack: clip(own.stack) }),
+    ...(typeof code === "number" && { code }),
+    ...(typeof code === "string" && { code: clip(code) }),
+    ...(typeof stack === "string" && { stack: clip(stack) }),
     ...(props !== undefined && { props }),
-    ...(own.cause !== undefined && depth < MAX_DEPTH && { cause: toFailure(own.cause, depth + 1) }),
-    ...(FATAL in own && { fatal: true as const }),
-    ...(RETRY_AFTER in own && { retryAfterMs: (own as { [RETRY_AFTER]?: number })[RETRY_AFTER] as number }),
-    ...hidden,
+    ...(cause !== undefined && depth < MAX_DEPTH && { cause: toFailure(cause, depth + 1) }),
+    ...(hasKey(thrown, FATAL) && { fatal: true as const }),
+    ...(typeof retryAfterMs === "number" && { retryAfterMs }),
+    ...stepOf(thrown),
   };
 }
 
@@ -70,13 +72,13 @@ export function fromFailure(failure: Failure, classes: ErrorClasses = [], codec?
   const error = new Error(failure.message);
   const known = classes.find((type) => type.name === (failure.classes?.[0] ?? failure.name));
   if (known !== undefined) Object.setPrototypeOf(error, known.prototype as object);
-  if (failure.props !== undefined) Object.assign(error, decodePayload(failure.props, codec));
-  if (error.name !== failure.name) define(error, "name", failure.name);
-  if (failure.code !== undefined) Object.assign(error, { code: failure.code });
+  if (failure.props !== undefined) show(error, decodePayload(failure.props, codec) as object);
+  if (readKey(error, "name") !== failure.name) define(error, "name", failure.name);
+  if (failure.code !== undefined) show(error, { code: failure.code });
   define(error, "stack", failure.stack ?? `${failure.name}: ${failure.message}`);
   if (failure.cause !== undefined) define(error, "cause", fromFailure(failure.cause, classes, codec));
   if (failure.fatal === true) define(error, FATAL, true);
-  if (failure.step !== undefined) Object.assign(error, { step: failure.step, attempts: failure.attempts ?? 1 });
+  if (failure.step !== undefined) show(error, { step: failure.step, attempts: failure.attempts ?? 1 });
   if (failure.command !== undefined) define(error, COMMAND, failure.command);
   return error;
 }
@@ -95,35 +97,50 @@ export function failureText(failure: Failure): string {
 }
 
 function stepOf(error: Error): Pick<Failure, "step" | "attempts" | "command"> {
-  const own = error as { step?: unknown; attempts?: unknown; [COMMAND]?: number };
-  if (own[COMMAND] === undefined) return {};
+  const command = readKey(error, COMMAND);
+  if (typeof command !== "number") return {};
+  const [step, attempts] = [readKey(error, "step"), readKey(error, "attempts")];
   return {
-    command: own[COMMAND],
-    ...(typeof own.step === "string" && { step: own.step }),
-    ...(typeof own.attempts === "number" && { attempts: own.attempts }),
+    command,
+    ...(typeof step === "string" && { step }),
+    ...(typeof attempts === "number" && { attempts }),
   };
 }
 
 function classChain(error: Error): string[] {
   const names: string[] = [];
-  for (let proto = Object.getPrototypeOf(error); proto !== null && proto !== Error.prototype; ) {
-    const name = (proto as { constructor?: { name?: string } }).constructor?.name;
-    if (name !== undefined && name !== "" && name !== "Object") names.push(name);
-    proto = Object.getPrototypeOf(proto);
+  let proto = prototypeOf(error);
+  for (let depth = 0; depth < MAX_CLASSES && proto !== null && proto !== Error.prototype; depth++) {
+    const { name } = (readKey(proto, "constructor") ?? {}) as { name?: unknown };
+    if (typeof name === "string" && name !== "" && name !== "Object") names.push(name);
+    proto = prototypeOf(proto);
   }
   return names;
+}
+
+function prototypeOf(value: object): object | null {
+  try {
+    return Object.getPrototypeOf(value) as object | null;
+  } catch {
+    return null;
+  }
 }
 
 function ownProperties(error: Error): Payload | undefined {
   const props: Record<string, unknown> = {};
   let room = MAX_PROPS;
-  for (const [key, value] of Object.entries(error)) {
+  for (const key of ownKeys(error)) {
     if (RESERVED.has(key) || room <= 0) continue;
-    const [keptValue, size] = keptProperty(value);
+    const [keptValue, size] = keptProperty(readKey(error, key));
     props[key] = keptValue;
     room -= size;
   }
-  return Object.keys(props).length === 0 ? undefined : encodeInput(props);
+  if (Object.keys(props).length === 0) return undefined;
+  try {
+    return encodeInput(props);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A property as it is kept, and how much room it takes: what is too large or cannot be kept is described. */
@@ -134,7 +151,7 @@ function keptProperty(value: unknown): [value: unknown, size: number] {
   } catch {
     // It is described below.
   }
-  const text = clip(describe(value));
+  const text = clip(described(value));
   return [text, text.length];
 }
 
@@ -148,17 +165,14 @@ function kept(thrown: unknown): Pick<Failure, "props"> {
   }
 }
 
-function describe(value: unknown): string {
-  if (typeof value === "string") return value;
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
-}
-
 function clip(text: string): string {
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length} characters)`;
+}
+
+/** Makes them properties of its own, whatever its class thinks of them. */
+function show(target: object, props: object): void {
+  for (const [key, value] of Object.entries(props))
+    Object.defineProperty(target, key, { value, writable: true, configurable: true, enumerable: true });
 }
 
 function define(target: object, key: PropertyKey, value: unknown): void {

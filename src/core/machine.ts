@@ -15,11 +15,13 @@
 
 import { Agreement, type CodePosition, type InFlight } from "./agreement.ts";
 import { CancelledError } from "./cancelled.ts";
+import { checkCommand, commandError } from "./command.ts";
 import { digest } from "./digest.ts";
 import type { Blockage, Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
-import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
+import type { ErrorClasses, Failure } from "./failure.ts";
+import { isA } from "./foreign.ts";
 import { type Buffered, Handlers } from "./handlers.ts";
 import { type Difference, describe, mismatchMessage } from "./mismatch.ts";
 import type { Past } from "./past.ts";
@@ -63,6 +65,8 @@ export interface MachineOptions<Spec> {
   readonly onBlocked: () => void;
   /** Told when the run's cancellation is applied. */
   readonly onCancelled: (reason: string) => void;
+  /** Rejects a promise of the code as if the code did: Node tells of a rejection nobody handles where the promise was rejected. */
+  readonly rejecting: (reject: () => void) => void;
   /** Told of commands that end without an event of their own: a wait settled by a signal, what a closed scope gives up. */
   readonly onSettled: (command: number) => void;
   /** Told of each note when it is made. */
@@ -211,10 +215,11 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.#notes;
   }
 
-  note(kind: string, data: Readonly<Record<string, unknown>>): void {
+  /** Makes a note; the history has it beside the next event, unless it is only to be `told`. */
+  note(kind: string, data: Readonly<Record<string, unknown>>, { told = false }: { told?: boolean } = {}): void {
     if (this.#dead || this.ending !== undefined) return;
     const note = { kind, data };
-    this.#notes.push(note);
+    if (!told) this.#notes.push(note);
     this.#options.onNote(note);
   }
 
@@ -236,8 +241,13 @@ export class Machine<Spec = unknown> implements CodePosition {
     return `${this.#options.runId}:${this.commands}:${this.#draws++}`;
   }
 
-  /** Issues a command. Settled by a later event; rejects at once when the run is already cancelled. */
+  /**
+   * Issues a command. Settled by a later event; rejects at once when the run is already cancelled.
+   *
+   * @throws PerdureError `INVALID_ARGUMENT` for a name or label that is none.
+   */
   issue(command: Issue<Spec>): Promise<unknown> {
+    checkCommand(command);
     const refused = this.#refuse(command);
     if (refused !== undefined) return refused;
     const { kind, name, label, inputDigest, spec, errors = [], scope = this.scope } = command;
@@ -339,7 +349,11 @@ export class Machine<Spec = unknown> implements CodePosition {
       at: this.now,
     });
     if (error === undefined) wait.resolve(value);
-    else wait.reject(error);
+    else this.#reject(wait, error);
+  }
+
+  #reject(open: Open<Spec>, error: Error): void {
+    this.#options.rejecting(() => open.reject(error));
   }
 
   /** Blocks the run; the first reason stays. */
@@ -347,6 +361,12 @@ export class Machine<Spec = unknown> implements CodePosition {
     if (this.blockage !== undefined || this.#dead || this.ending !== undefined) return;
     this.blockage = blockage;
     this.#options.onBlocked();
+  }
+
+  /** Blocks the run even when its code has ended: what it came to does not count. */
+  blockAfterAll(blockage: Blockage): void {
+    if (!this.#dead) this.ending = undefined;
+    this.block(blockage);
   }
 
   /**
@@ -368,12 +388,15 @@ export class Machine<Spec = unknown> implements CodePosition {
         break;
       case "StepFailed": {
         const open = this.#settle(data);
-        open?.reject(stepError(open, data.e as Failure, data.a ?? 1, this.#options.codec));
+        if (open !== undefined)
+          this.#reject(open, commandError(open, data.e as Failure, data.a ?? 1, this.#options.codec));
         break;
       }
-      case "StepCancelled":
-        this.#settle(data)?.reject(new CancelledError(this.cancelReason ?? "cancelled"));
+      case "StepCancelled": {
+        const open = this.#settle(data);
+        if (open !== undefined) this.#reject(open, new CancelledError(this.cancelReason ?? "cancelled"));
         break;
+      }
       case "TimerFired":
       case "WaitTimedOut":
         this.#settle(data)?.resolve(data.k === "until" ? false : undefined);
@@ -462,8 +485,7 @@ export class Machine<Spec = unknown> implements CodePosition {
       reading: this.#reading,
       mayEnd: (what) => this.#mayEnd(what),
       signalFailed: (error) => {
-        if (!(error instanceof CancelledError && this.scope.cancelled !== undefined))
-          this.#conclude({ ok: false, error });
+        if (!(isA(error, CancelledError) && this.scope.cancelled !== undefined)) this.#conclude({ ok: false, error });
       },
     });
     return this.#messages;
@@ -623,21 +645,8 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   /** Blocks the run because its code and its history say different things, also when the code has ended already (I6). */
   disagree(difference: Difference): void {
-    if (!this.#dead) this.ending = undefined;
-    this.block({ reason: "mismatch", message: mismatchMessage(difference), difference });
+    this.blockAfterAll({ reason: "mismatch", message: mismatchMessage(difference), difference });
   }
 }
 
 const NONE: readonly never[] = [];
-function stepError(
-  command: CommandIdentity & { errors: ErrorClasses },
-  failure: Failure,
-  attempts: number,
-  codec: PayloadCodec | undefined,
-): Error {
-  return fromFailure(
-    { ...failure, step: command.label ?? command.name, attempts, command: command.id },
-    command.errors,
-    codec,
-  );
-}

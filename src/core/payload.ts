@@ -7,6 +7,7 @@
  */
 import { DevalueError, stringify, unflatten } from "devalue";
 import { PerdureError } from "./errors.ts";
+import { described, isError, readKey, unreadablePath } from "./foreign.ts";
 
 /** One JSON value as text. */
 export type Payload = string;
@@ -31,7 +32,7 @@ const CODED = "~c";
  * @throws PerdureError `UNSERIALISABLE` naming the path of the offender; `PAYLOAD_TOO_LARGE` past {@link MAX_PAYLOAD}.
  */
 export function encodePayload(value: unknown, codec?: PayloadCodec): Payload {
-  const text = bounded(isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value, REDUCERS));
+  const text = bounded(textOf(value, REDUCERS));
   return codec === undefined ? text : `{"${CODED}":${JSON.stringify(codec.encode(text))}}`;
 }
 
@@ -42,8 +43,7 @@ export function encodePayload(value: unknown, codec?: PayloadCodec): Payload {
  * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`.
  */
 export function encodeInput(value: unknown): Payload {
-  const text = isPlain(value, 0) ? JSON.stringify(value) : encodeRich(value, STACKLESS);
-  return bounded(text);
+  return bounded(textOf(value, STACKLESS));
 }
 
 /** Decodes what {@link encodePayload} made. */
@@ -147,19 +147,23 @@ function isPlainObject(object: object, depth: number): boolean {
   return true;
 }
 
-function encodeRich(value: unknown, reducers: Reducers): string {
+function textOf(value: unknown, reducers: Reducers): string {
   try {
-    return `{"${RICH}":${stringify(value, reducers)}}`;
+    return isPlain(value, 0) ? JSON.stringify(value) : `{"${RICH}":${stringify(value, reducers)}}`;
   } catch (error) {
-    if (!(error instanceof DevalueError) && !(error instanceof RangeError)) throw error;
-    const path = error instanceof DevalueError && error.path !== "" ? error.path : "the value";
-    throw new PerdureError(
-      "UNSERIALISABLE",
-      `${path} cannot be kept in a history: ${error.message}; pass plain data (JSON, Date, Map, Set, BigInt, Uint8Array)`,
-      {
-        details: { path },
-        cause: error,
-      },
-    );
+    throw unserialisable(value, error);
   }
+}
+
+/** Whatever is thrown on the way is the value's fault: what it is made of has no place in a history, or cannot be read. */
+function unserialisable(value: unknown, error: unknown): PerdureError {
+  const unreadable = error instanceof DevalueError ? undefined : unreadablePath(value);
+  const found = error instanceof DevalueError && error.path !== "" ? error.path : unreadable;
+  const path = found ?? "the value";
+  const reason = isError(error) ? described(readKey(error, "message")) : described(error);
+  return new PerdureError(
+    "UNSERIALISABLE",
+    `${path} cannot be kept in a history: ${unreadable === undefined ? "" : "reading it threw "}${reason}; pass plain data (JSON, Date, Map, Set, BigInt, Uint8Array)`,
+    { details: { path }, cause: error },
+  );
 }

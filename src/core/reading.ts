@@ -16,8 +16,11 @@ export class Reading {
     this.#violation = undefined;
     try {
       const result = fn();
-      if (isThenable(result))
+      if (isThenable(result)) {
+        // It is refused, whatever becomes of it.
+        if (result instanceof Promise) result.catch(() => {});
         throw new PerdureError("INVALID_ARGUMENT", `${what} must be synchronous; it returned a promise`);
+      }
       if (this.#violation !== undefined) throw this.#violation;
       return result;
     } finally {

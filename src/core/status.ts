@@ -13,6 +13,20 @@ export type RunStatus =
   | "timed_out"
   | "continued_as_new";
 
+/** Every state of a run, in the order in which runs go through them. */
+export const RUN_STATUSES: readonly RunStatus[] = [
+  "pending",
+  "running",
+  "paused",
+  "blocked",
+  "completed",
+  "failed",
+  "cancelled",
+  "terminated",
+  "timed_out",
+  "continued_as_new",
+];
+
 /** States in which a run has ended. */
 export type ClosedStatus = Exclude<RunStatus, "pending" | "running" | "paused" | "blocked">;
 

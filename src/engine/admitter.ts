@@ -13,7 +13,7 @@ import type { RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { type PreparedStart, runOf } from "./new-run.ts";
-import { type IdPolicy, whenTaken } from "./taken-id.ts";
+import { type IdPolicy, type Taken, whenTaken } from "./taken-id.ts";
 import { terminateUnowned } from "./terminate.ts";
 
 /** A start that was asked for: the body of its admission, as JSON. */
@@ -180,14 +180,16 @@ class Admitting {
   }
 
   async #whenTaken(row: AdmissionRow, start: AskedStart, holder: RunRow): Promise<Decision | undefined> {
+    let taken: Taken;
     try {
-      const taken = whenTaken(holder, start);
-      if (taken === "attach") return { number: row.number, run: holder.run };
-      if (taken === "replace" || (await this.#ended(row, holder))) return this.#run(row, start, holder.run);
+      taken = whenTaken(holder, start);
     } catch (error) {
-      if (!isPerdureError(error) || error.code === "UNAVAILABLE") throw error;
+      if (!isPerdureError(error)) throw error;
       return refusal(row, error);
     }
+    if (taken === "attach") return { number: row.number, run: holder.run };
+    // What goes wrong while it is being ended is no answer to the start: it is tried again.
+    if (taken === "replace" || (await this.#ended(row, holder))) return this.#run(row, start, holder.run);
     this.#waits();
     this.#hold(row);
     return undefined;

@@ -6,13 +6,16 @@
  * appended with one write each batch, so that several processes may share a folder. What a crash tore stays as a line of its own,
  * which readers leave out: nothing that was written is ever taken away.
  */
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { PerdureError } from "../core/errors.ts";
+import { makeFolder } from "../store/folder.ts";
 import { type ArchivedRun, archiveLine } from "./archived-run.ts";
 
 export class ArchiveFolder {
   readonly #folder: string;
+  /** Files whose names are known to survive. One that others began may not: they may have died before they saw to it. */
+  readonly #named = new Set<string>();
 
   constructor(folder: string) {
     this.#folder = resolve(folder);
@@ -28,11 +31,26 @@ export class ArchiveFolder {
       files.set(file, lines);
     }
     try {
-      await Promise.all(Array.from(files, ([file, lines]) => append(file, lines.join(""), this.#folder)));
+      await Promise.all(Array.from(files, ([file, lines]) => this.#append(file, lines.join(""))));
     } catch (cause) {
       const { message } = cause as Error;
       throw new PerdureError("UNAVAILABLE", `the archive ${this.#folder} cannot be written: ${message}`, { cause });
     }
+  }
+
+  /** Appends to a file, and waits until it is on the disk under its name. */
+  async #append(file: string, text: string): Promise<void> {
+    const handle = await opened(file);
+    try {
+      const { size } = await handle.stat();
+      await handle.appendFile((await endsLine(handle, size)) ? text : `\n${text}`);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    if (this.#named.has(file)) return;
+    for (const folder of [dirname(file), this.#folder, dirname(this.#folder)]) await syncFolder(folder);
+    this.#named.add(file);
   }
 }
 
@@ -45,26 +63,12 @@ export function archiveFile({ workflow, closedAt }: Pick<ArchivedRun, "workflow"
   return join(safe === "" ? "_" : safe, `${new Date(closedAt).toISOString().slice(0, 10)}.jsonl`);
 }
 
-/** Appends to a file, and waits until it is on the disk under its name. */
-async function append(file: string, text: string, root: string): Promise<void> {
-  const handle = await opened(file);
-  let size: number;
-  try {
-    ({ size } = await handle.stat());
-    await handle.appendFile((await endsLine(handle, size)) ? text : `\n${text}`);
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
-  if (size === 0) for (const folder of [dirname(file), root, dirname(root)]) await syncFolder(folder);
-}
-
 async function opened(file: string): Promise<FileHandle> {
   try {
     return await open(file, "a+", 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file), 0o700);
     return open(file, "a+", 0o600);
   }
 }

@@ -2,9 +2,11 @@
 import { digest } from "../core/digest.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { Machine, StartedChild } from "../core/machine.ts";
+import { checkedId } from "../core/names.ts";
 import { encodeInput } from "../core/payload.ts";
+import { textTags } from "../core/tags.ts";
 import type { ChildHandle, ChildOptions } from "../workflow/context.ts";
-import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { peerHandle } from "./peer.ts";
 import { currentScope } from "./run-scope.ts";
@@ -37,10 +39,14 @@ export class ChildCalls {
 
   #issue(target: AnyWorkflow | string, input: unknown, options: ChildOptions, spawned: boolean): Promise<unknown> {
     try {
+      if (typeof target !== "string" && !isWorkflow(target))
+        throw new PerdureError("INVALID_ARGUMENT", "a child is a workflow or the name of one");
       const workflow = this.#host.workflow(target);
       if (workflow === undefined) return this.#unknown(target);
       const payload = encodeInput(input);
       const { id, timeout, onParentClose, tags } = options;
+      if (id !== undefined) checkedId(id, "the id of a child");
+      const texts = tags === undefined ? undefined : { tags: textTags(tags) };
       const asked = JSON.stringify([id, timeout, onParentClose, tags, spawned]);
       return this.#machine.issue({
         scope: currentScope(),
@@ -48,7 +54,7 @@ export class ChildCalls {
         name: workflow.name,
         label: options.label,
         inputDigest: digest(`${payload}\n${asked}`),
-        spec: { workflow, input: payload, options, spawned },
+        spec: { workflow, input: payload, options: { ...options, ...texts }, spawned },
       });
     } catch (error) {
       return Promise.reject(error);
@@ -58,7 +64,7 @@ export class ChildCalls {
   #unknown(target: AnyWorkflow | string): Promise<never> {
     const name = typeof target === "string" ? target : target.name;
     const message = `no workflow ${JSON.stringify(name)} is registered with this engine, which could go on with the child after a restart; add it to the workflows given to open() and resume the run`;
-    this.#machine.block({ reason: "unknown_workflow", message });
+    this.#machine.block({ reason: "unknown_workflow", message, missing: name });
     return Promise.reject(new PerdureError("NOT_FOUND", message));
   }
 }

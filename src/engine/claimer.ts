@@ -23,6 +23,8 @@ export interface ClaimHost {
   lease(): Lease | undefined;
   /** How many suspects may be claimed now, and who is one: a run that waits for its turn must not count the next crash. */
   readonly suspects: { readonly from: number; readonly limit: number };
+  /** Whether runs with secrets may be claimed now. */
+  readonly sealed: boolean;
   /** The only runs to take, or undefined for all that are due. */
   readonly ownRuns: ReadonlySet<number> | undefined;
   /** Whether the run is being advanced already. */
@@ -124,18 +126,19 @@ export class Claimer {
       const { code } = this.#host;
       if (code.length === 0) return this.#host.pauses.any || this.#host.executes ? this.#pollMs : MAX_SLEEP_MS;
       if (this.#host.ownRuns !== undefined) return this.#claimOwn(lease, this.#host.ownRuns);
-      const { suspects } = this.#host;
+      const { suspects, sealed } = this.#host;
       const rows = await store.claim(lease, {
         code,
         limit: CLAIM_LIMIT,
         at: clock.now(),
         suspects,
+        sealed,
       });
       claimed += rows.length;
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
       if (rows.length < CLAIM_LIMIT) break;
     }
-    const next = await store.nextWake(this.#host.code);
+    const next = await store.nextWake(this.#host.code, this.#host.sealed);
     if (next === null) return this.#pollMs;
     const wait = next - clock.now();
     this.#inVain = claimed === 0 && wait <= 0 ? this.#inVain + 1 : 0;

@@ -60,6 +60,8 @@ const SPAN = 10_000;
 /** Share of the time of a batch that is rested after it. */
 const REST_SHARE = 0.25;
 const MIN_REST_MS = 1;
+/** However long a batch took: the process may have been frozen meanwhile. */
+const MAX_REST_MS = 1000;
 /** Runs given to the function of an archive at a time. */
 const AT_ONCE = 8;
 /** After so many refusals without a success the archive is taken for broken. */
@@ -95,7 +97,8 @@ export class Collector {
       await this.#finish(batch);
       pace.onBatch?.(this.collected);
       if (this.#refusedInARow >= MAX_REFUSALS || (await pace.goOn?.()) === false) break;
-      await pace.rest(Math.max(MIN_REST_MS, (pace.monotonic() - from) * REST_SHARE));
+      const restMs = (pace.monotonic() - from) * REST_SHARE;
+      await pace.rest(Math.min(Math.max(MIN_REST_MS, restMs), MAX_REST_MS));
     }
     return this.collected;
   }

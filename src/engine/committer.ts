@@ -92,6 +92,8 @@ export class Committer {
   /** Set while nothing can be written; when it has run out, nobody is left waiting. */
   #patience: CancelTimer | undefined;
   #away = false;
+  /** Why the store is away, as far as it says so. */
+  #awayFor: unknown;
 
   constructor(host: CommitterHost) {
     this.#host = host;
@@ -116,7 +118,7 @@ export class Committer {
     for (const single of this.#singles) this.#starts.push(...single.starts);
     this.#singles = [];
     this.#flying = undefined;
-    this.#isAway();
+    this.#hurryUp();
   }
 
   /** Stops for good: starts that were not written are refused. */
@@ -138,7 +140,7 @@ export class Committer {
   start(run: NewRun, patient = false): Promise<Started> {
     return new Promise((done, failed) => {
       if (this.#away && !patient) {
-        failed(storeAway("the run was not started"));
+        failed(this.#refusal("the run was not started"));
         return;
       }
       this.#starts.push({ run, done, failed, patient, doubtful: false });
@@ -146,7 +148,19 @@ export class Committer {
     });
   }
 
-  #isAway(): void {
+  /** Says it once for each time that the store is away. */
+  #isAway(error: unknown): void {
+    this.#awayFor = error;
+    if (this.#patience === undefined)
+      this.#host.log.warn(
+        { error: String(error) },
+        "no answer to a commit; the store is asked whether it happened, and asked again until it answers",
+      );
+    this.#hurryUp();
+  }
+
+  /** Starts are refused unless something can be written soon. */
+  #hurryUp(): void {
     this.#patience ??= this.#host.clock.after(PATIENCE_MS, () => this.#refuseStarts());
   }
 
@@ -155,15 +169,27 @@ export class Committer {
     this.#patience();
     this.#patience = undefined;
     this.#away = false;
+    this.#awayFor = undefined;
+  }
+
+  #refusal(what: string): PerdureError {
+    const because = this.#awayFor instanceof Error ? ` (${this.#awayFor.message})` : "";
+    return new PerdureError("UNAVAILABLE", `the store is away: ${what}${because}`, { cause: this.#awayFor });
   }
 
   /** A run that turns out to have been started all the same is found by the audit of what this engine owns. */
   #refuseStarts(): void {
     this.#away = true;
+    const refuseDoubtful = ({ patient, failed }: PendingStart): void => {
+      if (!patient)
+        failed(
+          this.#refusal("nobody knows whether the run was started; start it again with the same id or idempotencyKey"),
+        );
+    };
     for (const start of this.#flying?.starts ?? []) refuseDoubtful(start);
     for (const single of this.#singles) for (const start of single.starts) refuseDoubtful(start);
     const [waiting, sent] = [this.#starts.filter(isNew), this.#starts.filter((start) => !isNew(start))];
-    for (const start of waiting) start.failed(storeAway("the run was not started"));
+    for (const start of waiting) start.failed(this.#refusal("the run was not started"));
     for (const start of sent) refuseDoubtful(start);
     this.#starts = sent;
   }
@@ -291,11 +317,7 @@ export class Committer {
 
   /** Nobody knows whether the batch happened: ask, then go on or send it again. */
   #settleDoubt(lease: Lease, flight: Flight, error: unknown, backoffMs = FIRST_BACKOFF_MS): void {
-    this.#isAway();
-    this.#host.log.warn(
-      { error: String(error) },
-      "the answer to a commit was lost; asking the store whether it happened",
-    );
+    this.#isAway(error);
     const again = (next: unknown): void => {
       this.#host.clock.after(backoffMs, () => {
         if (lease === this.#lease) this.#settleDoubt(lease, flight, next, Math.min(backoffMs * 2, MAX_BACKOFF_MS));
@@ -346,15 +368,6 @@ export class Committer {
 /** Never sent, and asked for by somebody who does not wait. */
 function isNew({ doubtful, patient }: PendingStart): boolean {
   return !doubtful && !patient;
-}
-
-function refuseDoubtful({ patient, failed }: PendingStart): void {
-  if (!patient)
-    failed(storeAway("nobody knows whether the run was started; start it again with the same id or idempotencyKey"));
-}
-
-function storeAway(what: string): PerdureError {
-  return new PerdureError("UNAVAILABLE", `the store is away: ${what}`);
 }
 
 function settleStart(start: PendingStart, result: StartResult, held = true): void {

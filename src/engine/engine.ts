@@ -6,7 +6,7 @@
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import type { ReplayPlan, ReplayRow } from "../core/resume.ts";
-import type { CodeKey, EventRow, Lease, LoadedRun, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
+import type { CodeKey, EventRow, Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { Admitter } from "./admitter.ts";
@@ -26,7 +26,7 @@ import { Pauses } from "./pauses.ts";
 import { Queries } from "./queries.ts";
 import type { Registry } from "./registry.ts";
 import type { ReplicaParts } from "./replica.ts";
-import { resetRequest } from "./reset.ts";
+import { Residents, type ResidentsHost } from "./residents.ts";
 import { type Standing, standingAfter } from "./rewind.ts";
 import { RunActor } from "./run-actor.ts";
 import { type FactsRow, factsOf, type RunFacts } from "./run-facts.ts";
@@ -37,14 +37,17 @@ import type { Secrets } from "./secrets.ts";
 import { Slots } from "./slots.ts";
 import type { StepRun } from "./step-run.ts";
 import { clockFor } from "./store-clock.ts";
-import { HISTORY_PAGE, Takeover, type TakeoverHost } from "./takeover.ts";
+import { Takeover, type TakeoverHost } from "./takeover.ts";
 import { TaskDesk, type TaskDeskHost } from "./task-desk.ts";
 import { Turns } from "./turns.ts";
+import { UnknownActivities } from "./unknown-activities.ts";
 
 /** How a run ended or got stuck, told to those who wait for it. */
 export type Closing = { readonly run: number; readonly last: EventRow | undefined };
 
-export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, ClaimHost, TakeoverHost, TaskDeskHost {
+export class Engine
+  implements RunHost<RunActor>, CommitterHost, LeaseHost, ClaimHost, TakeoverHost, ResidentsHost, TaskDeskHost
+{
   readonly #config: EngineConfig;
   readonly store: Store;
   /** The store's, if it has one: what everything but the lease goes by. */
@@ -60,8 +63,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly #keeper: LeaseKeeper;
   readonly #claimer: Claimer;
   readonly #admitter: Admitter;
-  readonly #actors = new Map<number, RunActor>();
-  readonly #warm = new Map<number, RunActor>();
+  readonly #runs: Residents;
   readonly #listeners = new Set<(closing: Closing) => void>();
   #fresh: StepRun[] = [];
   #held: StepRun[] = [];
@@ -69,18 +71,13 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   readonly #slots: Slots;
   readonly #desk: TaskDesk;
   readonly #takeover: Takeover;
-  /** Runs on their way from the store into memory, and the lease under which. */
-  readonly #coming = new Map<number, Lease>();
-  /** Runs the store says are ours that were not in memory at the last audit. */
-  #missing = new Set<number>();
+  readonly #unknownActivities: UnknownActivities = new UnknownActivities(this);
   #definitions = new Set<string>();
   readonly #context: MachineMaker;
   readonly #queries: Queries;
   readonly services: RunServices;
   #unattribute = (): void => {};
   #unguard = (): void => {};
-  /** Runs claimed while their actors had not heard yet that they had parked. */
-  readonly #reclaimed = new Map<number, RunRow>();
   readonly ownRuns: Set<number> | undefined;
   #closed = false;
 
@@ -99,10 +96,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.committer = new Committer(this);
     this.#keeper = new LeaseKeeper(this, config.ttlMs, config.pollMs);
     this.#keeper.onLost = (): void => this.leaseLost();
+    this.registry.onProvided = (): void => this.#keeper.announce();
     this.#claimer = new Claimer(this, config.pollMs);
     this.#admitter = new Admitter(this, config.pollMs);
     this.#slots = new Slots(this.clock, this.pauses, config.queues ?? new Map());
     this.#takeover = new Takeover(this);
+    this.#runs = new Residents(this, this.#takeover);
     this.services = new RunServices(this);
     this.#context = new MachineMaker(this);
     this.#queries = new Queries(this, this.#context);
@@ -124,7 +123,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   /** Whether nothing is on its way through this engine; attempts that run are not asked. */
   get idle(): boolean {
     const moving = this.turns.busy || this.committer.busy || this.#claimer.looking;
-    return !moving && !this.#slots.busy && !this.#desk.busy && this.#coming.size === 0 && this.#fresh.length === 0;
+    return !moving && !this.#slots.busy && !this.#desk.busy && !this.#runs.moving && this.#fresh.length === 0;
   }
 
   get parkAfterMs(): number {
@@ -138,12 +137,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   /** Runs in memory, active ones and warm ones. */
   get inMemory(): { active: number; warm: number } {
-    return { active: this.#actors.size, warm: this.#warm.size };
+    return this.#runs.counts;
   }
 
   /** Whether this engine advances the run now. */
   advances(run: number): boolean {
-    return this.#actors.has(run);
+    return this.#runs.advances(run);
   }
 
   /** Begins. What had begun when it fails is ended again. */
@@ -203,10 +202,6 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#desk.serves;
   }
 
-  get serves(): readonly string[] | undefined {
-    return this.registry.serves;
-  }
-
   // ---- starting --------------------------------------------------------------------------------------------------------
 
   /** Creates a run; it begins at once unless it is delayed. */
@@ -220,7 +215,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     if ("run" in result) this.ownRuns?.add(result.run);
     if ("run" in result && run.owned) {
       if (fresh) this.#begin(result.run, spec, run);
-      else await this.#loadOwned([result.run]).catch(() => {});
+      else await this.#runs.load([result.run]).catch(() => {});
     }
     return result;
   }
@@ -232,12 +227,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   #begin(run: number, spec: StartSpec, row: NewRun): void {
-    if (this.#knows(run)) return;
+    if (this.#runs.knows(run)) return;
     const { workflowId, workflow, version, createdAt, meta, request, tags = null, parent = null } = row;
     const about = { run, workflowId, workflow, version, createdAt, meta, request, tags, parent, progress: null };
     const facts = this.facts(about, spec.secrets, deadlineOf(spec, createdAt));
     const actor = this.actor(facts, spec.workflow, NO_GENERATION);
-    this.#actors.set(run, actor);
+    this.#runs.activate(actor);
     actor.begin(
       row.first,
       row.messages?.map((message, index) => ({ ...message, run, number: index + 1 })),
@@ -258,75 +253,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#keeper.lease;
   }
 
-  async adopt(rows: readonly RunRow[]): Promise<void> {
-    const warm = new Set<number>();
-    for (const row of rows) {
-      if (this.#actors.has(row.run)) this.#reclaimed.set(row.run, row);
-      const actor = this.#warm.get(row.run);
-      if (actor !== undefined && actor.seq === row.length && row.crashes === 0 && resetRequest(row) === undefined)
-        warm.add(row.run);
-      else if (actor !== undefined) this.#cool(actor);
-    }
-    const cold = rows.filter((row) => !warm.has(row.run)).map((row) => row.run);
-    await Promise.all([
-      this.#bring([...warm], 0, (loaded) => this.#wake(loaded)),
-      this.#bring(cold, HISTORY_PAGE, (loaded) => this.#takeover.take(loaded)),
-    ]);
-  }
-
-  /**
-   * Loads runs and makes something of them. A run is on its way into memory once at a time, so that what was read is never out
-   * of date when it is used: until then nobody here advances the run.
-   */
-  async #bring(
-    asked: readonly number[],
-    maxEvents: number,
-    use: (loaded: LoadedRun) => void | Promise<void>,
-  ): Promise<void> {
-    const lease = this.lease();
-    const runs = asked.filter((run) => !this.#knows(run));
-    if (lease === undefined || runs.length === 0) return;
-    for (const run of runs) this.#coming.set(run, lease);
-    const arrived = (run: number): void => {
-      if (this.#coming.get(run) === lease) this.#coming.delete(run);
-    };
-    let loaded: readonly LoadedRun[] = [];
-    try {
-      loaded = await this.store.load(runs, maxEvents);
-    } finally {
-      for (const run of runs) if (!loaded.some(({ row }) => row.run === run)) arrived(run);
-    }
-    for (const one of loaded) {
-      const { run } = one.row;
-      const take = async (): Promise<void> => (lease === this.lease() ? use(one) : undefined);
-      take()
-        .catch((error: unknown) =>
-          this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"),
-        )
-        .finally(() => arrived(run));
-    }
-    this.turns.run();
-  }
-
-  /** Whether a run is in memory or on its way there. */
-  #knows(run: number): boolean {
-    return this.#actors.has(run) || this.#coming.has(run) || this.#takeover.waits(run);
-  }
-
-  #wake({ row, messages }: LoadedRun): void {
-    const actor = this.#warm.get(row.run);
-    // Without it the audit finds the run and takes it over from its history.
-    if (actor === undefined || row.owner !== this.lease()?.engine) return;
-    this.#warm.delete(row.run);
-    this.#actors.set(row.run, actor);
-    actor.wake(messages, row.inbox);
+  adopt(rows: readonly RunRow[]): Promise<void> {
+    return this.#runs.adopt(rows);
   }
 
   activate(actor: RunActor): void {
-    const { run } = actor.facts;
-    const warm = this.#warm.get(run);
-    if (warm !== undefined) this.#cool(warm);
-    this.#actors.set(run, actor);
+    this.#runs.activate(actor);
   }
 
   seal(text: string): string {
@@ -349,14 +281,15 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     return this.#takeover.suspects;
   }
 
-  /** Runs that are ours in the store but not in memory, twice in a row, were lost on the way: they are loaded again. */
+  get sealed(): boolean {
+    return this.#takeover.sealed;
+  }
+
   async audit(lease: Lease): Promise<void> {
     const owned = await this.store.owned(lease);
     if (lease !== this.lease()) return;
-    const missing = owned.filter((run) => !this.#knows(run));
-    const lost = missing.filter((run) => this.#missing.has(run));
-    this.#missing = new Set(missing);
-    if (lost.length > 0) await this.#loadOwned(lost);
+    await this.#runs.audit(owned);
+    await this.#unknownActivities.look();
     await this.#desk.renewed();
     await this.#lookAtLimits();
   }
@@ -396,74 +329,33 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
   }
 
   closed(actor: RunActor, last: EventRow | undefined): void {
-    this.#actors.delete(actor.facts.run);
-    this.#readopt(actor.facts.run);
-    this.#takeover.done(actor.facts.run);
-    for (const listener of this.#listeners) listener({ run: actor.facts.run, last });
+    this.#runs.closed(actor);
+    this.over(actor.facts.run, last);
+  }
+
+  over(run: number, last: EventRow | undefined): void {
+    for (const listener of this.#listeners) listener({ run, last });
   }
 
   parked(actor: RunActor, wakeAt: number | null): void {
-    const { run } = actor.facts;
-    this.#actors.delete(run);
-    this.#takeover.done(actor.facts.run);
-    this.#warm.set(run, actor);
-    // Attempts leave no event: whether another engine made one meanwhile could not be seen from the length of the history.
-    if (actor.betweenAttempts) this.#cool(actor);
-    if (this.#warm.size > this.#config.warmRuns) {
-      const [oldest] = this.#warm.values();
-      if (oldest !== undefined) this.#cool(oldest);
-    }
     if (wakeAt !== null) this.#claimer.dueAt(wakeAt);
-    this.#readopt(run);
+    this.#runs.parked(actor);
   }
 
-  /** A run that was claimed again before its actor heard that it had parked goes on. */
-  #readopt(run: number): void {
-    const row = this.#reclaimed.get(run);
-    if (row === undefined) return;
-    this.#reclaimed.delete(run);
-    this.adopt([row]).catch((error: unknown) =>
-      this.log.warn({ run, error: String(error) }, "taking a run over failed; trying again"),
-    );
-  }
-
-  #cool(actor: RunActor): void {
-    this.#warm.delete(actor.facts.run);
-    actor.abandon("parked");
+  get warmRuns(): number {
+    return this.#config.warmRuns;
   }
 
   refetch(actor: RunActor): void {
-    this.store.load([actor.facts.run], 0).then(
-      ([loaded]) => {
-        if (this.#actors.get(actor.facts.run) !== actor) return;
-        if (loaded === undefined) this.reload(actor);
-        else actor.refetched(loaded.messages, loaded.row.inbox);
-      },
-      () => this.clock.after(100, () => this.refetch(actor)),
-    );
+    this.#runs.refetch(actor);
   }
 
   reload(actor: RunActor): void {
-    const { run } = actor.facts;
-    this.forget(actor);
-    this.#loadOwned([run]).catch((error: unknown) =>
-      this.log.warn({ run, error: String(error) }, "reading a run again failed; trying again"),
-    );
+    this.#runs.reload(actor);
   }
 
-  #loadOwned(runs: readonly number[]): Promise<void> {
-    return this.#bring(runs, HISTORY_PAGE, (loaded) => {
-      const { run, closedAt, status } = loaded.row;
-      if (closedAt === null && status !== "blocked") return this.#takeover.take(loaded);
-      for (const listener of this.#listeners) listener({ run, last: undefined });
-    });
-  }
-
-  /** The answer to a commit was lost: this actor no longer knows where its run stands. */
   forget(actor: RunActor): void {
-    if (this.#actors.get(actor.facts.run) === actor) this.#actors.delete(actor.facts.run);
-    this.#reclaimed.delete(actor.facts.run);
-    actor.abandon("read again from the store");
+    this.#runs.forget(actor);
   }
 
   answered({ facts }: RunActor): void {
@@ -510,14 +402,8 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     this.log.warn({}, "this engine lost its lease; its runs go on elsewhere");
     this.committer.shut();
     this.#desk.leaseLost("the engine lost its lease");
-    for (const actor of this.#actors.values()) actor.abandon("the engine lost its lease");
-    for (const actor of this.#warm.values()) actor.abandon("the engine lost its lease");
-    this.#actors.clear();
-    this.#warm.clear();
+    this.#runs.clear("the engine lost its lease");
     this.#held = [];
-    this.#coming.clear();
-    this.#reclaimed.clear();
-    this.#takeover.clear();
     this.#keeper.lost();
   }
 
@@ -527,7 +413,7 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
       run.doubtful();
       if (run instanceof RunActor) numbers.push(run.facts.run);
     }
-    await this.#loadOwned(numbers);
+    await this.#runs.load(numbers);
   }
 
   runTurns(): void {
@@ -549,16 +435,15 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
 
   admitted(): void {
     this.#claimer.hint();
-    for (const listener of this.#listeners) listener({ run: 0, last: undefined });
+    this.over(0, undefined);
   }
 
   async fetchInbox(lease: Lease): Promise<void> {
     await this.#lookAtPauses();
     this.#desk.poll(this.#config.pollMs);
-    if (this.#actors.size === 0) return;
+    if (this.#runs.counts.active === 0) return;
     const messages = await this.store.inbox(lease);
-    if (lease !== this.lease()) return;
-    for (const message of messages) this.#actors.get(message.run)?.deliver([message]);
+    if (lease === this.lease()) this.#runs.deliver(messages);
   }
 
   // ---- ending ----------------------------------------------------------------------------------------------------------
@@ -584,15 +469,12 @@ export class Engine implements RunHost<RunActor>, CommitterHost, LeaseHost, Clai
     await this.#atMost(this.#claimer.stop());
     await this.#atMost(this.#admitter.stop());
     await this.#atMost(this.#desk.close());
-    for (const actor of this.#actors.values()) actor.release();
+    this.#runs.release();
     await this.#atMost(this.committer.drained());
     this.committer.close();
-    for (const actor of [...this.#actors.values(), ...this.#warm.values()]) actor.abandon("the engine closed");
-    this.#actors.clear();
-    this.#warm.clear();
+    this.#runs.clear("the engine closed");
     this.alarm.clear();
     this.#slots.close();
-    this.#takeover.clear();
     try {
       await this.#atMost(this.#keeper.stop());
     } catch (error) {

@@ -8,6 +8,7 @@
 import type { Lease, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
+import type { Registry } from "./registry.ts";
 import { calibrate } from "./store-clock.ts";
 
 /** What the keeper tells its engine. */
@@ -18,8 +19,9 @@ export interface LeaseHost {
   readonly machine: Clock;
   readonly log: Logger;
   readonly label: string;
-  /** Queues whose activities run here; undefined: all. */
-  readonly serves: readonly string[] | undefined;
+  readonly registry: Registry;
+  /** The only runs to work for, or undefined for all. */
+  readonly ownRuns: ReadonlySet<number> | undefined;
   /** A renewal sent at these times went through. */
   leaseProved(sentMonotonicMs: number, sentAt: number): void;
   /** A new lease: the engine may begin. */
@@ -40,6 +42,9 @@ export class LeaseKeeper {
   readonly #sweepMs: number;
   #sweepTimer: CancelTimer | undefined;
   #stopped = false;
+  /** How many activities the store knows of. */
+  #announced = 0;
+  #announcing: Promise<void> | undefined;
 
   /** `sweepMs`: how often to look for engines whose process is gone. */
   constructor(host: LeaseHost, ttlMs: number, sweepMs: number) {
@@ -58,7 +63,10 @@ export class LeaseKeeper {
 
   async #register(): Promise<void> {
     await calibrate(this.#host.clock);
-    const { clock, machine, label, store, serves } = this.#host;
+    if (this.#stopped) return;
+    const { clock, machine, label, store, registry } = this.#host;
+    const { serves } = registry;
+    const activities = this.#activities();
     const monotonic = machine.monotonic();
     const wall = machine.now();
     const lease = await store.register({
@@ -66,8 +74,12 @@ export class LeaseKeeper {
       at: clock.now(),
       ttlMs: this.ttlMs,
       ...(serves !== undefined && { serves }),
+      activities,
     });
+    // An engine that failed to open, or was closed meanwhile, has no use for it.
+    if (this.#stopped) return store.release(lease, clock.now()).then(() => {});
     this.lease = lease;
+    this.#announced = activities.length;
     this.proved(monotonic, wall);
     this.#host.leaseGained(lease);
   }
@@ -77,6 +89,31 @@ export class LeaseKeeper {
     if (sentMonotonic <= this.#provedMonotonic) return;
     this.#provedMonotonic = sentMonotonic;
     this.#provedAt = sentAt;
+  }
+
+  /** There may be more activities than the store knows of: tells it. When that fails, the next renewal tries again. */
+  announce(): void {
+    this.#announcing ??= this.#announce()
+      .catch((error: unknown) => this.#host.log.warn({ error: String(error) }, "announcing activities failed"))
+      .finally(() => {
+        this.#announcing = undefined;
+      });
+  }
+
+  async #announce(): Promise<void> {
+    for (;;) {
+      const { lease } = this;
+      const activities = this.#activities();
+      if (lease === undefined || activities.length === this.#announced) return;
+      await this.#host.store.announce(lease, activities);
+      if (lease === this.lease) this.#announced = activities.length;
+    }
+  }
+
+  /** Activities whose tasks run here; they become more, never fewer. Who works for its own runs runs what they hand out, and nothing else. */
+  #activities(): readonly string[] {
+    const { registry, ownRuns } = this.#host;
+    return ownRuns === undefined ? registry.servedNames : registry.provided;
   }
 
   /** Whether effects may start. */
@@ -140,6 +177,7 @@ export class LeaseKeeper {
     }
     this.proved(monotonic, wall);
     this.#host.leaseProved(monotonic, wall);
+    this.announce();
     await asked;
     await this.#host.audit(lease);
   }
@@ -159,6 +197,7 @@ export class LeaseKeeper {
     this.#sweepTimer?.();
     const lease = this.lease;
     this.lease = undefined;
+    await this.#announcing;
     if (lease !== undefined) await this.#host.store.release(lease, this.#host.clock.now());
   }
 }

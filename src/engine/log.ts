@@ -17,10 +17,17 @@ export const stderrLogger: Logger = {
 };
 
 function write(level: string, fields: object, message: string | undefined): void {
-  const { workflowId, ...rest } = fields as { workflowId?: string };
+  const { workflowId, ...rest } = fields as { workflowId?: string; error?: unknown };
   const about = workflowId === undefined ? "" : ` [${workflowId}]`;
   const text = message ?? JSON.stringify(rest);
-  process.stderr.write(`perdure ${level}${about}: ${text}\n`);
+  process.stderr.write(`perdure ${level}${about}: ${text}${reason(rest.error, text)}\n`);
+}
+
+/** The reason in the fields, unless the text says it already. */
+function reason(error: unknown, text: string): string {
+  if (error === undefined) return "";
+  const said = String(error instanceof Error ? error.message : error);
+  return text.includes(said.replace(/^\w*Error: /, "")) ? "" : `: ${said}`;
 }
 
 /** The logger of a run's code: says which run it is, is silent while history is replayed, and runs outside of the workflow. */

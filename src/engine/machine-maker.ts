@@ -119,6 +119,11 @@ class Wiring implements MachineOptions<CommandSpec> {
     if (place !== undefined) runInScope(place, () => this.#context?.cancelled(reason));
   }
 
+  rejecting(reject: () => void): void {
+    if (this.#place === undefined) reject();
+    else runInScope(this.#place, reject);
+  }
+
   onNote(note: Note): void {
     runOutside(() => this.#wired.owner.onNote(note));
   }

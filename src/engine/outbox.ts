@@ -270,6 +270,7 @@ export class Outbox {
     if (!this.#machine.open.has(command.id) || (settled.size > 0 && settled.has(command.id))) return;
     if (event !== undefined) {
       events.push({ type: event.type, at: this.#stamp(event.at), body: event.body });
+      if (event.type !== "ChildStarted") this.rows.settle(command.id);
       if (command.kind === "transaction") this.#outcomes.push(command.id);
     } else if (command.kind === "timer") {
       events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));

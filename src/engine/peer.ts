@@ -1,6 +1,7 @@
 /** Messages from one run to another: steps that put something into an inbox, once however often they are repeated. */
 import { digest } from "../core/digest.ts";
 import type { Machine } from "../core/machine.ts";
+import { checkedText, nameOf } from "../core/names.ts";
 import { decodePayload, encodeInput } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
 import { type ActivityConfig, type ActivityContext, DEFAULT_CONFIG } from "../workflow/activity.ts";
@@ -17,8 +18,10 @@ const CONFIG: ActivityConfig = {
 
 /** A handle by which workflow code tells another run something. */
 export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, workflowId: string): PeerHandle {
-  const send = (kind: "signal" | "cancel" | "terminate", name: string, value: unknown): Promise<void> => {
+  checkedText(workflowId, "the workflow id of a handle");
+  const send = (kind: "signal" | "cancel" | "terminate", value: unknown, signal?: unknown): Promise<void> => {
     try {
+      const name = kind === "signal" ? nameOf(signal, "a signal") : "";
       const input = encodeInput(value);
       const run = (_: never, ctx: ActivityContext): Promise<void> =>
         host.send(workflowId, kind, name, decodePayload(input), ctx.idempotencyKey);
@@ -37,9 +40,8 @@ export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, wor
   };
   return {
     workflowId,
-    signal: (signal, ...[payload]) =>
-      send("signal", typeof signal === "string" ? signal : signal.name, payload === undefined ? null : payload),
-    cancel: (reason = "") => send("cancel", "", reason),
-    terminate: (reason = "") => send("terminate", "", reason),
+    signal: (signal, ...[payload]) => send("signal", payload === undefined ? null : payload, signal),
+    cancel: (reason = "") => send("cancel", reason),
+    terminate: (reason = "") => send("terminate", reason),
   };
 }

@@ -95,7 +95,8 @@ export function parseHistories(text: string, source: string): RecordedHistory[] 
 /** Reads an archive line by line. */
 export class HistoryReader {
   readonly #source: string;
-  readonly #seen = new Set<string>();
+  /** How many events of a run have been read. */
+  readonly #seen = new Map<string, number>();
   #line = 0;
   /** Lines that were left out because a crash tore them. */
   torn = 0;
@@ -113,8 +114,9 @@ export class HistoryReader {
       return undefined;
     }
     const history = parseHistory(line, this.#line === 1 ? this.#source : `${this.#source}:${this.#line}`);
-    if (this.#seen.has(history.runId)) return undefined;
-    this.#seen.add(history.runId);
+    const { runId, events } = history;
+    if (events.length <= (this.#seen.get(runId) ?? 0)) return undefined;
+    this.#seen.set(runId, events.length);
     return history;
   }
 }

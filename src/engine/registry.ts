@@ -29,6 +29,9 @@ export class Registry {
   /** Queues that have a limit in all of the store. */
   #limited: ReadonlySet<string> = new Set();
   #handsOutSome: boolean;
+  readonly #provided = new Set<string>();
+  /** Called when one more is {@link provided}. */
+  onProvided: () => void = () => {};
 
   /**
    * @param serves Queues whose activities run here. Default: all.
@@ -115,6 +118,10 @@ export class Registry {
     for (const [name, one] of this.#activities) if (!this.elsewhere(name)) yield one;
   }
 
+  get servedNames(): readonly string[] {
+    return Array.from(this.served(), ({ activityName }) => activityName);
+  }
+
   /** Whether an activity is none of this engine's: its queue is not served here. */
   elsewhere(name: string): boolean {
     return this.#served !== undefined && !this.#served.has(queueOf(name));
@@ -138,7 +145,16 @@ export class Registry {
 
   /** Adds an activity that calls by name find from now on, unless there is one of this name. */
   provide(one: AnyActivity): void {
-    if (!this.#activities.has(one.activityName)) this.#activities.set(one.activityName, one);
+    const { activityName: name } = one;
+    if (!this.#activities.has(name)) this.#activities.set(name, one);
+    if (this.#provided.has(name) || this.elsewhere(name)) return;
+    this.#provided.add(name);
+    this.onProvided();
+  }
+
+  /** Names of the activities that runs here have handed out though their queue is served here, too. */
+  get provided(): readonly string[] {
+    return [...this.#provided];
   }
 
   /** From now on runs this in place of children of its name. Its version tells it from the real one. */

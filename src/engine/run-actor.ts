@@ -14,6 +14,8 @@
 import { CancelledError } from "../core/cancelled.ts";
 import type { Ending } from "../core/ending.ts";
 import type { NewEvent, Note } from "../core/events.ts";
+import { toFailure } from "../core/failure.ts";
+import { isA } from "../core/foreign.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
 import type { Payload, PayloadCodec } from "../core/payload.ts";
@@ -235,15 +237,16 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.ready();
   }
 
-  /** The store cannot write what this run wants to write: it stands still, with the reason. */
+  /** What the run wants to write cannot be made, or the store cannot write it: it stands still, with the reason. */
   choked(error: unknown): void {
     const blockedBefore = this.machine.blockage !== undefined;
     if (this.#inFlight !== undefined) this.#outbox.refused(this.#inFlight);
     this.#inFlight = undefined;
     this.#outbox.forgetArrivals();
-    const message = `the store refused what this run wanted to write: ${String((error as Error)?.message ?? error)}`;
-    this.machine.block({ reason: "data_error", message });
-    if (blockedBefore) this.abandon("the store refuses to write this run");
+    this.#timedOut = false;
+    const message = `what this run came to cannot be written: ${toFailure(error).message}`;
+    this.machine.blockAfterAll({ reason: "data_error", message });
+    if (blockedBefore) this.abandon("this run cannot be written");
     else this.ready();
   }
 
@@ -286,7 +289,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.phase = "live";
     this.machine.block({
       reason: "defect",
-      message: `advancing the run threw: ${String((error as Error)?.stack ?? error)}`,
+      message: `advancing the run threw: ${whereFrom(error)}`,
     });
     this.ready();
   }
@@ -608,7 +611,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
 
   /** The workflow code left a rejected promise alone: that fails the run, not the process. Work that was cancelled may be left. */
   rejected(error: unknown): void {
-    if (this.phase === "gone" || error instanceof CancelledError) return;
+    if (this.phase === "gone" || isA(error, CancelledError)) return;
     this.#reporter.rejection(error);
     this.machine.fail(error);
     this.ready();
@@ -634,6 +637,12 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     if (told !== undefined) this.#outbox.tell(told);
     this.#reporter.note(kind, data);
   }
+}
+
+/** An error with the places it came by. */
+function whereFrom(error: unknown): string {
+  const { stack, message } = toFailure(error);
+  return stack ?? message;
 }
 
 const NONE: readonly never[] = [];

@@ -2,8 +2,9 @@
  * Which run and which cancellation scope the code that executes belongs to, followed through its promises. Only workflow code
  * runs inside; activities and inline step bodies run outside.
  *
- * Also used to attribute unhandled rejections (rule 18): one inside workflow code fails its run, and never the process. Those of the
- * host application keep their meaning: other listeners get them, and without any the process ends as Node would end it.
+ * Also used to attribute unhandled rejections (rule 18): one inside workflow code fails its run, and never the process. Nobody else is
+ * told of it: listeners of applications end the process, those of test runners fail a test, for what is the business of a run alone. So
+ * it is taken before they are called, where Node tells of it. Those of the host application go their way.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Scope } from "../core/scope.ts";
@@ -54,23 +55,47 @@ export function currentScope(): Scope | undefined {
 
 /** Attributes unhandled rejections to runs until the returned function is called. */
 export function attributeRejections(): () => void {
-  if (users++ === 0) process.on("unhandledRejection", onUnhandled);
+  if (users++ === 0) stepIn();
   let released = false;
   return () => {
     if (released) return;
     released = true;
-    if (--users === 0) process.off("unhandledRejection", onUnhandled);
+    if (--users === 0) stepOut();
   };
 }
 
-function onUnhandled(error: unknown): void {
+type Emit = (this: NodeJS.Process, event: string | symbol, ...about: unknown[]) => boolean;
+
+/** How the process tells of events without us. */
+let emitBefore = process.emit as Emit;
+let ownBefore: PropertyDescriptor | undefined;
+let inFront = false;
+
+function stepIn(): void {
+  if (inFront) return;
+  inFront = true;
+  emitBefore = process.emit as Emit;
+  ownBefore = Object.getOwnPropertyDescriptor(process, "emit");
+  process.emit = emit as typeof process.emit;
+}
+
+/** Somebody may have put theirs over ours, which then stays below it and takes nothing. */
+function stepOut(): void {
+  if (process.emit !== (emit as typeof process.emit)) return;
+  inFront = false;
+  if (ownBefore === undefined) Reflect.deleteProperty(process, "emit");
+  else Object.defineProperty(process, "emit", ownBefore);
+}
+
+function emit(this: NodeJS.Process, event: string | symbol, ...about: unknown[]): boolean {
+  if (event === "unhandledRejection" && users > 0 && isAttributed(about[0])) return true;
+  return emitBefore.call(this, event, ...about);
+}
+
+/** Node tells of a rejection in the context in which the promise was made. */
+function isAttributed(error: unknown): boolean {
   const owner = place.getStore()?.owner;
-  if (owner !== undefined) {
-    runOutside(() => owner.rejected(error));
-    return;
-  }
-  if (process.listenerCount("unhandledRejection") > 1) return;
-  process.nextTick(() => {
-    throw error;
-  });
+  if (owner === undefined) return false;
+  runOutside(() => owner.rejected(error));
+  return true;
 }

@@ -199,6 +199,7 @@ export class StepRun {
 
   #run(attempt: number): void {
     let result: unknown;
+    let pending: PromiseLike<unknown> | undefined;
     try {
       const { input, context } = this.#host.prepare(this);
       const { around } = this.#host;
@@ -207,15 +208,16 @@ export class StepRun {
         around === undefined
           ? this.#carryOut(input, context)
           : around({ kind, name, input, context }, () => this.#carryOut(input, context));
+      if (isThenable(result)) pending = Promise.resolve(result);
     } catch (error) {
       this.#failed(toFailure(error));
       return;
     }
-    if (!isThenable(result)) {
+    if (pending === undefined) {
       this.#completed(result);
       return;
     }
-    result.then(
+    pending.then(
       (value) => this.#current(attempt) && this.#completed(value),
       (error: unknown) => this.#current(attempt) && this.#failed(toFailure(error)),
     );

@@ -5,6 +5,7 @@
  * Rule 29: a run that was closed and is claimed again is to be resumed; `Resumed` is appended before it is replayed. A run with a
  * request to go back in its history does that first.
  */
+import { isPerdureError } from "../core/errors.ts";
 import { newEvent } from "../core/events.ts";
 import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
 import type { EventRow, Lease, LoadedRun, RunRow, Store, Transition } from "../store/store.ts";
@@ -55,12 +56,19 @@ const CRASH_LOOP = 5;
 const SUSPECT = 2;
 /** A suspect that has lived this long makes room for the next, so that one long step does not hold up all others. */
 const TRIAL_MS = 2000;
+/** Time before a run that could not be taken over is asked for again: it grows from the first to the last. */
+const FIRST_REST_MS = 1000;
+const LAST_REST_MS = 60_000;
+const MAX_FAILURES = 10_000;
 
 export class Takeover {
   readonly #host: TakeoverHost;
   #suspects: LoadedRun[] = [];
   #suspect: number | undefined;
   #trial: CancelTimer | undefined;
+  /** Runs that could not be taken over, and how often in a row. */
+  readonly #failures = new Map<number, number>();
+  #unreadableUntil = Number.NEGATIVE_INFINITY;
 
   constructor(host: TakeoverHost) {
     this.#host = host;
@@ -79,7 +87,46 @@ export class Takeover {
       this.#trial?.();
       this.#trial = this.#host.clock.after(TRIAL_MS, () => this.done(row.run));
     }
-    await this.#replay(loaded);
+    try {
+      await this.#replay(loaded);
+      this.#failures.delete(row.run);
+    } catch (error) {
+      if (isPerdureError(error, "UNAVAILABLE") || isPerdureError(error, "LEASE_LOST")) throw error;
+      await this.#giveBack(loaded, error as Error);
+    }
+  }
+
+  /**
+   * Something keeps this engine from going on with a run, which may not be so in others: it lets go of the run, which is tried again later
+   * and less and less often. When it is the key for secrets that is missing here, others may have the run at once.
+   */
+  async #giveBack(loaded: LoadedRun, error: Error): Promise<void> {
+    const { run, crashes, detail, workflowId } = loaded.row;
+    const unreadable = isPerdureError(error, "INCOMPATIBLE_STORE");
+    const restMs = unreadable ? LAST_REST_MS : this.#restAfter(run);
+    if (unreadable) this.#unreadableUntil = this.#host.clock.monotonic() + restMs;
+    this.#host.log.error(
+      { run, workflowId, error: String(error) },
+      `the run cannot go on in this engine and is left to others, the next try is in ${restMs / 1000} s: ${error.message}`,
+    );
+    const none = { events: [], consumed: [], attempts: [], settled: [] } as const;
+    const wakeAt = this.#host.clock.now() + (unreadable ? 0 : restMs);
+    const free = { status: "running", owned: false, wakeAt, closedAt: null } as const;
+    const image = { ...free, crashes, detail, ifInbox: null, forget: false };
+    await this.#append({ run, base: (await this.#history(loaded)).length, ...none, image });
+    this.done(run);
+  }
+
+  #restAfter(run: number): number {
+    const failures = (this.#failures.get(run) ?? 0) + 1;
+    if (this.#failures.size >= MAX_FAILURES) this.#failures.clear();
+    this.#failures.set(run, failures);
+    return Math.min(FIRST_REST_MS * 2 ** (failures - 1), LAST_REST_MS);
+  }
+
+  /** Whether runs with secrets may be claimed: not for a while after some could not be read. */
+  get sealed(): boolean {
+    return this.#host.clock.monotonic() >= this.#unreadableUntil;
   }
 
   /** How many suspects may be claimed: none while one is tried. What is not claimed does not count the next crash. */

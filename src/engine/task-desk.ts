@@ -9,6 +9,7 @@
  *   next look, what got lost on the way here is given back.
  */
 import { CancelledError } from "../core/cancelled.ts";
+import { isPerdureError } from "../core/errors.ts";
 import { toFailure } from "../core/failure.ts";
 import type { ClaimedTask, Lease, Store, TaskKey, TaskWant } from "../store/store.ts";
 import type { AnyActivity } from "../workflow/activity.ts";
@@ -42,6 +43,8 @@ const MOST_OFTEN_MS = 25;
 /** Looks for withdrawn tasks that hints ask for are at least this far apart. */
 const CHECK_MS = 500;
 const BEAT_MS = 250;
+/** Rest after a task this engine is not able to run. */
+const REST_MS = 1000;
 
 /** What one look wants, and the places it has taken. */
 interface Wanted {
@@ -62,6 +65,8 @@ export class TaskDesk implements TaskRunHost {
   #looking: Promise<void> | undefined;
   #again = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Nothing is taken before. */
+  #restUntil = Number.NEGATIVE_INFINITY;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checking: Promise<void> | undefined;
   #timer: CancelTimer | undefined;
@@ -132,7 +137,7 @@ export class TaskDesk implements TaskRunHost {
     this.#lookedAt = this.#host.clock.monotonic();
     const { pauses, store, clock } = this.#host;
     const lease = this.#host.lease();
-    if (lease === undefined || pauses.all) return;
+    if (lease === undefined || pauses.all || clock.monotonic() < this.#restUntil) return;
     const wanted = this.#wanted();
     if (wanted.length === 0) return;
     const { ownRuns } = this.#host;
@@ -175,7 +180,12 @@ export class TaskDesk implements TaskRunHost {
   // ---- running them ----------------------------------------------------------------------------------------------------
 
   #begin(task: ClaimedTask, wanted: readonly Wanted[]): void {
-    const run = this.#made(task);
+    let run: TaskRun | undefined;
+    try {
+      run = this.#made(task);
+    } catch (error) {
+      this.#leave(task, error as Error);
+    }
     if (run === undefined) return;
     run.step.ticket = wanted.find(({ want }) => isWantedBy(want)(task))?.places?.pop();
     this.#running.set(nameOf(task), run);
@@ -190,9 +200,29 @@ export class TaskDesk implements TaskRunHost {
       const known = secrets === null ? {} : (JSON.parse(this.#host.unseal(secrets)) as Secrets);
       return new TaskRun(this, task, activity, known);
     } catch (error) {
+      if (isPerdureError(error, "INCOMPATIBLE_STORE")) throw error;
       this.#ends.add(task, foreignOutcome({ c, g, a, u, e: toFailure(error) }));
       return undefined;
     }
+  }
+
+  /** This engine cannot read the secrets of a task: that is no failure of the attempt, and others may be able to. */
+  #leave(task: ClaimedTask, error: Error): void {
+    const lease = this.#host.lease();
+    if (lease === undefined) return;
+    this.#restUntil = this.#host.clock.monotonic() + REST_MS;
+    this.#host.log.error(
+      { run: task.run, workflowId: task.workflowId, error: String(error) },
+      `a task of ${task.activity} cannot be run by this engine and is left to others: ${error.message}`,
+    );
+    this.#host.store
+      .returnTasks(lease, [task])
+      .catch((failed: unknown) =>
+        this.#host.log.warn(
+          { run: task.run, error: String(failed) },
+          "returning a task failed; it is found by the next check",
+        ),
+      );
   }
 
   ended(run: TaskRun, outcome: string): void {

@@ -3,7 +3,7 @@
  *
  * Owner: the run's actor. It is gathered on replay, too: a crash may have kept the last of it from the row.
  */
-import { encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import { encodePayload, type Payload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import type { RunFacts } from "./run-facts.ts";
 
 /** Columns of the row. */
@@ -37,7 +37,7 @@ export class Told {
   /** Takes a note; returns what it changes in the row. */
   note(kind: string, data: Readonly<Record<string, unknown>>): ToldFacts | undefined {
     if (kind === "progress") {
-      this.#progress = encodePayload(data.value, this.#codec);
+      this.#progress = encodePayload(reviveParsed(data.value), this.#codec);
       return { progress: this.#progress };
     }
     if (kind !== "tag") return undefined;

@@ -5,17 +5,22 @@ import { digest } from "../core/digest.ts";
 import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { CommandKind } from "../core/events.ts";
+import { described, isA } from "../core/foreign.ts";
 import type { Machine } from "../core/machine.ts";
+import { checkedName, nameOf, shown } from "../core/names.ts";
+import { noteData } from "../core/note-data.ts";
 import { encodeInput, type Payload } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
 import { Scope } from "../core/scope.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
+import { checkTags } from "../core/tags.ts";
 import {
   type ActivityConfig,
   type ActivityContext,
   type AnyActivity,
   activityParts,
   DEFAULT_CONFIG,
+  isActivity,
 } from "../workflow/activity.ts";
 import type {
   Callback,
@@ -114,11 +119,12 @@ export class RunContext implements WorkflowContext {
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   call(target: AnyActivity | string, input?: any, options?: StepOptions): Promise<any> {
     try {
+      if (typeof target !== "string" && !isActivity(target)) throw notThis("wf.call", "an activity or the name of one");
       const known = typeof target === "string" ? this.#host.activity(target) : target;
       const name = known === undefined ? (target as string) : known.activityName;
       const queue = this.#host.taskQueue(name, known !== undefined);
       if (known === undefined && queue === undefined) return this.#unknown(name);
-      if (queue !== undefined && known === target) this.#host.provide(known);
+      if (queue !== undefined && known !== undefined) this.#host.provide(known);
       const { run, config } = known === undefined ? ELSEWHERE : activityParts(known);
       return this.#step({ kind: "activity", name, run, input: encodeInput(input), base: config, options, queue });
     } catch (error) {
@@ -128,12 +134,13 @@ export class RunContext implements WorkflowContext {
 
   #unknown(name: string): Promise<never> {
     const message = `no activity ${JSON.stringify(name)} is registered with this engine; add it to the activities given to open() (or to --agents) and resume the run`;
-    this.#machine.block({ reason: "unknown_activity", message });
+    this.#machine.block({ reason: "unknown_activity", message, missing: name });
     return Promise.reject(new PerdureError("NOT_FOUND", message));
   }
 
   step<T>(name: string, fn: (ctx: ActivityContext) => T | Promise<T>, options?: StepOptions): Promise<T> {
     try {
+      if (typeof fn !== "function") throw notThis(`wf.step ${described(name)}`, "a name and a function");
       const run = (_: never, ctx: ActivityContext): T | Promise<T> => fn(ctx);
       return this.#step({ kind: "inline", name, run, input: undefined, base: DEFAULT_CONFIG, options }) as Promise<T>;
     } catch (error) {
@@ -198,10 +205,13 @@ export class RunContext implements WorkflowContext {
   }
 
   sleepUntil(time: number | Date, options?: { label?: string }): Promise<void> {
-    const due = typeof time === "number" ? time : time.getTime();
-    if (!Number.isFinite(due))
-      return Promise.reject(new PerdureError("INVALID_ARGUMENT", `sleepUntil: ${String(time)} is no point in time`));
-    return this.#timer("sleepUntil", String(due), due, options?.label);
+    try {
+      const due = typeof time === "number" || time instanceof Date ? Number(time) : Number.NaN;
+      if (!Number.isFinite(due)) throw notThis("wf.sleepUntil", `a point in time, not ${described(time)}`);
+      return this.#timer("sleepUntil", String(due), due, options?.label);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async sleepUntilCron(expression: string, options?: { timezone?: string; label?: string }): Promise<number> {
@@ -223,7 +233,7 @@ export class RunContext implements WorkflowContext {
 
   waitFor<T>(signal: Signal<T> | string, options?: { timeout?: Duration; label?: string }): Promise<T> {
     try {
-      const name = typeof signal === "string" ? signal : signal.name;
+      const name = nameOf(signal, "the signal to wait for");
       return this.#wait(name, this.#limit(options?.timeout, `timeout of the wait for ${name}`), options?.label);
     } catch (error) {
       return Promise.reject(error);
@@ -249,16 +259,15 @@ export class RunContext implements WorkflowContext {
     handler: (input: I) => unknown,
     options?: { validate?: (input: I) => void },
   ): void {
+    const { kind, name, validate: check } = handled(token, handler, options?.validate);
     const inside =
       (fn: (input: I) => unknown) =>
       (input: unknown): unknown =>
         this.#inside(() => fn(input as I));
-    if (token.kind === "signal") this.#machine.messages.onSignal(token.name, inside(handler));
-    else if (token.kind === "query") this.#machine.messages.onQuery(token.name, inside(handler));
-    else {
-      const validate = options?.validate === undefined ? undefined : inside(options.validate);
-      this.#machine.messages.onUpdate(token.name, { run: inside(handler), validate });
-    }
+    const { messages } = this.#machine;
+    if (kind === "signal") messages.onSignal(name, inside(handler));
+    else if (kind === "query") messages.onQuery(name, inside(handler));
+    else messages.onUpdate(name, { run: inside(handler), validate: check === undefined ? undefined : inside(check) });
   }
 
   /** Runs code on behalf of the run, wherever it is called from. */
@@ -282,6 +291,7 @@ export class RunContext implements WorkflowContext {
     about: { approvers?: readonly string[] },
   ): Promise<unknown> {
     try {
+      if (typeof predicate !== "function") throw notThis(`wf.${kind}`, "a function that says whether it is true");
       const ms = this.#limit(options?.timeout, `timeout of ${kind} ${options?.label ?? name}`);
       const place = currentPlace();
       const spec = { due: ms === undefined ? undefined : this.#machine.now + ms, ...about };
@@ -300,6 +310,7 @@ export class RunContext implements WorkflowContext {
     options: { approvers?: readonly string[]; timeout?: Duration; label?: string } = {},
   ): Promise<Decision | undefined> {
     const { approvers } = options;
+    checkedName(name, "the name of an approval");
     let decision: Decision | undefined;
     this.#machine.messages.onUpdate(`approval:${name}`, {
       validate: (given) => {
@@ -361,7 +372,7 @@ export class RunContext implements WorkflowContext {
   }
 
   saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {
-    const saga = runSaga(this, fn);
+    const saga = runSaga(this, fn, () => this.#machine.commands);
     this.#machine.finishFirst(saga);
     return saga;
   }
@@ -383,6 +394,7 @@ export class RunContext implements WorkflowContext {
   }
 
   version(id: string, range: { min: number; max: number }): number {
+    checkedName(id, "the name of a change");
     if (!Number.isInteger(range.min) || !Number.isInteger(range.max) || range.min < 0 || range.max < range.min)
       throw new PerdureError(
         "INVALID_ARGUMENT",
@@ -405,11 +417,13 @@ export class RunContext implements WorkflowContext {
   }
 
   tag(tags: Readonly<Record<string, string | number | boolean | null>>): void {
-    this.#machine.note("tag", { tags });
+    checkTags(tags);
+    this.#machine.note("tag", noteData({ tags }, "wf.tag"));
   }
 
-  progress(value: unknown): void {
-    this.#machine.note("progress", { value });
+  progress(value: unknown, { history = true }: { history?: boolean } = {}): void {
+    const payload: unknown = JSON.parse(encodeInput(value));
+    this.#machine.note("progress", { value: payload }, { told: !history });
   }
 
   async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
@@ -431,7 +445,7 @@ export class RunContext implements WorkflowContext {
       const cancel = (reason = "its scope was cancelled"): void => this.#machine.cancelScope(inner, reason);
       return await runInner(inner, () => fn({ cancel }));
     } catch (error) {
-      if (late && error instanceof CancelledError) throw new ScopeTimeoutError(formatDuration(limit ?? 0), error);
+      if (late && isA(error, CancelledError)) throw new ScopeTimeoutError(formatDuration(limit ?? 0), error);
       throw error;
     } finally {
       this.#machine.cancelScope(inner, "its scope was left");
@@ -456,8 +470,31 @@ export class RunContext implements WorkflowContext {
   }
 
   note(kind: string, data: Record<string, unknown>): void {
-    this.#machine.note(kind, data);
+    this.#machine.note(checkedName(kind, "the kind of a note"), noteData(data ?? {}, `wf.note ${shown(kind)}`));
   }
+}
+
+/** What handles a message, once it is sure that it can. @throws PerdureError `INVALID_ARGUMENT` */
+function handled<T extends { readonly kind: string; readonly name: string }, V>(
+  token: T,
+  handler: unknown,
+  validate: V | undefined,
+): { readonly kind: string; readonly name: string; readonly validate: V | undefined } {
+  const { kind } = (token ?? {}) as Partial<T>;
+  if (kind !== "signal" && kind !== "query" && kind !== "update")
+    throw notThis(
+      "wf.on",
+      'a token: a name alone does not say what is handled, signal("…"), query("…") or update("…")',
+    );
+  const name = nameOf(token, `the ${kind} to handle`);
+  if (typeof handler !== "function") throw notThis(`wf.on ${shown(name)}`, "a handler, which is a function");
+  if (validate !== undefined && typeof validate !== "function")
+    throw notThis(`wf.on ${shown(name)}`, "a function to validate with");
+  return { kind, name, validate };
+}
+
+function notThis(what: string, takes: string): PerdureError {
+  return new PerdureError("INVALID_ARGUMENT", `${what} takes ${takes}`);
 }
 
 /** The signal that answers a callback. */

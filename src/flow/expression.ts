@@ -1,8 +1,8 @@
 /** One compiled CEL expression: checked once, evaluated many times. */
 import { TypeError as CelTypeError, EvaluationError, Optional, ParseError } from "@marcbachmann/cel-js";
+import { didYouMean } from "../core/suggestion.ts";
 import { type Activation, celEnvironment, VARIABLES } from "./cel-environment.ts";
 import { type ExpressionSource, MAX_EXPRESSION, readSource } from "./expression-source.ts";
-import { didYouMean } from "./suggestion.ts";
 
 /** What is wrong with an expression. */
 export interface ExpressionError {

@@ -1,7 +1,7 @@
 /** When a flow starts by itself: the `schedule` key, read, written and checked. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
 import type { Overlap, ScheduleTiming } from "../workflow/schedule-spec.ts";
-import { scheduleSpec } from "../workflow/schedule-spec.ts";
+import { nextTick, scheduleSpec } from "../workflow/schedule-spec.ts";
 import type { FlowDefinition, FlowSchedule, Json } from "./model.ts";
 import type { Finding } from "./problem.ts";
 import type { JsonSchema } from "./schema.ts";
@@ -70,12 +70,14 @@ export function timingOf(schedule: FlowSchedule): ScheduleTiming {
   };
 }
 
-/** What is wrong with the schedule of a flow. */
-export function checkSchedule({ name, schedule }: FlowDefinition): Finding[] {
+/** What is wrong with the schedule of a flow, `now` or at any time. */
+export function checkSchedule({ name, schedule }: FlowDefinition, now: number | undefined): Finding[] {
   if (schedule === undefined) return [];
   try {
-    scheduleSpec(name, { ...timingOf(schedule), workflow: name });
-    return [];
+    const spec = scheduleSpec(name, { ...timingOf(schedule), workflow: name });
+    if (now === undefined || nextTick(spec, now - 1) !== undefined) return [];
+    const message = "the flow's schedule starts nothing any more: there is no such time in the future";
+    return [{ severity: "warning", code: "bad_schedule", path: ["schedule"], message }];
   } catch (error) {
     const message = `the flow's schedule: ${(error as Error).message.replace(`schedule ${name}: `, "")}`;
     return [{ code: "bad_schedule", path: ["schedule"], message, hint: 'write "0 3 * * *" or { every: 15m }' }];

@@ -1,9 +1,10 @@
 /** Checks of what steps say about one another: ids, dependencies, targets, cycles, and what expressions read. */
+
+import { didYouMean } from "../core/suggestion.ts";
 import { type DependencyGraph, dependencyGraph, findCycles, upstreamOf } from "./dependency-graph.ts";
 import type { FlowStep } from "./model.ts";
 import type { Finding, Path } from "./problem.ts";
 import type { Compiled } from "./program.ts";
-import { didYouMean } from "./suggestion.ts";
 
 /** Everything wrong with how the steps hang together. */
 export function checkGraph(steps: readonly FlowStep[], references: Compiled["references"]): Finding[] {

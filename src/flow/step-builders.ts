@@ -2,6 +2,7 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { RetryOptions } from "../core/retry-policy.ts";
+import { didYouMean } from "../core/suggestion.ts";
 import { type AnyActivity, isActivity } from "../workflow/activity.ts";
 import type { Signal } from "../workflow/signal.ts";
 import { withActivity } from "./activity-reference.ts";
@@ -17,7 +18,6 @@ import type {
   TimerStep,
   WorkStep,
 } from "./model.ts";
-import { didYouMean } from "./suggestion.ts";
 
 /** Options of every step. */
 export interface StepSettings {

@@ -1,5 +1,5 @@
 /** Checks of what a step says by itself: its id, names, spans, cron expression, retry policy. */
-import { cronProblem } from "../core/cron.ts";
+import { cronProblem, zoneProblem } from "../core/cron.ts";
 import { MAX_DURATION_MS } from "../core/duration.ts";
 import type { FlowRetry, FlowStep, SignalStep, TimerStep } from "./model.ts";
 import type { Finding, Path } from "./problem.ts";
@@ -104,10 +104,8 @@ function checkTimer(step: TimerStep, path: Path): Finding[] {
 
 function checkCron(cron: string | undefined, timezone: string | undefined, path: Path): Finding[] {
   const findings: Finding[] = [];
-  if (timezone !== undefined && !isTimezone(timezone)) {
-    const message = `${JSON.stringify(timezone)} is no time zone`;
-    findings.push({ code: "bad_timezone", path: [...path, "timezone"], message, hint: "for example Europe/Berlin" });
-  }
+  const nowhere = timezone === undefined ? undefined : zoneProblem(timezone);
+  if (nowhere !== undefined) findings.push({ code: "bad_timezone", path: [...path, "timezone"], message: nowhere });
   if (cron === undefined) return findings;
   const reason = cronProblem(cron);
   if (reason !== undefined) {
@@ -119,15 +117,6 @@ function checkCron(cron: string | undefined, timezone: string | undefined, path:
     });
   }
   return findings;
-}
-
-function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Checks a span of time in milliseconds. */

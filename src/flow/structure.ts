@@ -1,8 +1,9 @@
 /** Checks a parsed file against the schema: unknown keys, missing keys, wrong types. Reports everything at once. */
+
+import { didYouMean } from "../core/suggestion.ts";
 import { foreignWord, laterWord } from "./foreign-words.ts";
 import type { Finding, Path } from "./problem.ts";
 import type { JsonSchema, JsonType } from "./schema.ts";
-import { didYouMean } from "./suggestion.ts";
 
 /** All disagreements between a JSON value and a schema. */
 export function checkStructure(value: unknown, root: JsonSchema): Finding[] {

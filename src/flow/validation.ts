@@ -1,12 +1,12 @@
 /** Everything that can be known to be wrong with a flow before it runs, reported at once. */
 import { PerdureError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggestion.ts";
 import { checkSchedule } from "./flow-schedule.ts";
 import { checkGraph } from "./graph-checks.ts";
 import type { FlowDefinition, FlowStep, Problem } from "./model.ts";
 import { type Finding, formatProblem, hasErrors, type Path, placed } from "./problem.ts";
 import { compileFlow } from "./program.ts";
 import { checkRetry, checkSpan, checkStep } from "./step-checks.ts";
-import { didYouMean } from "./suggestion.ts";
 
 /** Names the caller knows. What is left out is not checked. */
 export interface KnownNames {
@@ -14,6 +14,8 @@ export interface KnownNames {
   readonly activities?: Iterable<string>;
   /** Names of all agents beside those in the flow itself. */
   readonly agents?: Iterable<string>;
+  /** The current time, epoch milliseconds: a schedule that starts nothing after it is a warning. */
+  readonly now?: number;
 }
 
 /** All problems of a flow. An empty list, or one of warnings only, means that it can run. */
@@ -40,7 +42,7 @@ export function checkDefinition(
 ): Finding[] {
   const { findings, references } = compileFlow(definition);
   return [
-    ...checkTop(definition),
+    ...checkTop(definition, known.now),
     ...definition.steps.flatMap((step, i) =>
       checkStep(step, ["steps", i]).filter((finding) => !(partial.has(i) && finding.path[2] === "task")),
     ),
@@ -50,7 +52,7 @@ export function checkDefinition(
   ];
 }
 
-function checkTop(definition: FlowDefinition): Finding[] {
+function checkTop(definition: FlowDefinition, now: number | undefined): Finding[] {
   const findings = [...checkSpan(definition.timeoutMs, ["timeout"]), ...checkRetry(definition.retry, ["retry"])];
   if (definition.name.trim() === "")
     findings.push({ code: "empty_name", path: ["name"], message: "the flow has no name" });
@@ -62,7 +64,7 @@ function checkTop(definition: FlowDefinition): Finding[] {
     const message = `max_parallel must be a whole number from 1, not ${maxParallel}`;
     findings.push({ code: "bad_value", path: ["max_parallel"], message });
   }
-  findings.push(...checkSchedule(definition));
+  findings.push(...checkSchedule(definition, now));
   return findings;
 }
 

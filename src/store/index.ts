@@ -3,7 +3,7 @@
 export type * from "./admissions.ts";
 export { createMemoryStore } from "./memory/memory-store.ts";
 export type { MigrationState } from "./migration-state.ts";
-export { DEFAULT_STORE, openStore } from "./open.ts";
+export { DEFAULT_STORE, type OpenStoreOptions, openStore } from "./open.ts";
 export { postgresMigrationStatus } from "./postgres/migration-status.ts";
 export { openPostgresStore, type PostgresStore } from "./postgres/postgres-store.ts";
 export type { PostgresOptions } from "./postgres/settings.ts";

@@ -1,32 +1,31 @@
-import { PerdureError } from "../core/errors.ts";
-import { isPostgres, schemeOf, sqlitePath } from "./address.ts";
+import { isPostgres, sqlitePath } from "./address.ts";
 import { createMemoryStore } from "./memory/memory-store.ts";
 import type { Durability } from "./sqlite/protocol.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 import type { Store } from "./store.ts";
+
+/** How to open a store. */
+export interface OpenStoreOptions {
+  /** For stores on a disk. Default `full`. */
+  readonly durability?: Durability;
+  /** Whether a store that is not there is made, and one of an older version brought up to date; else it is refused. Default true. */
+  readonly migrate?: boolean;
+}
 
 /** Where stores live when nothing else is said. */
 export const DEFAULT_STORE = "sqlite:.perdure/store.db";
 
 /**
  * Opens the store an address names: `sqlite:PATH` or just a path, `sqlite::memory:`, `postgres://…`, or `memory:` for one that lives
- * as long as the object. `durability` (default `full`) is for stores on a disk.
+ * as long as the object.
  *
  * @throws PerdureError INVALID_ARGUMENT, UNAVAILABLE, INCOMPATIBLE_STORE
  */
-export async function openStore(address: string, options: { readonly durability?: Durability } = {}): Promise<Store> {
-  const scheme = schemeOf(address);
-  if (scheme === "memory") return createMemoryStore();
+export async function openStore(address: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (isPostgres(address)) {
     const { openPostgresStore } = await import("./postgres/postgres-store.ts");
-    return openPostgresStore(address);
+    return openPostgresStore(address, options);
   }
   const path = sqlitePath(address);
-  if (path === undefined) {
-    throw new PerdureError(
-      "INVALID_ARGUMENT",
-      `no store is called "${scheme}:"; use sqlite:PATH, postgres://… or memory:`,
-    );
-  }
-  return openSqliteStore({ path, ...options });
+  return path === undefined ? createMemoryStore() : openSqliteStore({ path, ...options });
 }

@@ -24,6 +24,7 @@ import type {
   SizeRow,
   TaskKey,
   TaskRow,
+  WaitingActivity,
   WaitingRow,
 } from "./store.ts";
 
@@ -193,7 +194,7 @@ export function readSize(flat: Flat, at: number): SizeRow {
   };
 }
 
-export const ENGINE_WIDTH = 5;
+export const ENGINE_WIDTH = 6;
 
 export function readEngine(flat: Flat, at: number): EngineRow {
   return {
@@ -202,6 +203,7 @@ export function readEngine(flat: Flat, at: number): EngineRow {
     label: flat[at + 2] as string,
     runs: flat[at + 3] as number,
     serves: flat[at + 4] === null ? null : (JSON.parse(flat[at + 4] as string) as string[]),
+    activities: JSON.parse(flat[at + 5] as string) as string[],
   };
 }
 
@@ -265,6 +267,12 @@ export function readQueue(flat: Flat, at: number): QueueRow {
     oldestAt: flat[at + 3] as number | null,
     everywhere: flat[at + 4] as number | null,
   };
+}
+
+export const WAITING_ACTIVITY_WIDTH = 3;
+
+export function readWaitingActivity(flat: Flat, at: number): WaitingActivity {
+  return { queue: flat[at] as string, activity: flat[at + 1] as string, run: flat[at + 2] as number };
 }
 
 export const QUEUE_LIMIT_WIDTH = 2;

@@ -3,10 +3,11 @@
  * a file beside the database that is made when it is first needed. Whoever has the database alone cannot read the secrets.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { PerdureError } from "../core/errors.ts";
 import { isPostgres, sqlitePath } from "./address.ts";
+import { makeFolder } from "./folder.ts";
 
 /** Turns text into text that only the holder of the key can read, and back. */
 export interface Sealer {
@@ -62,6 +63,7 @@ function unseal(key: Buffer, text: string): string {
 function findKey(store: SealedStore | undefined, given: string | undefined, creating: boolean): Buffer {
   if (given !== undefined && given !== "") return scryptSync(given.normalize("NFC"), "perdure.secrets", KEY_BYTES);
   if (store !== undefined && (typeof store === "string" ? isPostgres(store) : store.kind === "postgres")) {
+    if (!creating) throw unreadable("PERDURE_KEY is not set");
     throw new PerdureError(
       "INVALID_ARGUMENT",
       "secrets and callback tokens on PostgreSQL need a key: set PERDURE_KEY to the same long random text for every process, for example what `openssl rand -base64 32` prints",
@@ -99,7 +101,7 @@ function keyFromFile(file: string, creating: boolean): Buffer {
 
 /** Written aside and linked into place, so that of two processes one wins and nobody reads half a key. */
 function createKeyFile(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   const draft = `${file}.${randomBytes(6).toString("hex")}`;
   writeFileSync(draft, randomBytes(KEY_BYTES), { mode: 0o600, flag: "wx" });
   try {

@@ -22,6 +22,7 @@ export type {
   TaskRow,
   TaskStore,
   TaskWant,
+  WaitingActivity,
 } from "./tasks.ts";
 
 /** Proof that an engine is alive, named in every write it makes. See {@link Store.register}. */
@@ -344,6 +345,8 @@ export interface EngineRow {
   readonly runs: number;
   /** Queues whose activities it runs; null: all. */
   readonly serves: readonly string[] | null;
+  /** Names of the activities whose tasks it runs. */
+  readonly activities: readonly string[];
 }
 
 /** Something people stopped: nothing of it is started until it is taken away. */
@@ -372,6 +375,19 @@ export interface WaitingRow {
   readonly runs: number;
 }
 
+/** Which runs an engine wants. */
+export interface RunClaim {
+  readonly code: readonly CodeKey[];
+  /** Only these, whatever code they need. Absent: all that are due. */
+  readonly runs?: readonly number[];
+  readonly limit: number;
+  readonly at: number;
+  /** False: no runs that have secrets. Not asked of runs that are named. */
+  readonly sealed?: boolean;
+  /** Of the runs due with at least `from` crashes, take `limit` at most. Not asked of runs that are named. */
+  readonly suspects?: { readonly from: number; readonly limit: number };
+}
+
 /** A database under the engine. */
 export interface Store extends TaskStore {
   /** `sqlite`, `memory`, `postgres`. */
@@ -386,15 +402,18 @@ export interface Store extends TaskStore {
   time?(): Promise<number>;
 
   /**
-   * Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs` (default 10 s). `serves`: the queues whose
-   * activities it runs, for people; absent: all.
+   * Enters an engine. Its lease lives while it is renewed (or commits) at least every `ttlMs` (default 10 s). For people, who look at what
+   * waits: `serves`, the queues whose activities it runs (absent: all), and `activities`, the names of those it has (absent: none).
    */
   register(params: {
     readonly label: string;
     readonly at: number;
     readonly ttlMs?: number;
     readonly serves?: readonly string[];
+    readonly activities?: readonly string[];
   }): Promise<Lease>;
+  /** The engine has other activities than when it was entered: these. */
+  announce(lease: Lease, activities: readonly string[]): Promise<void>;
   /** Says that the engine is alive. False: the lease is gone. */
   renew(lease: Lease): Promise<boolean>;
   /** Number of the last commit of the lease, or null when the lease is gone. Waits for a commit in doubt to settle. */
@@ -413,19 +432,9 @@ export interface Store extends TaskStore {
   commit(lease: Lease, batch: Batch): Promise<BatchResult>;
 
   /** Takes runs that are due and need code the engine has, or the ones named, and hands them to the lease's engine. */
-  claim(
-    lease: Lease,
-    params: {
-      readonly code: readonly CodeKey[];
-      readonly runs?: readonly number[];
-      readonly limit: number;
-      readonly at: number;
-      /** Of the runs due with at least `from` crashes, take `limit` at most. Not asked of runs that are named. */
-      readonly suspects?: { readonly from: number; readonly limit: number };
-    },
-  ): Promise<RunRow[]>;
-  /** When the next unowned run that needs this code is due, or null. */
-  nextWake(code: readonly CodeKey[]): Promise<number | null>;
+  claim(lease: Lease, wanted: RunClaim): Promise<RunRow[]>;
+  /** When the next unowned run that needs this code is due, or null. `sealed: false` leaves out runs that have secrets. */
+  nextWake(code: readonly CodeKey[], sealed?: boolean): Promise<number | null>;
   /** What is needed to go on with runs, each history up to `maxEvents`. Runs that do not exist are left out. */
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]>;
   /** Numbers of all runs the lease's engine owns. */
@@ -470,6 +479,8 @@ export interface Store extends TaskStore {
   /** Runs without owner that are due at `at`, counted by the code they need. */
   waiting(at: number): Promise<WaitingRow[]>;
   sizes(): Promise<SizeRow[]>;
+  /** The secrets of some run, encrypted text, to see whether a key fits; undefined when no run has any. */
+  someSecrets(): Promise<string | undefined>;
   /**
    * Deletes answers, message keys and decided admissions from before `at`, the oldest first and at most `limit` of each, of open runs
    * too, but no update that still waits for its answer. Returns how many.

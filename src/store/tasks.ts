@@ -103,6 +103,14 @@ export interface QueueRow {
   readonly everywhere: number | null;
 }
 
+/** An activity that an engine is needed for. */
+export interface WaitingActivity {
+  readonly queue: string;
+  readonly activity: string;
+  /** The run whose task has waited the longest. */
+  readonly run: number;
+}
+
 /** A limit of a queue in all of the store. */
 export interface QueueLimit {
   readonly queue: string;
@@ -129,6 +137,8 @@ export interface TaskStore {
   tasksOf(run: number): Promise<TaskRow[]>;
   /** Queues that have tasks or a limit, by name. */
   queues(): Promise<QueueRow[]>;
+  /** The activities of waiting tasks, by queue and name. */
+  waitingActivities(): Promise<WaitingActivity[]>;
   /** The limits of queues in all of the store, by name of the queue. */
   queueLimits(): Promise<QueueLimit[]>;
   /** Limits a queue in all of the store, or takes its limit away (null). What is claimed already stays claimed. */

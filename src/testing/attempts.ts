@@ -4,6 +4,7 @@
  * Owner: one environment, through all crashes of its engines. An attempt counts as running until its promise is settled or its signal
  * is aborted; one of an engine that has crashed counts no more and answers nobody.
  */
+import { closest } from "../core/suggestion.ts";
 import type { Around, Attempt } from "../engine/around.ts";
 import { type ActivityContext, FatalError } from "../workflow/activity.ts";
 import type { Life } from "./incarnation.ts";
@@ -46,6 +47,7 @@ interface Running {
 /** What has not settled after this much real time is taken to hang when time is moved explicitly. */
 const MOCK_PATIENCE_MS = 100;
 const REAL_PATIENCE_MS = 2000;
+const ACTIVITY = "activity:";
 const ALIVE: Life = { gone: false, begins: () => false };
 
 export class Attempts {
@@ -65,6 +67,16 @@ export class Attempts {
 
   mock(target: Target, fn: MockFunction): void {
     this.#mocks.set(target, fn);
+  }
+
+  /** Of mocks for names that nobody has, those that were never asked for while an activity of nearly that name ran. */
+  mistaken(strangers: Iterable<string>): readonly { readonly mock: string; readonly meant: string }[] {
+    const ran = [...this.#calls.keys()].filter((target) => target.startsWith(ACTIVITY) && !this.#mocks.has(target));
+    const names = ran.map((target) => target.slice(ACTIVITY.length));
+    return [...strangers].flatMap((mock) => {
+      const meant = this.#calls.has(`${ACTIVITY}${mock}`) ? undefined : closest(mock, names);
+      return meant === undefined ? [] : [{ mock, meant }];
+    });
   }
 
   calls(target: Target): readonly Call[] {

@@ -1,8 +1,9 @@
 /** Histories recorded in files, to be replayed by tests against later code. Written by `perdure runs export`, or here. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { PerdureError } from "../core/errors.ts";
 import { formatHistory, parseHistories, parseHistory, type RecordedHistory } from "../engine/recorded-history.ts";
+import { makeFolder } from "../store/folder.ts";
 
 export type { RecordedCommand, RecordedHistory } from "../engine/recorded-history.ts";
 
@@ -42,6 +43,6 @@ function textOf(file: string): string {
 
 /** Writes a recorded history, with the folders above it. */
 export function writeFixture(file: string, history: RecordedHistory): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeFileSync(file, formatHistory(history));
 }

@@ -38,19 +38,24 @@ export async function verifyRecorded(
   const { workflow, version, workflowId } = recorded;
   const definition =
     (await registry.pinned(workflow, version, store)) ?? registry.workflow(workflow, version ?? undefined);
-  if (definition === undefined) {
-    const code = version === null ? workflow : `${workflow}@${version}`;
-    throw new AssertionError({
-      message: `the recorded history of ${workflowId} needs ${code}, which this test environment does not have: add it to its workflows`,
-    });
-  }
+  if (definition === undefined)
+    throw lacking(workflowId, version === null ? workflow : `${workflow}@${version}`, "workflows");
   const replayer = new Replayer(options);
   try {
     const replayed = await replayer.replayRecorded(recorded, definition, registry);
-    if (!replayed.ok) throw different([`${workflow} ${workflowId}: ${replayed.blockage.message}`]);
+    if (replayed.ok) return;
+    const { reason, missing, message } = replayed.blockage;
+    if (missing !== undefined)
+      throw lacking(workflowId, missing, reason === "unknown_workflow" ? "workflows" : "activities");
+    throw different([`${workflow} ${workflowId}: ${message}`]);
   } finally {
     replayer.close();
   }
+}
+
+function lacking(workflowId: string, code: string, where: "workflows" | "activities"): AssertionError {
+  const message = `the recorded history of ${workflowId} needs ${code}, which is not among the ${where} given: add it to them`;
+  return new AssertionError({ message });
 }
 
 /** Names the inline steps, too: what they assign outside of themselves is not there on replay. */

@@ -44,6 +44,8 @@ export class TestEnv extends Perdure {
   readonly #attempts: Attempts;
   readonly #points: CrashPoints;
   readonly #options: TestEnvOptions;
+  /** Names mocked that nobody had. */
+  readonly #strangers = new Set<string>();
   #over = false;
 
   /** @internal */
@@ -95,6 +97,7 @@ export class TestEnv extends Perdure {
       return;
     }
     this.#attempts.mock(`activity:${name}`, fn);
+    if (typeof target === "string" && this.#registry.activity(name) === undefined) this.#strangers.add(name);
     this.#registry.provide(isActivity(target) ? target : activity(name, () => fn(undefined, undefined as never)));
   }
 
@@ -210,8 +213,8 @@ export class TestEnv extends Perdure {
   /**
    * Ends the environment.
    *
-   * @throws AssertionError when a replay goes another way than its run did, when a place of `crashAt` was never reached, or when runs are
-   *   open and `unfinished` is `fail`.
+   * @throws AssertionError when a replay goes another way than its run did, when a place of `crashAt` was never reached, when a mock was given
+   *   for a name nobody has and an activity of nearly that name ran, or when runs are open and `unfinished` is `fail`.
    */
   override async close(): Promise<void> {
     if (this.#over) return;
@@ -229,6 +232,10 @@ export class TestEnv extends Perdure {
     const { missed } = this.#points;
     if (missed.length > 0)
       throw new AssertionError({ message: `the engine was to crash at a place that never came: ${missed.join(", ")}` });
+    for (const { mock, meant } of this.#attempts.mistaken(this.#strangers))
+      throw new AssertionError({
+        message: `env.mock(${JSON.stringify(mock)}, …) was never asked for: nobody has an activity of that name; did you mean ${meant}, which ran without a mock?`,
+      });
     if (this.#options.unfinished !== "fail") return;
     const open = await this.unfinished();
     if (open.length > 0) throw new AssertionError({ message: `runs are still open: ${open.map(runText).join("; ")}` });

@@ -2,7 +2,7 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
-import { MAX_NAME } from "../core/ids.ts";
+import { checkedName } from "../core/names.ts";
 import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
 import type { Logger } from "./logger.ts";
 import { inWorkflowTurn } from "./turn.ts";
@@ -127,9 +127,7 @@ export function activity<I, O>(
   const run = typeof options === "function" ? options : fn;
   if (typeof run !== "function")
     throw new PerdureError("INVALID_ARGUMENT", `activity ${JSON.stringify(name)} has no function`);
-  if (name === "" || name.length > MAX_NAME) {
-    throw new PerdureError("INVALID_ARGUMENT", `an activity's name must have 1 to ${MAX_NAME} characters`);
-  }
+  checkedName(name, "an activity's name");
   const config = activityConfig(name, typeof options === "function" ? {} : options);
   const direct = async (input: I, ctx?: ActivityContext): Promise<O> => {
     if (inWorkflowTurn()) {

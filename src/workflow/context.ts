@@ -230,8 +230,11 @@ export interface WorkflowContext {
   continueAsNew(input?: unknown): Promise<never>;
   /** Sets tags to find the run by; `null` takes one away. */
   tag(tags: Readonly<Record<string, string | number | boolean | null>>): void;
-  /** Says how far the run is, for people: any small value. */
-  progress(value: unknown): void;
+  /**
+   * Says how far the run is, for people: any small value. With `history: false` it is only where people see it, not in the history:
+   * for what is said often, or is not that small.
+   */
+  progress(value: unknown, options?: { history?: boolean }): void;
   /**
    * Runs a function in a scope of its own. With a `timeout`, everything still pending inside is cancelled when it passes, and the
    * scope rejects with a TimeoutError (code `SCOPE_TIMEOUT`). What is still pending when the function ends is given up.

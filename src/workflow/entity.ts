@@ -4,6 +4,7 @@
  */
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
+import { checkedText } from "../core/names.ts";
 import type { WorkflowContext } from "./context.ts";
 import { EntityState } from "./entity-state.ts";
 import { keptMs, type Retention } from "./retention.ts";
@@ -202,6 +203,7 @@ function keyOf(name: string, workflowId: string): string {
 
 /** The workflow id of the entity of a key. */
 export function entityId(of: AnyEntity, key: string): string {
+  checkedText(key, `the key of an entity ${of.name}`);
   return `${of.name}/${key}`;
 }
 

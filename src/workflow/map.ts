@@ -2,6 +2,7 @@
 import { CancelledError } from "../core/cancelled.ts";
 import { PerdureError } from "../core/errors.ts";
 import { fromFailure, toFailure } from "../core/failure.ts";
+import { hasKey, isA, isError } from "../core/foreign.ts";
 import { type Activity, isActivity } from "./activity.ts";
 import type { MapWork, WorkflowContext } from "./context.ts";
 import { isWorkflow, type Workflow } from "./workflow.ts";
@@ -59,7 +60,7 @@ export async function mapItems<T, R>(
           const value = await run(all[index] as T, index);
           results[index] = options.onError === "collect" ? { status: "completed", value } : value;
         } catch (error) {
-          if (options.onError === "collect" && !(error instanceof CancelledError))
+          if (options.onError === "collect" && !isA(error, CancelledError))
             results[index] = { status: "failed", error: errorOf(error) };
           else stop(numbered(error, index), index);
         }
@@ -96,11 +97,12 @@ function runnerOf<T, R>(wf: WorkflowContext, work: MapWork<T, R>): MapFunction<T
 
 /** Says which item failed, where the error takes it. A cancellation is nobody's fault. */
 function numbered(error: unknown, index: number): unknown {
-  if (error instanceof Error && !(error instanceof CancelledError) && Object.isExtensible(error) && !("index" in error))
-    Object.assign(error, { index });
+  if (!isError(error) || isA(error, CancelledError) || hasKey(error, "index")) return error;
+  // Whether it takes it or not.
+  Reflect.defineProperty(error, "index", { value: index, writable: true, configurable: true, enumerable: true });
   return error;
 }
 
 function errorOf(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : fromFailure(toFailure(thrown));
+  return isError(thrown) ? thrown : fromFailure(toFailure(thrown));
 }

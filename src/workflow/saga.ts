@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { PerdureError } from "../core/errors.ts";
 import { fromFailure, toFailure } from "../core/failure.ts";
+import { isError } from "../core/foreign.ts";
 import { encodePayload } from "../core/payload.ts";
 import type { Activity, ActivityContext } from "./activity.ts";
 import type { ChildOptions, StepOptions, WorkflowContext } from "./context.ts";
@@ -42,6 +43,8 @@ export interface Saga {
 /** A registered compensation. `begun` is false when its step has certainly done nothing. */
 interface Undoing {
   readonly step: string;
+  /** Number of the step's command, the first of the saga for what is no step: the run can go back to before that (rule 30). */
+  readonly command: number;
   readonly begun: () => boolean;
   readonly run: () => Promise<unknown>;
 }
@@ -54,9 +57,16 @@ export function isInSaga(): boolean {
   return inside.getStore() !== undefined;
 }
 
-/** Behind `wf.saga`. Throws what the function threw, the very same, with `.compensations` when some ran. */
-export async function runSaga<T>(wf: WorkflowContext, fn: (saga: Saga) => Promise<T>): Promise<T> {
-  const saga = new SagaRun(wf);
+/**
+ * Behind `wf.saga`. Throws what the function threw, the very same, with `.compensations` when some ran. `issued` counts the commands
+ * of the run.
+ */
+export async function runSaga<T>(
+  wf: WorkflowContext,
+  fn: (saga: Saga) => Promise<T>,
+  issued: () => number,
+): Promise<T> {
+  const saga = new SagaRun(wf, issued);
   const ended = wf.scope(async (scope) => {
     try {
       return await inside.run(saga, async () => fn(saga));
@@ -74,17 +84,22 @@ export async function runSaga<T>(wf: WorkflowContext, fn: (saga: Saga) => Promis
 
 class SagaRun implements Saga {
   readonly #wf: WorkflowContext;
+  readonly #issued: () => number;
+  /** Number of the first command asked for in here. */
+  readonly #first: number;
   readonly #undoings: Undoing[] = [];
   /** Sagas inside this one that have not ended. */
   readonly #inner = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(wf: WorkflowContext) {
+  constructor(wf: WorkflowContext, issued: () => number) {
     this.#wf = wf;
+    this.#issued = issued;
+    this.#first = issued() + 1;
   }
 
   call<I, O>(activity: Activity<I, O>, input: I, options: StepOptions & { undo: Undo<O> }): Promise<O> {
-    const { undo, ...rest } = options;
+    const { undo, ...rest } = given(options);
     const name = rest.label ?? activity.activityName;
     return this.#step(name, undo, () => this.#wf.call<unknown, O>(activity as Activity<unknown, O>, input, rest));
   }
@@ -94,18 +109,18 @@ class SagaRun implements Saga {
     fn: (ctx: ActivityContext) => T | Promise<T>,
     options: StepOptions & { undo: Undo<T> },
   ): Promise<T> {
-    const { undo, ...rest } = options;
+    const { undo, ...rest } = given(options);
     return this.#step(rest.label ?? name, undo, () => this.#wf.step(name, fn, rest));
   }
 
   child<I, O>(workflow: Workflow<I, O>, input: I, options: ChildOptions & { undo: Undo<O> }): Promise<O> {
-    const { undo, ...rest } = options;
+    const { undo, ...rest } = given(options);
     const name = rest.label ?? workflow.name;
     return this.#step(name, undo, () => this.#wf.child<unknown, O>(workflow as Workflow<unknown, O>, input, rest));
   }
 
   onFailure(name: string, undo: () => Promise<unknown>): void {
-    this.#register({ step: name, begun: () => true, run: undo }, undo);
+    this.#register({ step: name, command: this.#first, begun: () => true, run: undo }, undo);
   }
 
   /** What rejects before anything else has happened to the run was refused or cancelled before it was started. */
@@ -114,7 +129,8 @@ class SagaRun implements Saga {
     const moved = (): boolean => this.#wf.info.historyLength > historyLength;
     let result: O | undefined;
     let begun: boolean | undefined;
-    this.#register({ step, begun: () => begun ?? moved(), run: () => undo(result) }, undo);
+    const command = this.#issued() + 1;
+    this.#register({ step, command, begun: () => begun ?? moved(), run: () => undo(result) }, undo);
     try {
       result = await begin();
       begun = true;
@@ -162,7 +178,10 @@ class SagaRun implements Saga {
     const due = this.#undoings.filter(({ begun }) => begun()).reverse();
     const done: Compensation[] = [];
     if (due.length === 0) return done;
-    this.#wf.note("saga.compensating", { steps: due.map(({ step }) => step) });
+    this.#wf.note("saga.compensating", {
+      steps: due.map(({ step }) => step),
+      commands: due.map(({ command }) => command),
+    });
     await this.#wf.uncancellable(async () => {
       for (const undoing of due) done.push(await this.#compensate(undoing));
     });
@@ -185,16 +204,26 @@ class SagaRun implements Saga {
   }
 }
 
+/** The options; from JavaScript they may be missing, which is found out where the undo is. */
+function given<Options extends object>(options: Options | undefined): Options {
+  return options ?? ({} as Options);
+}
+
 /** Puts what was undone onto the error, behind what sagas inside have put there. */
 function told(error: unknown, done: readonly Compensation[]): unknown {
-  if (done.length === 0 || typeof error !== "object" || error === null || !Object.isExtensible(error)) return error;
-  const { compensations: earlier } = error as { compensations?: unknown };
-  return Object.assign(error, { compensations: [...(Array.isArray(earlier) ? earlier : []), ...done] });
+  if (done.length === 0 || typeof error !== "object" || error === null) return error;
+  try {
+    if (!Object.isExtensible(error)) return error;
+    const { compensations: earlier } = error as { compensations?: unknown };
+    return Object.assign(error, { compensations: [...(Array.isArray(earlier) ? earlier : []), ...done] });
+  } catch {
+    return error;
+  }
 }
 
 /** The error itself, or its description when a history cannot keep all of it. */
 function keepable(thrown: unknown): Error {
-  if (!(thrown instanceof Error)) return fromFailure(toFailure(thrown));
+  if (!isError(thrown)) return fromFailure(toFailure(thrown));
   try {
     encodePayload(thrown);
     return thrown;

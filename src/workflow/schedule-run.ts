@@ -103,13 +103,13 @@ export class ScheduleRun {
     };
   }
 
-  /** Says how the schedule stands, when that is something new. */
+  /** Says how the schedule stands, when that is something new. The history has what led there, and needs no such report with every tick. */
   tell(): void {
     const report = this.report();
     const text = encodePayload(report);
     if (text === this.#told) return;
     this.#told = text;
-    this.#wf.progress(report);
+    this.#wf.progress(report, { history: false });
   }
 
   #set(change: Partial<ScheduleState>): void {
@@ -268,6 +268,9 @@ export class ScheduleRun {
   #note(entry: Omit<ScheduleEntry, "at" | "count"> & { count?: number }): ScheduleEntry {
     const whole = { count: 1, ...entry, at: this.#wf.now() };
     this.#set({ recent: remember(this.#state.recent, whole) });
+    const { outcome, at: _, ...what } = whole;
+    // Of what was started the history tells anyway.
+    if (outcome !== "started") this.#wf.note(`schedule.${outcome}`, what);
     return whole;
   }
 

@@ -134,7 +134,12 @@ describe("what cannot be meant", () => {
     [{}, "exactly one of cron, every and at, not none"],
     [{ cron: "* * * * *", every: "1m" as const }, "not 2 of them"],
     [{ cron: "61 * * * *" }, "61"],
-    [{ cron: "* * * * *", timezone: "Mars/Olympus" }, "Mars/Olympus"],
+    [
+      { cron: "* * * * *", timezone: "Europe/Berlinn" },
+      /^schedule s: there is no time zone "Europe\/Berlinn"; did you mean Europe\/Berlin\?$/,
+    ],
+    [{ cron: "* * * * *", timezone: "new york" }, "did you mean America/New_York?"],
+    [{ cron: "* * * * *", timezone: "Mars/Olympus Mons" }, 'no time zone "Mars/Olympus Mons"; they are written like'],
     [{ every: "1m" as const, timezone: "UTC" }, "timezone belongs to cron"],
     [{ every: "10ms" as const }, "at least 1s"],
     [{ every: "1m" as const, overlap: "never" as never }, "overlap is one of skip"],

@@ -1,10 +1,11 @@
 /** When a schedule starts its workflow: what people write, checked and brought into one form, and the ticks that follow from it. */
-import { cronProblem, nextCron } from "../core/cron.ts";
+import { cronProblem, nextCron, zoneProblem } from "../core/cron.ts";
 import { digest } from "../core/digest.ts";
 import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { encodePayload } from "../core/payload.ts";
 import { unitInterval } from "../core/random.ts";
+import { textTags } from "../core/tags.ts";
 import type { AnyWorkflow } from "./workflow.ts";
 
 /** What happens to a tick that comes while what the schedule started before is still running. */
@@ -134,10 +135,12 @@ export function specProblem(spec: ScheduleSpec): string | undefined {
   const given = [cron, everyMs, at].filter((one) => one !== undefined).length;
   if (given !== 1)
     return `say when: exactly one of cron, every and at, not ${given === 0 ? "none of them" : `${given} of them`}`;
-  const wrong = cron === undefined ? undefined : cronProblem(cron, timezone);
-  if (wrong !== undefined) return `${JSON.stringify(cron)} in ${timezone ?? "UTC"} cannot be used: ${wrong}`;
   if (cron === undefined && timezone !== undefined)
     return "timezone belongs to cron; times of every and at have theirs";
+  const nowhere = timezone === undefined ? undefined : zoneProblem(timezone);
+  if (nowhere !== undefined) return nowhere;
+  const wrong = cron === undefined ? undefined : cronProblem(cron, timezone);
+  if (wrong !== undefined) return `${JSON.stringify(cron)} cannot be used: ${wrong}`;
   if (everyMs !== undefined && everyMs < LEAST_EVERY_MS) return `every must be at least 1s, not ${everyMs}ms`;
   if (!OVERLAPS.includes(overlap)) return `overlap is one of ${OVERLAPS.join(", ")}, not ${JSON.stringify(overlap)}`;
   if (limit !== undefined && (!Number.isInteger(limit) || limit < 1)) return "limit must be a whole number from 1";
@@ -155,10 +158,6 @@ export function timeMs(time: Time, what: string): number {
   const shown = typeof time === "string" ? JSON.stringify(time) : String(time);
   const message = `${what}: ${shown} is no point in time; write 2027-01-31T09:00:00Z, 2027-01-31T10:00:00+01:00, a Date or milliseconds`;
   throw new PerdureError("INVALID_ARGUMENT", message);
-}
-
-function textTags(tags: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, String(value)]));
 }
 
 /** The first tick after a point in time, or undefined when there is none. */

@@ -131,7 +131,7 @@ function checkBackfill(schedule: ScheduleRun, request: BackfillRequest): void {
   checkOverlap(request);
   const { from, to } = request;
   if (!Number.isFinite(from) || !Number.isFinite(to) || to < from)
-    throw wrong("a backfill needs from and to, epoch milliseconds, from not after to");
+    throw wrong("a backfill needs from and to, epoch milliseconds, to not before from");
   const ticks = ticksWithin(schedule.spec, from - 1, to);
   if (ticks !== undefined && (ticks.more || ticks.count > MOST_BACKFILLED))
     throw wrong(`the span has more than ${MOST_BACKFILLED} ticks; backfill it in parts`);

@@ -1,6 +1,5 @@
 /** Typed tokens for messages to a run: signals tell, queries ask, updates change and answer. */
-import { PerdureError } from "../core/errors.ts";
-import { MAX_NAME } from "../core/ids.ts";
+import { checkedName } from "../core/names.ts";
 
 /** The name and type of a signal: something told to a run, kept until the run asks for it. */
 export interface Signal<T> {
@@ -28,21 +27,15 @@ export interface Update<I, O> {
 
 /** Defines a signal. @example const approved = signal<{ ok: boolean }>("approved"); */
 export function signal<T = unknown>(name: string): Signal<T> {
-  return { kind: "signal", name: checked("signal", name) };
+  return { kind: "signal", name: checkedName(name, "the name of a signal") };
 }
 
 /** Defines a query: what it answers, and what it is asked with. @example const total = query<number>("total"); */
 export function query<O = unknown, I = undefined>(name: string): Query<O, I> {
-  return { kind: "query", name: checked("query", name) };
+  return { kind: "query", name: checkedName(name, "the name of a query") };
 }
 
 /** Defines an update: what it is given, and what it answers. @example const add = update<Item, number>("add"); */
 export function update<I = undefined, O = unknown>(name: string): Update<I, O> {
-  return { kind: "update", name: checked("update", name) };
-}
-
-function checked(kind: string, name: string): string {
-  if (name === "" || name.length > MAX_NAME)
-    throw new PerdureError("INVALID_ARGUMENT", `the name of a ${kind} must have 1 to ${MAX_NAME} characters`);
-  return name;
+  return { kind: "update", name: checkedName(name, "the name of an update") };
 }

@@ -1,6 +1,6 @@
 /** Workflows: named, optionally versioned, deterministic functions. */
 import { PerdureError } from "../core/errors.ts";
-import { MAX_NAME } from "../core/ids.ts";
+import { checkedName } from "../core/names.ts";
 import type { WorkflowContext } from "./context.ts";
 import { type KeptMs, keptMs, type Retention } from "./retention.ts";
 import type { ScheduleTiming } from "./schedule-spec.ts";
@@ -74,9 +74,7 @@ export function workflow<I, O>(
 
 /** Makes a {@link Workflow} of its parts, for interpreters such as flows and graphs. */
 export function workflowOf<I, O>(parts: Omit<Workflow<I, O>, typeof WORKFLOW>): Workflow<I, O> {
-  if (parts.name === "" || parts.name.length > MAX_NAME) {
-    throw new PerdureError("INVALID_ARGUMENT", `a workflow's name must have 1 to ${MAX_NAME} characters`);
-  }
+  checkedName(parts.name, "a workflow's name");
   return { ...parts, [WORKFLOW]: true };
 }
 

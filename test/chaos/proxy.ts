@@ -35,6 +35,11 @@ export class Way {
     for (const link of this.#links) link.cut();
   }
 
+  /** Whether something was swallowed, on a connection that is still there. */
+  get torn(): boolean {
+    return [...this.#links].some((link) => link.torn);
+  }
+
   /** Good again. Connections on which something was swallowed can only be ended. */
   heal(): void {
     this.mode = "open";

@@ -45,6 +45,7 @@ describe("perdure gc --archive", () => {
       [["gc", "--older-than", "0s", "--status", "open", "--yes"], /open runs are never deleted/],
       [["gc", "--older-than", "0s", "--limit", "none"], /whole number/],
       [["gc", "--older-than", "0s", "--archive", "order.ts", "--yes"], /the archive .*order\.ts cannot be written/],
+      [["gc", "--older-than", "0s", "--archive", "/proc/nope", "--yes"], /the archive \/proc\/nope cannot be written/],
     ];
     for (const [args, expected] of mistakes) {
       const { code, stderr } = await perdure(folder, ...args);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { AGENTS, ASKING, ECHO, FAILING } from "./flows.ts";
 import { folderWith, lastJson, perdure, Running } from "./perdure.ts";
 
@@ -52,7 +53,7 @@ describe("the command line", () => {
     });
     const missing = await perdure(folder, "runs", "list");
     expect(missing.code).toBe(3);
-    expect(missing.stderr).toContain("sqlite:.perdure/store.db");
+    expect(missing.stderr).toContain("/.perdure/store.db");
     expect(existsSync(join(folder, ".perdure"))).toBe(false);
     const wrong = await perdure(folder, "runs", "list", "--store", "sqlite:text.db", "--json");
     expect(wrong.code).toBe(3);
@@ -212,6 +213,41 @@ describe("perdure doctor and migrate", () => {
     const wrong = await perdure(folder, "doctor", "--store", "sqlite:foreign.db");
     expect(wrong.code).toBe(1);
     expect(wrong.stdout).toContain("✖");
+  });
+
+  test("doctor says whether the secrets of runs can be read with the key that is here", async () => {
+    const folder = folderWith({
+      "fails.mjs": `import { workflow } from "perdure";
+export default workflow("fails", async () => { throw new Error("no"); });
+`,
+    });
+    expect((await perdure(folder, "run", "fails.mjs", "--secret", "TOKEN=s3cret-value")).code).toBe(1);
+    const right = await perdure(folder, "doctor");
+    expect([right.code, right.stdout]).toEqual([0, expect.stringMatching(/✔ key /)]);
+    const wrong = await new Running(folder, ["doctor"], { PERDURE_KEY: "another" }).ended;
+    expect([wrong.code, wrong.stdout]).toEqual([1, expect.stringMatching(/✖ key .*another key/)]);
+  });
+
+  test("looking neither makes a store nor migrates it; doctor says that it is behind", async () => {
+    const folder = folderWith({});
+    const missing = await perdure(folder, "runs", "list", "--store", "sqlite:typo.db");
+    expect([missing.code, missing.stderr]).toEqual([
+      3,
+      expect.stringMatching(/there is no store at .*typo\.db.*from --store/s),
+    ]);
+    expect(existsSync(join(folder, "typo.db"))).toBe(false);
+    await perdure(folder, "migrate");
+    const db = openConnection(join(folder, ".perdure/store.db"));
+    db.exec("delete from migrations where number > 2");
+    db.close();
+    const pending = async (): Promise<number> =>
+      lastJson<{ pending: object[] }>(await perdure(folder, "migrate", "--status", "--json")).pending.length;
+    const behind = await pending();
+    for (const command of [["runs", "list"], ["replay"], ["gc"], ["runs", "cancel", "x"]])
+      expect((await perdure(folder, ...command)).code, command.join(" ")).toBe(3);
+    const doctor = await perdure(folder, "doctor");
+    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/✖ schema.*version 2.*missing/)]);
+    expect(await pending()).toBe(behind);
   });
 
   test("migrate shows what is missing, and applies it", async () => {

@@ -41,8 +41,12 @@ export const steady = workflow("steady", async (wf) => {
 
 const CROWD = `import { activity, workflow } from "perdure";
 let running = 0;
+let meet;
+const met = new Promise((resolve) => { meet = resolve; });
 const visit = activity("crowd/visit", async () => {
   const here = ++running;
+  if (here === 2) meet();
+  await met;
   await new Promise((resolve) => setTimeout(resolve, 5));
   running--;
   return here;
@@ -94,7 +98,7 @@ describe("messages", () => {
     await perdure(folder, "runs", "signal", "cart-1", "checkout");
     const list = async (...options: string[]): Promise<Record<string, unknown>[]> =>
       lastJson<Record<string, unknown>[]>(await perdure(folder, "approvals", "list", "--json", ...options));
-    await until(async () => (await list()).length === 1, "the approval");
+    await eventually(async () => (await list()).length === 1, "the approval");
     expect(await list()).toMatchObject([
       { workflowId: "cart-1", workflow: "cart", name: "release", approvers: ["ada", "bob"], due: expect.any(String) },
     ]);
@@ -116,14 +120,14 @@ describe("messages", () => {
   });
 
   test("tokens are completed and failed from any process", async () => {
-    await until(async () => linesOf(folder, "tokens.txt").length === 1, "the first token");
+    await eventually(async () => linesOf(folder, "tokens.txt").length === 1, "the first token");
     const [first = ""] = linesOf(folder, "tokens.txt");
     const both = await perdure(folder, "complete", first, "--result", "1", "--error", "x");
     expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("exclude each other")]);
     const wrong = await perdure(folder, "complete", "v1.nonsense", "--result", "1");
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("no token of this store")]);
     expect((await perdure(folder, "complete", first, "--error", "out of paper")).code).toBe(0);
-    await until(async () => linesOf(folder, "tokens.txt").length === 2, "the second token");
+    await eventually(async () => linesOf(folder, "tokens.txt").length === 2, "the second token");
     const [, second = ""] = linesOf(folder, "tokens.txt");
     expect((await perdure(folder, "complete", second, "--result", "page=7")).stdout).toContain("completed");
     const { code, stdout } = await running.ended;
@@ -147,7 +151,7 @@ describe("messages", () => {
     const { code, stderr } = await perdure(folder, "runs", "update", "cart-2", "add", "sku=A1", "--id", "kept");
     expect([code, stderr]).toEqual([1, expect.stringMatching(/no engine is running.*perdure runs resume cart-2/s)]);
     const resumed = new Running(folder, ["runs", "resume", "cart-2"]);
-    await until(
+    await eventually(
       async () => (await perdure(folder, "runs", "query", "cart-2", "total")).stdout === "1\n",
       "the kept update",
     );
@@ -188,9 +192,9 @@ describe("pauses", () => {
     const paused = await perdure(folder, "pause", "--queue", "slow", "--reason", "disk is full");
     expect([paused.code, paused.stdout]).toEqual([0, expect.stringContaining("perdure unpause --queue slow")]);
     const running = new Running(folder, ["run", "steady.ts", "--id", "s1"]);
-    await until(async () => linesOf(folder, "opened.txt").length === 2, "the step before");
+    await eventually(async () => linesOf(folder, "opened.txt").length === 2, "the step before");
     const shown = async (): Promise<string> => (await perdure(folder, "runs", "show", "s1")).stdout;
-    await until(async () => (await shown()).includes("holds it back"), "the held step");
+    await eventually(async () => (await shown()).includes("holds it back"), "the held step");
     const show = await perdure(folder, "runs", "show", "s1");
     expect(show.stdout).toMatch(/paused {2}queue slow, .*: disk is full {2}perdure unpause --queue slow/);
     expect(lastJson(await perdure(folder, "runs", "show", "s1", "--json")).pauses).toEqual([
@@ -212,7 +216,7 @@ describe("pauses", () => {
     await perdure(folder, "run", "steady.ts", "--id", "first");
     await perdure(folder, "pause", "--workflow", "steady");
     const running = new Running(folder, ["run", "steady.ts", "--id", "s1"]);
-    await until(async () => (await perdure(folder, "runs", "show", "s1", "--json")).code === 0, "the start");
+    await eventually(async () => (await perdure(folder, "runs", "show", "s1", "--json")).code === 0, "the start");
     expect(lastJson(await perdure(folder, "runs", "show", "s1", "--json"))).toMatchObject({
       status: "pending",
       pauses: [{ target: { workflow: "steady" } }],
@@ -231,7 +235,3 @@ describe("pauses", () => {
     expect(lastJson(await perdure(folder, "pauses", "--json"))).toMatchObject([{ target: { workflow: "stedy" } }]);
   });
 });
-
-async function until(look: () => Promise<boolean>, what: string): Promise<void> {
-  await eventually(async () => ((await look()) ? true : undefined), what);
-}

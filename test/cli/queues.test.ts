@@ -14,9 +14,7 @@ steps:
 `;
 
 async function until(folder: string, id: string, text: string): Promise<void> {
-  const shown = async (): Promise<true | undefined> =>
-    (await perdure(folder, "runs", "show", id)).stdout.includes(text) ? true : undefined;
-  await eventually(shown, text);
+  await eventually(async () => (await perdure(folder, "runs", "show", id)).stdout.includes(text), text);
 }
 
 describe("a queue that a command does not serve", () => {
@@ -28,15 +26,23 @@ describe("a queue that a command does not serve", () => {
     await until(folder, "n1", "waits for an engine that serves queue math");
     const queues = await perdure(folder, "queues", "list");
     expect(queues.stdout).toMatch(
-      /^QUEUE +WAITING +RUNNING +OLDEST +EVERYWHERE +SERVED BY\ndefault .*\nmath +1 +0 .*nobody\n$/,
+      /^QUEUE +WAITING +RUNNING +OLDEST +EVERYWHERE +SERVED BY\ndefault .*\nmath +1 +0 .*nobody has math\/double\n$/,
     );
     expect(lastJson(await perdure(folder, "queues", "list", "--json"))).toMatchObject([
       { queue: "default" },
-      { queue: "math", waiting: 1, running: 0, paused: false, engines: [] },
+      { queue: "math", waiting: 1, running: 0, paused: false, engines: [], unserved: ["math/double"] },
     ]);
     const doctor = await perdure(folder, "doctor");
     expect(doctor.code).toBe(1);
-    expect(doctor.stdout).toMatch(/1 task waits for queue math, the oldest since .*, no engine serves it/);
+    expect(doctor.stdout).toMatch(/1 task waits for queue math, the oldest since .*, no engine can run math\/double\n/);
+
+    const store = `sqlite:${join(folder, ".perdure", "store.db")}`;
+    const other = await open({ store, activities: { "math/halve": () => 1 }, logger: silentLogger });
+    expect((await perdure(folder, "queues", "list")).stdout).toMatch(/\nmath +1 +0 .*nobody has math\/double\n/);
+    const stuck = await perdure(folder, "doctor");
+    expect(stuck.code).toBe(1);
+    expect(stuck.stdout).toMatch(/no engine can run math\/double\n.*serves: \["math"\].*math\/double/);
+    await other.close();
 
     let end = (): void => {};
     const double = async (input: number, ctx: ActivityContext): Promise<number> => {
@@ -46,7 +52,6 @@ describe("a queue that a command does not serve", () => {
       });
       return input * 2;
     };
-    const store = `sqlite:${join(folder, ".perdure", "store.db")}`;
     await using _worker = await open({
       store,
       activities: { "math/double": double },
@@ -61,7 +66,14 @@ describe("a queue that a command does not serve", () => {
     expect((await running.ended).code).toBe(0);
     expect(lastJson(await perdure(folder, "runs", "show", "n1", "--json")).output).toEqual({ double: 42 });
     expect(lastJson(await perdure(folder, "queues", "list", "--json"))).toEqual([
-      { queue: "math", waiting: 0, running: 0, paused: false, engines: [expect.stringMatching(/^\d+ \(/)] },
+      {
+        queue: "math",
+        waiting: 0,
+        running: 0,
+        paused: false,
+        engines: [expect.stringMatching(/^\d+ \(/)],
+        unserved: [],
+      },
     ]);
   });
 
@@ -70,7 +82,7 @@ describe("a queue that a command does not serve", () => {
     const folder = folderWith({ "numbers.yaml": FLOW, "perdure.config.mjs": config });
     const running = new Running(folder, ["run", "numbers.yaml", "--id", "n1"]);
     await until(folder, "n1", "waits for an engine that serves queue math");
-    expect((await perdure(folder, "queues", "list")).stdout).toMatch(/\nmath +1 +0 +\S+ +3 +nobody\n/);
+    expect((await perdure(folder, "queues", "list")).stdout).toMatch(/\nmath +1 +0 +\S+ +3 +nobody has math\/double\n/);
     await perdure(folder, "runs", "terminate", "n1");
     expect((await running.ended).code).toBe(1);
     expect((await perdure(folder, "queues", "list")).stdout).toMatch(/\nmath +0 +0 + 3 +nobody\n/);

@@ -49,6 +49,29 @@ describe("perdure schedules", () => {
     }
   });
 
+  test("say that no engine has the workflow", async () => {
+    const folder = folderWith({});
+    const engine = await open({
+      store: `sqlite:${join(folder, ".perdure/store.db")}`,
+      workflows: [echo],
+      logger: silentLogger,
+    });
+    try {
+      const known = await schedules(folder, "create", "e", "-w", "echo", "--every", "1h");
+      expect([known.code, known.stdout.trim().split("\n").length]).toEqual([0, 1]);
+      const made = await schedules(folder, "create", "s", "-w", "nope", "--every", "1s");
+      expect([made.code, made.stdout]).toEqual([
+        0,
+        expect.stringContaining("! no engine of this store has a workflow nope"),
+      ]);
+      expect((await schedules(folder, "list")).stdout).toMatch(/s +nope .*waits: no engine has nope/);
+      expect((await schedules(folder, "show", "s")).stdout).toMatch(/waits: no engine has nope[\s\S]*next .*\(due\)/);
+      expect(lastJson(await schedules(folder, "show", "e", "--json"))).toMatchObject({ waitingFor: null });
+    } finally {
+      await engine.close();
+    }
+  });
+
   test("say what was typed wrong", async () => {
     const folder = folderWith({});
     const wrong = async (...args: string[]): Promise<[number | null, string]> => {
@@ -65,7 +88,17 @@ describe("perdure schedules", () => {
       2,
       expect.stringContaining("never tick"),
     ]);
+    const nowhere = ["--cron", "0 3 * * *", "--timezone", "Europe/Berlinn"];
+    expect(await wrong("create", "s", "-w", "echo", ...nowhere)).toEqual([
+      2,
+      expect.stringMatching(/there is no time zone "Europe\/Berlinn"; did you mean Europe\/Berlin\?\s*$/),
+    ]);
     await schedules(folder, "create", "s", "-w", "echo", "--every", "1h");
+    const span = ["--from", "2026-11-21T12:00:06Z", "--to", "2026-11-21T12:00:00Z"];
+    expect(await wrong("backfill", "s", ...span)).toEqual([
+      2,
+      expect.stringContaining("to (2026-11-21T12:00:00.000Z) is before from (2026-11-21T12:00:06.000Z)"),
+    ]);
     expect(await wrong("backfill", "s")).toEqual([2, expect.stringContaining("--from")]);
     expect(await wrong("trigger", "s", "--overlap", "maybe")).toEqual([2, expect.stringContaining("--overlap is one")]);
     expect(await wrong("show", "nobody")).toEqual([2, expect.stringContaining("schedules list")]);

@@ -26,6 +26,15 @@ describe("perdure validate", () => {
     expect(stdout).toContain("depends_on");
   });
 
+  test("warns of a schedule that starts nothing any more", async () => {
+    const folder = folderWith({
+      "late.yaml": ECHO.replace("steps:", "schedule: { at: 2020-01-01T00:00:00Z }\nsteps:"),
+    });
+    const { code, stdout } = await perdure(folder, "validate", "late.yaml");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/late\.yaml:\d+:\d+: warning: .*starts nothing any more/);
+  });
+
   test("gives the same as JSON, for all files", async () => {
     const folder = folderWith({ "eight.yaml": EIGHT, "echo.yaml": ECHO });
     const ended = await perdure(folder, "validate", "eight.yaml", "echo.yaml", "--json");

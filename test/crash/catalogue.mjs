@@ -2,6 +2,9 @@
 import { setTimeout as pass } from "node:timers/promises";
 import { activity, workflow } from "perdure";
 
+/** Longer than any test. */
+const ENDLESS_MS = 600_000;
+
 /** `log` as made by openEffectLog; `poison` says how the poisonous activity behaves: `at once`, `late` or `fixed`. */
 export function catalogue(log, poison) {
   const retry = { maxAttempts: 1000, initial: "20ms", backoff: "constant" };
@@ -9,8 +12,10 @@ export function catalogue(log, poison) {
   const work = activity("work", { retry }, ({ step, ms = 0 }, ctx) =>
     log.around(ctx, step, () => (ms === 0 ? undefined : pass(ms, undefined, { signal: ctx.signal }))),
   );
-  const workOnce = activity("work-once", { retry: { maxAttempts: 1 } }, ({ step, ms }, ctx) =>
-    log.around(ctx, step, () => pass(ms, undefined, { signal: ctx.signal })),
+  const workOnce = activity("work-once", { retry: { maxAttempts: 1 } }, ({ step, endlessIn }, ctx) =>
+    log.around(ctx, step, () =>
+      endlessIn === log.incarnation ? pass(ENDLESS_MS, undefined, { signal: ctx.signal }) : undefined,
+    ),
   );
   const flaky = activity("flaky", { retry }, ({ step, failures }, ctx) =>
     log.around(ctx, step, async () => {
@@ -128,7 +133,7 @@ export function catalogue(log, poison) {
       await wf.handlersFinished();
       return state.left <= 0 ? state.sum : wf.continueAsNew({ ...state, every });
     }),
-    workflow("once", async (wf, { ms }) => (await wf.call(workOnce, { step: "only", ms })).step),
+    workflow("once", async (wf, { endlessIn }) => (await wf.call(workOnce, { step: "only", endlessIn })).step),
     workflow("poison", async (wf) => (await wf.call(poisonous, { step: "poison" })).step),
   ];
 }

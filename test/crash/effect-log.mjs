@@ -12,6 +12,7 @@ export function openEffectLog(path, incarnation) {
     process.send?.({ effect });
   };
   return {
+    incarnation,
     /** Runs `body` as one execution of a step; what it returns carries the token of that execution. */
     async around(ctx, step, body) {
       const token = `${incarnation}/${++executions}`;

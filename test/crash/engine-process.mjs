@@ -1,23 +1,16 @@
-/**
- * A process with one engine, told over IPC what to do: `{ id, op, args }` is answered with `{ id, value }` or `{ id, error }`.
- * It also tells its parent of every effect and every warning.
- */
+/** A process with one engine, told by engine-process.ts what to do. It tells its parent of every effect and every warning. */
 import { writeSync } from "node:fs";
 import { open } from "perdure";
 import { catalogue } from "./catalogue.mjs";
+import { logger, obey } from "./child-end.mjs";
 import { openEffectLog } from "./effect-log.mjs";
 
 const { store, effects, incarnation, poison, leaseTtl, poll } = JSON.parse(process.argv[2]);
 
-const say = (level) => (fields, message) => {
-  const { error, workflowId } = fields;
-  process.send?.({ log: { level, text: `${level} ${workflowId ?? ""} ${message} ${error ?? ""}` } });
-};
-
 const engine = await open({
   store,
   workflows: catalogue(openEffectLog(effects, incarnation), poison),
-  logger: { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") },
+  logger,
   ...(leaseTtl && { leaseTtl }),
   ...(poll && { poll }),
 });
@@ -54,25 +47,6 @@ const operations = {
     await Promise.all([send(), ...Array.from({ length: atOnce }, begin)]);
     return next;
   },
-  /** Closes the engine; then nothing must keep the process alive. */
-  leave: async () => {
-    await engine.close();
-    process.off("disconnect", exit);
-    process.disconnect();
-  },
 };
 
-function exit() {
-  process.exit();
-}
-// Nobody is left behind when the parent dies.
-process.on("disconnect", exit);
-
-process.on("message", ({ id, op, args }) => {
-  operations[op](...args).then(
-    (value) => process.connected && process.send({ id, value }),
-    (error) => process.send({ id, error: { code: error.code, message: error.message } }),
-  );
-});
-
-process.send({ ready: true });
+obey(engine, operations);

@@ -39,9 +39,9 @@ it("another engine goes on within a second of close()", async () => {
 
 it("an attempt given up by close() is not a lost one", async () => {
   const leaving = await site.engine();
-  await leaving.ask("start", "once", { ms: 2000 }, { id: "only" });
+  await leaving.ask("start", "once", { endlessIn: "e1" }, { id: "only" });
   const handle = await (await site.client()).handle("only");
-  await eventually(async () => ((await handle.describe()).open[0]?.running ? true : undefined), "the attempt's row");
+  await eventually(async () => (await handle.describe()).open[0]?.running, "the attempt's row");
   const staying = await site.engine();
   await leaving.leave();
   expect(await handle.result({ timeout: "10s" })).toBe("only");

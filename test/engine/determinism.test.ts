@@ -215,6 +215,58 @@ describe("a rejection nobody handles", () => {
     expect(await finish(good)).toBe(2);
     await e.close();
   });
+
+  it("inside workflow code is nobody's business but its run's, wherever it was made", async () => {
+    const { engine, finish } = bench();
+    const bad = activity("bad", { retry: { maxAttempts: 1 } }, async () => {
+      throw new RangeError("declined");
+    });
+    const later = workflow("later", async (wf) => {
+      const called = wf.call(bad);
+      await wf.sleep("1h");
+      return called.catch(() => "too late");
+    });
+    const waiting = workflow("waiting", async (wf) => {
+      void wf.until(() => {
+        if (wf.now() > wf.info.startedAt) throw new RangeError("declined");
+        return false;
+      });
+      await wf.sleep("1s");
+      await wf.sleep("1h");
+    });
+    const within = workflow("within", async (wf) => {
+      void (async () => wf.call(bad))();
+      await wf.sleep("1h");
+    });
+    const told: unknown[] = [];
+    const listener = (error: unknown): unknown => told.push(error);
+    process.on("unhandledRejection", listener);
+    try {
+      const e = await engine({ workflows: [later, waiting, within] });
+      for (const one of [later, waiting, within])
+        await expect(finish(await e.start(one.name))).rejects.toMatchObject({ cause: { message: "declined" } });
+      await e.close();
+    } finally {
+      process.off("unhandledRejection", listener);
+    }
+    expect(told).toEqual([]);
+  });
+
+  it("outside of workflow code reaches the listeners of the application, also while an engine is open", async () => {
+    const before = process.emit;
+    const e = await bench().engine({ workflows: [workflow("w", async () => 1)] });
+    const others = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    try {
+      const told = new Promise((resolve) => process.once("unhandledRejection", resolve));
+      void Promise.reject(new RangeError("of the application"));
+      expect(await told).toMatchObject({ message: "of the application" });
+    } finally {
+      for (const listener of others) process.on("unhandledRejection", listener);
+      await e.close();
+    }
+    expect(process.emit).toBe(before);
+  });
 });
 
 describe("secrets", () => {

@@ -460,4 +460,45 @@ describe("a run that was compensated", () => {
     await expect(handle.resume()).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringMatching(/undo/) });
     expect({ status: await handle.status(), log }).toEqual({ status: "failed", log: before });
   });
+
+  it("goes back to its first compensated step or before, also where other steps have that name", async () => {
+    const at = bench();
+    const { act, undo } = shop();
+    const w = workflow("w", async (wf) => {
+      await wf.call(act, "before");
+      return wf.saga(async (saga) => {
+        await saga.call(act, "charge", { undo: (done) => wf.call(undo, done) });
+        await saga.call(act, "bad flight", { undo: () => wf.call(undo, "flight") });
+      });
+    });
+    const e = await at.engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await at.finish(handle).catch(thrown);
+    await expect(handle.reset({ to: { event: 4 } })).rejects.toMatchObject({ code: "CONFLICT", details: { event: 3 } });
+    for (const event of [3, 2]) {
+      await handle.reset({ to: { event } });
+      await at.finish(handle).catch(thrown);
+    }
+    expect(await handle.status()).toBe("failed");
+  });
+
+  it("goes back to the first step of a saga that undid something by itself", async () => {
+    const at = bench();
+    const { act, undo } = shop();
+    const w = workflow("w", async (wf) => {
+      await wf.call(act, "before");
+      return wf.saga(async (saga) => {
+        await wf.call(act, "inside");
+        saga.onFailure("mail", () => wf.call(undo, "mail"));
+        await wf.call(act, "bad flight");
+      });
+    });
+    const e = await at.engine({ workflows: [w] });
+    const handle = await e.start(w);
+    await at.finish(handle).catch(thrown);
+    await expect(handle.reset({ to: { event: 4 } })).rejects.toMatchObject({ code: "CONFLICT", details: { event: 3 } });
+    await handle.reset({ to: { event: 3 } });
+    await at.finish(handle).catch(thrown);
+    expect(await handle.status()).toBe("failed");
+  });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { connect } from "../../src/client/connect.ts";
 import type { Perdure } from "../../src/client/open.ts";
 import type { ScheduleDescription } from "../../src/client/schedules.ts";
+import { silentLogger } from "../../src/engine/log.ts";
 import { type Flow, parseFlow } from "../../src/flow/index.ts";
 import { crashEverywhere } from "../../src/testing/crash-everywhere.ts";
 import type { Overlap } from "../../src/workflow/schedule-spec.ts";
@@ -301,6 +302,11 @@ describe("engines", () => {
     await maker.close();
     await pass(b, 2 * MINUTE);
     expect(await started(without, "s")).toEqual([]);
+    const handle = await without.schedules.get("s");
+    expect((await handle.describe()).waitingFor).toEqual({ workflow: "quick", since: expect.any(Number) });
+    await without.pause("all");
+    expect((await handle.describe()).waitingFor).toBeUndefined();
+    await without.unpause("all");
     await using engine = await b.engine({ workflows: [quick] });
     await pass(b, MINUTE);
     expect((await started(engine, "s")).length).toBeGreaterThan(0);
@@ -318,6 +324,34 @@ describe("engines", () => {
     expect(count).toBe(480);
     expect(await started(engine, "s")).toHaveLength(480);
     expect((await (await engine.handle(runId)).history()).length).toBeLessThan(1100);
+  });
+
+  test("keep what they say of themselves out of the history, but for what became of a tick that started nothing", async () => {
+    const b = await benchAt(START);
+    const engine = await b.engine({ workflows: [slow], ...CALM });
+    const handle = await engine.schedules.create("s", { workflow: slow, every: "1m", note: "n".repeat(300) });
+    await pass(b, 30 * MINUTE, MINUTE);
+    await (await engine.handle("s@2027-03-01T00:01:00.000Z")).signal(go);
+    await pass(b, 3 * MINUTE, MINUTE);
+    const { run } = (await b.store.find({ workflowId: "schedule:s" }))!;
+    const history = await b.store.history(run, 0, 1000);
+    const bytes = history.slice(1).reduce((sum, { data }) => sum + data.length, 0);
+    expect(bytes / 33).toBeLessThan(400);
+    const skipped = history.flatMap(({ data }) => (JSON.parse(data) as { o?: { k: string }[] }).o ?? []);
+    expect(skipped).toHaveLength(31);
+    expect(skipped[0]).toEqual({
+      k: "schedule.skipped",
+      tick: Date.parse("2027-03-01T00:02:00Z"),
+      count: 1,
+      cause: "tick",
+      reason: "still running",
+    });
+    const before = await handle.describe();
+    expect(before).toMatchObject({ started: 2, skipped: 31 });
+    await engine.close();
+    await using heir = await b.engine({ workflows: [slow], ...CALM });
+    await b.clock.advance(10);
+    expect(await (await heir.schedules.get("s")).describe()).toEqual(before);
   });
 
   test("do not fill the history while one run takes very long", async () => {
@@ -366,7 +400,7 @@ describe("people", () => {
     expect(await handle.trigger()).toMatchObject({ outcome: "skipped", reason: "still running" });
     expect(await handle.trigger({ overlap: "allow-all" })).toMatchObject({ outcome: "started" });
     expect(await handle.trigger({ overlap: "buffer-one" })).toMatchObject({ outcome: "waiting" });
-    await expect(handle.trigger({ overlap: "maybe" as never })).rejects.toMatchObject({ code: "UPDATE_FAILED" });
+    await expect(handle.trigger({ overlap: "maybe" as never })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(await started(engine, "s")).toHaveLength(2);
   });
 
@@ -384,8 +418,12 @@ describe("people", () => {
       "2027-03-05",
     ]);
     await expect(handle.backfill({ from: "1990-01-01", to: "2027-01-01" })).rejects.toMatchObject({
-      code: "UPDATE_FAILED",
-      message: expect.stringContaining("more than 1000 ticks"),
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/^schedule s: the span has more than 1000 ticks/),
+    });
+    await expect(handle.backfill({ from: "2027-03-02T00:00:06Z", to: "2027-03-02T00:00:00Z" })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "schedule s: to (2027-03-02T00:00:00.000Z) is before from (2027-03-02T00:00:06.000Z)",
     });
   });
 
@@ -397,7 +435,7 @@ describe("people", () => {
     await handle.update({ every: "1h", input: "later" });
     await pass(b, 2 * HOUR, 10 * MINUTE);
     expect((await started(engine, "s")).map((id) => id.slice(11, 16))).toEqual(["00:01", "01:00", "02:00"]);
-    await expect(handle.update({ workflow: slow, every: "1h" })).rejects.toMatchObject({ code: "UPDATE_FAILED" });
+    await expect(handle.update({ workflow: slow, every: "1h" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
     await expect(handle.update({ every: "1ms" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
@@ -491,6 +529,29 @@ describe("a flow with a schedule", () => {
     await using other = await b.engine({ workflows: [yaml('schedule: "0 3 * * *"')] });
     expect((await other.schedules.list()).map(({ spec }) => spec.everyMs)).toEqual([2 * HOUR]);
   });
+});
+
+describe("a flow whose schedule lies in the past", () => {
+  const flow = (schedule: string): Flow =>
+    parseFlow(`name: late\nschedule: ${schedule}\nsteps:\n  - id: rest\n    timer: { delay: 1s }\n`);
+
+  test.each(['{ at: "2027-03-01T00:00:00Z" }', '{ every: 1h, end_at: "2027-02-01" }'])(
+    "%s keeps no engine from opening, which warns of it",
+    async (schedule) => {
+      const b = await benchAt(START);
+      const warnings: string[] = [];
+      const logger = { ...silentLogger, warn: (_: unknown, text?: string) => void warnings.push(text ?? "") };
+      const engine = await b.engine({ workflows: [flow(schedule)], logger });
+      expect(warnings).toEqual([expect.stringMatching(/^the schedule of flow late starts nothing: /)]);
+      await b.clock.advance(1000);
+      expect(await engine.schedules.list()).toMatchObject([{ name: "late", status: "finished", started: 0 }]);
+      await engine.close();
+      expect(flow(schedule).validate({ now: b.clock.now() })).toMatchObject([
+        { severity: "warning", code: "bad_schedule", message: expect.stringContaining("starts nothing any more") },
+      ]);
+      expect(flow(schedule).validate({ now: Date.parse("2027-01-01") })).toEqual([]);
+    },
+  );
 });
 
 describe("a large input", () => {

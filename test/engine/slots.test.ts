@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { open } from "../../src/client/open.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
+import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import type { ActivityContext } from "../../src/workflow/activity.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
@@ -45,6 +46,13 @@ class Works {
       if (name !== undefined) return;
     }
   }
+
+  /** Ends those that run now, or the first of this name, and lets others begin. Answers with who runs then. */
+  async next(clock: VirtualClock, name?: string): Promise<string[]> {
+    this.finish(name);
+    await clock.advance(10);
+    return this.running;
+  }
 }
 
 const all = <T>(names: readonly T[], call: (name: T) => Promise<unknown>): Promise<unknown[]> =>
@@ -61,10 +69,7 @@ describe("the concurrency of an activity", () => {
     const b = await host.start(many, ["b1", "b2"]);
     await clock.advance(10);
     expect(works.running).toEqual(["a1", "a2", "a3"]);
-    for (let i = 0; i < 6; i++) {
-      works.finish();
-      await clock.advance(10);
-    }
+    for (let i = 0; i < 6; i++) await works.next(clock);
     expect(works.most).toBe(3);
     expect(await a.result()).toHaveLength(4);
     expect(await b.result()).toHaveLength(2);
@@ -83,10 +88,7 @@ describe("the concurrency of an activity", () => {
     await clock.advance(10);
     const small = await host.start(many, ["s1", "s2"]);
     await clock.advance(10);
-    for (let i = 0; i < 5; i++) {
-      works.finish();
-      await clock.advance(10);
-    }
+    for (let i = 0; i < 5; i++) await works.next(clock);
     expect(works.started).toEqual(["big0", "big1", "s1", "big2", "s2", "big3"]);
     expect(await small.result()).toEqual(["s1", "s2"]);
   });
@@ -201,8 +203,7 @@ describe("the concurrency of an activity", () => {
     works.finish();
     await clock.advance(1200);
     expect((await handle.describe()).open).toMatchObject([{ step: "b", running: true, held: false, attempt: 1 }]);
-    works.finish();
-    await clock.advance(10);
+    await works.next(clock);
     expect(await handle.result()).toEqual(["a", "b"]);
     expect((await handle.describe()).open).toEqual([]);
   });
@@ -218,10 +219,8 @@ describe("the concurrency of an activity", () => {
     await clock.advance(120_000);
     expect(host.inMemory).toEqual({ active: 2, warm: 0 });
     expect(await b.status()).toBe("running");
-    works.finish();
-    await clock.advance(10);
-    works.finish();
-    await clock.advance(10);
+    await works.next(clock);
+    await works.next(clock);
     expect(await b.result()).toBe("b");
   });
 
@@ -265,13 +264,11 @@ describe("the concurrency of an activity", () => {
       [1, true],
     ]);
     await clock.advance(2000);
-    works.finish();
-    await clock.advance(10);
+    await works.next(clock);
     expect((await store.attempts(run)).map(({ command, startedAt }) => [command, startedAt !== null])).toEqual([
       [2, true],
     ]);
-    works.finish();
-    await clock.advance(10);
+    await works.next(clock);
     expect(await handle.result()).toEqual(["a", "b"]);
   });
 
@@ -421,13 +418,8 @@ describe("queues", () => {
     const handle = await host.start(many);
     await clock.advance(10);
     expect(works.running).toEqual(["e1", "e2", "m1", "m2", "m3"]);
-    works.finish("e1");
-    await clock.advance(10);
-    expect(works.running).toEqual(["e2", "m1", "m2", "m3", "e3"]);
-    for (let i = 0; i < 4; i++) {
-      works.finish();
-      await clock.advance(10);
-    }
+    expect(await works.next(clock, "e1")).toEqual(["e2", "m1", "m2", "m3", "e3"]);
+    for (let i = 0; i < 4; i++) await works.next(clock);
     expect(await handle.result()).toHaveLength(8);
   });
 
@@ -446,14 +438,9 @@ describe("queues", () => {
     const handle = await host.start(many);
     await clock.advance(10);
     expect(works.running).toEqual(["s1", "f1", "f2"]);
-    works.finish("f1");
-    await clock.advance(10);
-    expect(works.running).toEqual(["s1", "f2", "f3"]);
-    works.finish();
-    await clock.advance(10);
-    expect(works.running).toEqual(["s2"]);
-    works.finish();
-    await clock.advance(10);
+    expect(await works.next(clock, "f1")).toEqual(["s1", "f2", "f3"]);
+    expect(await works.next(clock)).toEqual(["s2"]);
+    await works.next(clock);
     expect(await handle.result()).toHaveLength(5);
   });
 
@@ -466,10 +453,8 @@ describe("queues", () => {
     const handle = await host.start(two);
     await clock.advance(10);
     expect(works.running).toEqual(["a"]);
-    works.finish();
-    await clock.advance(10);
-    works.finish();
-    await clock.advance(10);
+    await works.next(clock);
+    await works.next(clock);
     expect(await handle.result()).toEqual(["a", "b"]);
   });
 

@@ -1,5 +1,6 @@
 /** Attempts that run on another engine than their run: handed out by queue, claimed, settled, lost, cancelled, limited. */
 import { describe, expect, test } from "vitest";
+import type { Perdure } from "../../src/client/open.ts";
 import { flow, task } from "../../src/flow/index.ts";
 import type { Batch } from "../../src/store/store.ts";
 import type { ActivityContext } from "../../src/workflow/activity.ts";
@@ -384,6 +385,79 @@ describe("the engine that runs a task", () => {
   });
 });
 
+describe("what is told of a queue", () => {
+  /** Who serves a queue, and what of it nobody has. */
+  async function told(of: Perdure, queue: string): Promise<[number[], readonly string[]] | undefined> {
+    const found = (await of.queues()).find((one) => one.queue === queue);
+    return found && [found.engines.map((name) => Number.parseInt(name, 10)), found.unserved];
+  }
+
+  test("counts the engines that have what waits, and names what nobody has", async () => {
+    const { engine, clock, store } = bench();
+    const both = workflow("both", (wf) => Promise.all([wf.call("gpu/render"), wf.call("gpu/encode")]));
+    await using runs = await engine({ workflows: [both], serves: ["default"] });
+    await using _plain = await engine();
+    await using _without = await engine({ activities: { "gpu/other": () => 1 }, serves: ["gpu"] });
+    await using _elsewhere = await engine({ activities: { "gpu/render": () => 1 }, serves: ["mail"] });
+    expect(await told(runs, "gpu")).toEqual([[3], []]);
+    await runs.start(both);
+    await clock.advance(100);
+    expect(await told(runs, "gpu")).toEqual([[], ["gpu/encode", "gpu/render"]]);
+    await runs.pause({ queue: "gpu" });
+    await using encoder = await engine({ activities: { "gpu/encode": new Calls().handler, "gpu/x": () => 1 } });
+    expect(await told(runs, "gpu")).toEqual([[5], ["gpu/render"]]);
+    await runs.unpause({ queue: "gpu" });
+    await clock.advance(5000);
+    expect(await told(runs, "gpu")).toEqual([[], ["gpu/render"]]);
+    expect((await store.engines()).map(({ activities }) => activities)).toEqual([
+      [],
+      [],
+      ["gpu/other"],
+      [],
+      ["gpu/encode", "gpu/x"],
+    ]);
+    const closing = encoder.close();
+    await clock.advance(0);
+    await closing;
+    expect(await told(runs, "gpu")).toEqual([[], ["gpu/encode", "gpu/render"]]);
+    expect(await told(runs, "default")).toEqual([[1], []]);
+    expect(await told(runs, "mail")).toEqual([[4], []]);
+  });
+
+  test("knows of activities that an engine learns of from its runs, also under a new lease", async () => {
+    const { engine, clock, store } = bench();
+    const extract = activity("etl/extract", new Calls().handler);
+    const two = workflow("two", (wf) => Promise.all([wf.call(extract, 1), wf.call(extract, 2)]));
+    await using runs = await engine({ workflows: [two], queues: { etl: { everywhere: 1 } } });
+    expect(await told(runs, "etl")).toEqual([[], []]);
+    await runs.start(two);
+    await clock.advance(100);
+    expect(await told(runs, "etl")).toEqual([[1], []]);
+    await store.release({ engine: 1 }, clock.now());
+    await clock.advance(10_000);
+    expect(await told(runs, "etl")).toEqual([[2], []]);
+  });
+
+  test("counts an engine that works for its own runs for what those hand out", async () => {
+    const { engine, clock } = bench();
+    const activities = { "etl/extract": new Calls().handler, "etl/load": new Calls().handler };
+    const loadTwice = workflow("twice", (wf) => Promise.all([wf.call("etl/load"), wf.call("etl/load")]));
+    await using runs = await engine({ workflows: [extractOnce], serves: [] });
+    await using own = await engine({
+      workflows: [loadTwice],
+      activities,
+      claims: "own",
+      queues: { etl: { everywhere: 1 } },
+    });
+    await runs.start(extractOnce);
+    await clock.advance(100);
+    expect(await told(runs, "etl")).toEqual([[], ["etl/extract"]]);
+    await own.start(loadTwice);
+    await clock.advance(100);
+    expect(await told(runs, "etl")).toEqual([[2], ["etl/extract"]]);
+  });
+});
+
 describe("a queue with a limit everywhere", () => {
   test("is kept by all engines together, wherever runs are, also by those that did not say it", async () => {
     const { engine, clock, finish, store } = bench();
@@ -508,5 +582,25 @@ describe("tasks of runs that are replayed", () => {
     await clock.advance(100);
     calls.end(3, 4);
     expect(await finish(handle)).toEqual([3, 4]);
+  });
+});
+
+describe("an activity that only the code of a run knows", () => {
+  test("is found again by an engine that comes when all others are gone", async () => {
+    const { engine, finish, clock } = bench();
+    let closed = false;
+    const transfer = activity("bank/transfer", async () => {
+      if (!closed) await new Promise(() => {});
+      return "sent";
+    });
+    const pay = workflow("pay", (wf) => wf.call(transfer));
+    const options = { workflows: [pay], queues: { bank: { everywhere: 1 } } };
+    const one = await engine(options);
+    const handles = [await one.start(pay), await one.start(pay)];
+    await clock.advance(30_000);
+    closed = true;
+    await one.close();
+    await using two = await engine(options);
+    for (const { workflowId } of handles) expect(await finish(await two.handle(workflowId), 300_000)).toBe("sent");
   });
 });

@@ -3,23 +3,22 @@ import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/engine/log.ts";
 import { type AnyWorkflow, open, type Perdure, workflow } from "../../src/index.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/store/index.ts";
+import { gate } from "../gate.ts";
 import { vanishing } from "./fixture.ts";
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A workflow that books once, slowly: `begun` resolves when its statements have been carried out. */
-function booking(options?: { timeout?: "100ms"; retry?: { maxAttempts: number } }) {
-  let begin = (): void => {};
-  const begun = new Promise<void>((resolve) => {
-    begin = resolve;
-  });
+/** A workflow that books once, slowly: `begun` opens when its statements have been carried out, `over` when its step returns. */
+function booking(options?: { timeout?: "100ms"; retry?: { maxAttempts: number } }, last = () => pause(150)) {
+  const [begun, over] = [gate(), gate()];
   const book = workflow("book", async (wf) => {
     const booked = await wf.transaction(
       "book",
       async (tx) => {
         await tx.query("insert into ledger (n) values (1)");
-        begin();
-        await pause(150);
+        begun.open();
+        await last();
+        over.open();
         return "booked";
       },
       options,
@@ -27,7 +26,7 @@ function booking(options?: { timeout?: "100ms"; retry?: { maxAttempts: number } 
     await wf.sleep("1h");
     return booked;
   });
-  return { book, begun };
+  return { book, begun, over };
 }
 
 async function withLedger(test: (store: SqliteStore) => Promise<void>): Promise<void> {
@@ -73,7 +72,7 @@ describe("a transaction that is under way", () => {
       const { book, begun } = booking();
       await using engine = await opened(store, [book, count]);
       const run = await engine.start(book);
-      await begun;
+      await begun.passed;
       await run.cancel("enough");
       await expect(run.result()).rejects.toMatchObject({ code: "RUN_CANCELLED" });
       expect((await run.history()).map(({ type }) => type)).toEqual([
@@ -88,11 +87,13 @@ describe("a transaction that is under way", () => {
 
   it("is limited by the store: what took too long has not happened", () =>
     withLedger(async (store) => {
-      const { book } = booking({ timeout: "100ms", retry: { maxAttempts: 1 } });
+      const late = gate();
+      const { book, over } = booking({ timeout: "100ms", retry: { maxAttempts: 1 } }, () => late.passed);
       await using engine = await opened(store, [book, count]);
       const run = await engine.start(book);
       await expect(run.result()).rejects.toMatchObject({ cause: { code: "WAIT_TIMED_OUT" } });
-      await pause(200);
+      late.open();
+      await over.passed;
       expect(await bookings(engine)).toBe(0);
     }));
 });

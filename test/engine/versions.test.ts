@@ -265,41 +265,34 @@ describe("a version that was decided", () => {
     await host.close();
   });
 
-  test("holds when a child was started behind it", async () => {
-    const made = bench();
-    const child = workflow("child", async (wf) => {
-      await wf.waitFor(go);
-      return "child";
-    });
-    const parent = workflow("w", async (wf) => (wf.patched("p") ? wf.child(child) : wf.call(old, 1)));
-    const doomed = vanishing(made.store);
-    const one = await made.engine({ store: doomed.store, workflows: [parent, child] });
-    const { runId } = await one.start(parent, undefined, { id: "r" });
-    await made.clock.advance(100);
+  const child = workflow("child", async (wf) => {
+    await wf.waitFor(go);
+    return "child";
+  });
+
+  /** What a run of `before` comes to that has started its child and loses its engine; another one goes on with `after`. */
+  async function crashedParent(before: Body, after: Body): Promise<unknown> {
+    const { engine, store, clock, finish } = bench();
+    const doomed = vanishing(store);
+    const one = await engine({ store: doomed.store, workflows: [workflow("w", before), child] });
+    const { runId } = await one.start("w", 1, { id: "r" });
+    await clock.advance(100);
     doomed.vanish();
-    await using two = await made.engine({ workflows: [parent, child] });
-    await made.clock.advance(20_000);
+    await using two = await engine({ workflows: [workflow("w", after), child] });
+    await clock.advance(20_000);
     await (await two.handle(`${runId}/1`)).signal(go);
-    expect(await made.finish(await two.handle("r"))).toBe("child");
+    return await finish(await two.handle("r"));
+  }
+
+  test("holds when a child was started behind it", async () => {
+    const body: Body = async (wf) => (wf.patched("p") ? wf.child(child) : wf.call(old, 1));
+    expect(await crashedParent(body, body)).toBe("child");
   });
 
   test("is not made up for a run whose child was started by the code before", async () => {
-    const made = bench();
-    const child = workflow("child", async (wf) => {
-      await wf.waitFor(go);
-      return "child";
-    });
-    const before = workflow("w", async (wf) => wf.child(child));
-    const after = workflow("w", async (wf) => (wf.patched("p") ? wf.call(fresh, 1) : wf.child(child)));
-    const doomed = vanishing(made.store);
-    const one = await made.engine({ store: doomed.store, workflows: [before, child] });
-    const { runId } = await one.start(before, undefined, { id: "r" });
-    await made.clock.advance(100);
-    doomed.vanish();
-    await using two = await made.engine({ workflows: [after, child] });
-    await made.clock.advance(20_000);
-    await (await two.handle(`${runId}/1`)).signal(go);
-    expect(await made.finish(await two.handle("r"))).toBe("child");
+    const before: Body = async (wf) => wf.child(child);
+    const after: Body = async (wf) => (wf.patched("p") ? wf.call(fresh, 1) : wf.child(child));
+    expect(await crashedParent(before, after)).toBe("child");
   });
 
   test("holds through several crashes, a pause and later versions of the code", async () => {

@@ -20,7 +20,10 @@ import {
   signal,
   workflow,
 } from "../../src/index.ts";
+import { openStore } from "../../src/store/index.ts";
 import { EngineProcess, killAll } from "../crash/engine-process.ts";
+import { eventually } from "../crash/eventually.ts";
+import { gate } from "../gate.ts";
 import { audit } from "./audit.ts";
 import { postgresForTests } from "./subject.ts";
 
@@ -54,7 +57,9 @@ async function engine(store: string, options: OpenOptions = {}): Promise<Perdure
   return opened;
 }
 
+/** Also before there was an engine. */
 async function connection(store: string): Promise<Connection> {
+  await (await openStore(store)).close();
   const connected = await connect({ store });
   onTestFinished(() => connected.close());
   return connected;
@@ -96,7 +101,9 @@ describe("a start inside a transaction", () => {
     await tx.query("begin");
     await tx.query(`insert into ${schema}.orders values ('o1')`);
     const handle = await one.start(greet, "Ada", { id: "o1", transaction: tx });
-    await pass(300);
+    // What is asked for later and has committed is admitted meanwhile.
+    const meanwhile = await within((transaction) => one.start(greet, "Bob", { transaction }));
+    expect(await meanwhile.result()).toBe("Hello Bob");
     expect(await handle.status()).toBe("pending");
     expect(() => handle.runId).toThrow(/no run id yet/);
     await expect(one.handle("o1")).rejects.toMatchObject(rejects("NOT_FOUND"));
@@ -272,6 +279,21 @@ describe("a start inside a transaction", () => {
     );
   });
 
+  it("is told apart from a store that is away when the transaction itself takes no writes", async () => {
+    const one = await engine(postgres.freshAddress());
+    const aborted = await client();
+    await aborted.query("begin");
+    await expect(aborted.query("select 1 / 0")).rejects.toThrow();
+    await expect(one.start(greet, "x", { transaction: aborted })).rejects.toMatchObject(
+      rejects("INVALID_ARGUMENT", /aborted.*Roll back/),
+    );
+    const readOnly = await client();
+    await readOnly.query("begin read only");
+    await expect(one.start(greet, "x", { transaction: readOnly })).rejects.toMatchObject(
+      rejects("INVALID_ARGUMENT", /read only/),
+    );
+  });
+
   it("is not for stores that share no database with their users", async () => {
     const one = await engine("memory:");
     const transaction = async (): Promise<unknown[]> => [];
@@ -335,17 +357,23 @@ describe("a signal inside a transaction", () => {
     const handle = await one.start(gather, 2);
     await within((transaction) => handle.signal(item, 1, { transaction }), "rollback");
     for (const value of [2, 3]) await within((transaction) => handle.signal(item, value, { key: "k", transaction }));
-    await pass(300);
+    const undecided = `select from ${schemaOf(address)}.admissions`;
+    await eventually(async () => (await postgres.ask(undecided)).length === 0, "the signals to be admitted");
     await within((transaction) => handle.signal(item, 4, { transaction }));
     expect(await handle.result()).toEqual([2, 4]);
   });
 
   it("was sent when it was asked for: it is in time even if engines are late", async () => {
     const address = postgres.freshAddress();
-    const patient = workflow("patient", async (wf) => (await wf.waitFor(item, { timeout: "2s" })) ?? "nobody came");
+    const asks = gate();
+    const patient = workflow("patient", async (wf) => {
+      const waiting = wf.waitFor(item, { timeout: "2s" });
+      asks.open();
+      return (await waiting) ?? "nobody came";
+    });
     const one = await open({ store: address, workflows: [patient], logger: silentLogger });
     const handle = await one.start(patient);
-    await pass(100);
+    await asks.passed;
     await one.close();
     const store = await connection(address);
     const waiting = await store.handle(handle.workflowId);
@@ -370,7 +398,9 @@ describe("a signal inside a transaction", () => {
       // Meant for a run that never was, not for the one that has its id.
       await refused.signal(item, 13, { transaction });
       // What the database cannot keep hurts nothing else.
-      await open.signal("nul\u0000", 1, { transaction });
+      await open.signal("bad", 1, { transaction });
+      const body = `replace(body, '"bad"', '"nul\\u0000"')`;
+      await transaction.query(`update ${schemaOf(address)}.admissions set body = ${body} where body like '%"bad"%'`);
       await open.signal(item, 2, { transaction });
     });
     expect(await open.result()).toEqual([2]);

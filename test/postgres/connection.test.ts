@@ -4,9 +4,18 @@ import { setTimeout as pass } from "node:timers/promises";
 import { inspect } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { silentLogger } from "../../src/engine/log.ts";
-import { type OpenOptions, open, type Perdure, PerdureError, signal, workflow } from "../../src/index.ts";
+import {
+  type OpenOptions,
+  open,
+  type Perdure,
+  PerdureError,
+  type StoreTransaction,
+  signal,
+  workflow,
+} from "../../src/index.ts";
 import { openPostgresStore } from "../../src/store/index.ts";
 import { newScene } from "../../src/testing/store-conformance/scene.ts";
+import { gate } from "../gate.ts";
 import { postgresForTests } from "./subject.ts";
 
 const PASSWORD = "open/sesame@7";
@@ -255,12 +264,15 @@ describe("a database that", () => {
 
   it("is away for longer than a transaction is tried costs no run its step", async () => {
     const once = { retry: { maxAttempts: 1 } };
-    const slow = workflow("slow", async (wf) =>
-      wf.transaction("book", async (tx) => tx.query("select pg_sleep(0.3), 1 as one"), once),
-    );
+    const begun = gate();
+    const book = async (tx: StoreTransaction): Promise<unknown> => {
+      begun.open();
+      return tx.query("select pg_sleep(0.3), 1 as one");
+    };
+    const slow = workflow("slow", async (wf) => wf.transaction("book", book, once));
     const one = await engine(postgres.freshAddress(), { workflows: [slow] });
     const handle = await one.start(slow);
-    await pass(100);
+    await begun.passed;
     await postgres.server.stop("immediate");
     await pass(1000);
     await postgres.server.resume();

@@ -14,6 +14,7 @@ import {
   update,
   workflow,
 } from "../../src/index.ts";
+import { gate } from "../gate.ts";
 import { audit } from "./audit.ts";
 import { postgresForTests } from "./subject.ts";
 
@@ -145,7 +146,9 @@ describe("engines on one database", () => {
   it("hand runs over at once when they leave", async () => {
     const address = postgres.freshAddress();
     const leaving = await engine(address, { leaseTtl: "60s" });
+    const begun = gate();
     const slow = activity("slow", async (n: number, ctx) => {
+      begun.open();
       if (n > 0) await pass(n, undefined, { signal: ctx.signal });
       return n;
     });
@@ -156,7 +159,7 @@ describe("engines on one database", () => {
       });
     const gone = await engine(address, { leaseTtl: "60s", workflows: [work(60_000)] });
     const handle = await gone.start("work", undefined, { id: "w" });
-    await pass(50);
+    await begun.passed;
     const heir = await engine(address, { leaseTtl: "60s", poll: "30s", workflows: [work(0)] });
     const before = performance.now();
     await gone.close();

@@ -47,6 +47,23 @@ async function orders(): Promise<unknown[]> {
   return (await postgres.ask("select id from orders order by id")).map(({ id }) => id);
 }
 
+/** Runs `work` on a connection of node-postgres, in a transaction that commits unless it throws. */
+async function within(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query("begin");
+    await work(client);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback");
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+const INSERT = "insert into orders values ($1, $1)";
+
 function startsAndSignals(name: string, inTransaction: () => Library): void {
   it("happen with the rows of the transaction, or not at all", async () => {
     const library = inTransaction();
@@ -69,37 +86,25 @@ function startsAndSignals(name: string, inTransaction: () => Library): void {
 }
 
 describe("with node-postgres", () => {
-  startsAndSignals("pg", () => async (work, order) => {
-    const client = await pool.connect();
-    try {
-      await client.query("begin");
-      await client.query("insert into orders values ($1, $1)", [order]);
-      await work(client);
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
-  });
+  startsAndSignals(
+    "pg",
+    () => (work, order) =>
+      within(async (client) => {
+        await client.query(INSERT, [order]);
+        await work(client);
+      }),
+  );
 });
 
 describe("with a function", () => {
-  startsAndSignals("function", () => async (work, order) => {
-    const client = await pool.connect();
-    try {
-      await client.query("begin");
-      await client.query("insert into orders values ($1, $1)", [order]);
-      await work(async (text, values) => (await client.query(text, [...values])).rows);
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
-  });
+  startsAndSignals(
+    "function",
+    () => (work, order) =>
+      within(async (client) => {
+        await client.query(INSERT, [order]);
+        await work(async (text, values) => (await client.query(text, [...values])).rows);
+      }),
+  );
 });
 
 interface Tables {
@@ -180,24 +185,20 @@ interface PrismaLike {
 const PRISMA = process.env.PERDURE_TEST_PRISMA ?? "";
 
 describe("with Prisma", () => {
-  startsAndSignals("prisma-shape", () => async (work, order) => {
-    const client = await pool.connect();
-    const tx: PrismaTransaction = {
-      $queryRawUnsafe: async <T>(query: string, ...values: unknown[]) => (await client.query(query, values)).rows as T,
-      $executeRawUnsafe: async (query, ...values) => (await client.query(query, values)).rowCount ?? 0,
-    };
-    try {
-      await client.query("begin");
-      await tx.$executeRawUnsafe("insert into orders values ($1, $1)", order);
-      await work(tx);
-      await client.query("commit");
-    } catch (error) {
-      await client.query("rollback");
-      throw error;
-    } finally {
-      client.release();
-    }
+  const shaped = (client: pg.PoolClient): PrismaTransaction => ({
+    $queryRawUnsafe: async <T>(query: string, ...values: unknown[]) => (await client.query(query, values)).rows as T,
+    $executeRawUnsafe: async (query, ...values) => (await client.query(query, values)).rowCount ?? 0,
   });
+
+  startsAndSignals(
+    "prisma-shape",
+    () => (work, order) =>
+      within(async (client) => {
+        const tx = shaped(client);
+        await tx.$executeRawUnsafe(INSERT, order);
+        await work(tx);
+      }),
+  );
 
   describe.skipIf(!existsSync(join(PRISMA, "generated")))("itself", () => {
     let prisma: PrismaLike;
@@ -213,7 +214,7 @@ describe("with Prisma", () => {
 
     startsAndSignals("prisma", () => async (work, order) => {
       await prisma.$transaction(async (tx) => {
-        await tx.$executeRawUnsafe("insert into orders values ($1, $1)", order);
+        await tx.$executeRawUnsafe(INSERT, order);
         await work(tx);
       });
     });

@@ -1,10 +1,12 @@
 /** Schemas of PostgreSQL stores: made, checked, refused; views. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { formatRunId } from "../../src/core/ids.ts";
+import { connect, open } from "../../src/index.ts";
 import { openPostgresStore, openStore, postgresMigrationStatus } from "../../src/store/index.ts";
 import { checksum } from "../../src/store/postgres/migrate.ts";
 import { MIGRATIONS } from "../../src/store/postgres/migrations/index.ts";
 import { attempt, event, image, newScene } from "../../src/testing/store-conformance/scene.ts";
+import { folderWith, perdure } from "../cli/perdure.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests({ fsync: false });
@@ -62,6 +64,58 @@ describe("migrations of a PostgreSQL store", () => {
       code: "INCOMPATIBLE_STORE",
       message: expect.stringContaining("?schema="),
     });
+  });
+});
+
+describe("a PostgreSQL store that is only to be looked at", () => {
+  const COMMANDS = [
+    ["runs", "list"],
+    ["runs", "show", "x"],
+    ["runs", "signal", "x", "go"],
+    ["gc"],
+    ["pauses"],
+    ["schedules", "list"],
+    ["replay"],
+  ];
+  const relations = (schema: string): Promise<unknown> =>
+    postgres.ask("select relname from pg_class where relnamespace = to_regnamespace($1)", [schema]);
+
+  it("is not made", { timeout: 60_000 }, async () => {
+    const address = postgres.freshAddress();
+    const missing = { code: "UNAVAILABLE", message: expect.stringMatching(/there is no store at .*perdure migrate/) };
+    await expect(connect({ store: address })).rejects.toMatchObject(missing);
+    await expect(open({ store: address, migrate: false })).rejects.toMatchObject(missing);
+    const folder = folderWith({});
+    for (const command of COMMANDS) {
+      const { code, stderr } = await perdure(folder, ...command, "--store", address);
+      expect([code, stderr], command.join(" ")).toEqual([3, expect.stringContaining("there is no store at")]);
+    }
+    const doctor = await perdure(folder, "doctor", "--store", address);
+    expect(doctor.stdout).toContain("does not exist yet");
+    expect(await postgres.ask("select from pg_namespace where nspname = $1", [schemaOf(address)])).toEqual([]);
+    await postgres.ask(`create schema ${schemaOf(address)}`);
+    await expect(connect({ store: address })).rejects.toMatchObject(missing);
+    expect(await relations(schemaOf(address))).toEqual([]);
+  });
+
+  it("is not migrated", { timeout: 60_000 }, async () => {
+    const { address, schema } = await made();
+    await postgres.ask(`delete from ${schema}.migrations where number = ${MIGRATIONS.length}`);
+    const { pending } = await postgresMigrationStatus(address);
+    const behind = {
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/older version.*migration \d.*Run "perdure migrate"/),
+    };
+    await expect(connect({ store: address })).rejects.toMatchObject(behind);
+    await expect(open({ store: address, migrate: false })).rejects.toMatchObject(behind);
+    const folder = folderWith({});
+    for (const command of COMMANDS) {
+      const { code, stderr } = await perdure(folder, ...command, "--store", address);
+      expect([code, stderr], command.join(" ")).toEqual([3, expect.stringContaining("perdure migrate")]);
+    }
+    const doctor = await perdure(folder, "doctor", "--store", address);
+    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/✖ schema.*1 missing/)]);
+    expect((await postgresMigrationStatus(address)).pending).toEqual(pending);
   });
 });
 

@@ -10,6 +10,7 @@ import { openPostgresStore } from "../../src/store/index.ts";
 import { readFixtures } from "../../src/testing/history-fixture.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import { eventually } from "../crash/eventually.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests({ fsync: false });
@@ -40,8 +41,7 @@ test("engines that share rules and a folder archive and delete every run", { tim
     days.add(new Date().toISOString().slice(0, 10));
   };
   await Promise.all(Array.from({ length: 600 }, (_, n) => run(n)));
-  while ((await engines[0]!.runs.list({ limit: 1 })).length > 0)
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  await eventually(async () => (await engines[0]!.runs.list({ limit: 1 })).length === 0, "the last run to go", 45_000);
   await Promise.all(engines.map((engine) => engine.close()));
   expect(logs.filter((text) => !text.includes("deleted runs whose retention is over"))).toEqual([]);
   const kept = [...days].flatMap((day) => readFixtures(join(archive, "quick", `${day}.jsonl`)));

@@ -13,6 +13,7 @@ import {
   workflow,
 } from "../../src/index.ts";
 import { openPostgresStore } from "../../src/store/index.ts";
+import { eventually } from "../crash/eventually.ts";
 import { vanishing } from "../engine/fixture.ts";
 import { postgresForTests } from "./subject.ts";
 
@@ -166,7 +167,7 @@ describe("rule 25: parking, ending and continuing look at the inbox", () => {
       }
       return all;
     });
-    const options = { workflows: [chain], parkAfter: "1ms" } as OpenOptions;
+    const options: OpenOptions = { workflows: [chain] };
     const [one, two] = [await engine(address, options), await engine(address, options)];
     const handle = await one.start(chain, [], { id: "c" });
     const senders = [await connected(address), await connected(address), two];
@@ -191,12 +192,9 @@ describe("rule 26: hints get lost", () => {
     const waits = workflow("waits", async (wf) => wf.waitFor(item));
     const deaf = await engine(`${address}&listen=false`, { workflows: [waits], poll: "300ms", leaseTtl: "30s" });
     const connection = await connected(address);
-    for (const [id, restMs] of [
-      ["owned", 0],
-      ["parked", 400],
-    ] as const) {
+    for (const id of ["owned", "parked"]) {
       const handle = await deaf.start(waits, undefined, { id });
-      await pass(restMs);
+      if (id === "parked") await until(() => deaf.inMemory.active === 0);
       const sentAt = performance.now();
       await (await connection.handle(id)).signal(item, 7);
       expect(await handle.result()).toBe(7);
@@ -251,12 +249,13 @@ describe("rule 27: addresses carry a generation", () => {
     broken = false;
     await handle.resume();
     const { run } = (await postgres.ask(`select run from ${schemaOf(address)}.workflow_runs`))[0] as { run: string };
-    while (!(await handle.describe()).open.some(({ step }) => step === "slow")) await pass(20);
+    await eventually(async () => (await handle.describe()).open.some(({ step }) => step === "slow"), "the step");
     const store = await openPostgresStore(address);
     onTestFinished(() => store.close());
     const stale = { run: Number(run), kind: "outcome", name: "", at: Date.now(), key: null } as const;
     await store.send({ ...stale, data: JSON.stringify({ c: 1, g: 0, a: 1, p: "stale" }) });
-    await pass(400);
+    const unread = `select from ${schemaOf(address)}.messages`;
+    await eventually(async () => (await postgres.ask(unread)).length === 0, "the engine to take the stale outcome");
     expect((await handle.describe()).status).toBe("running");
     await store.send({ ...stale, data: JSON.stringify({ c: 1, g: 1, a: 1, p: "fresh" }) });
     expect(await handle.result()).toBe("fresh");

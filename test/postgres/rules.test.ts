@@ -15,6 +15,8 @@ import {
   transition,
 } from "../../src/testing/store-conformance/scene.ts";
 import { Way } from "../chaos/proxy.ts";
+import { eventually } from "../crash/eventually.ts";
+import { gate } from "../gate.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests({ fsync: false });
@@ -48,7 +50,12 @@ async function behindWay(): Promise<{ way: Way; actor: PostgresScene }> {
 
 /** Resolves once the database says so. */
 async function until(sql: string, values: unknown[] = []): Promise<void> {
-  while ((await postgres.ask(sql, values)).length === 0);
+  await eventually(async () => (await postgres.ask(sql, values)).length > 0, sql);
+}
+
+/** Resolves once a batch has been sent that will never arrive. */
+async function swallowed(way: Way): Promise<void> {
+  await eventually(() => way.torn, "the batch on its way");
 }
 
 const expire = (store: PostgresStore): Promise<unknown> =>
@@ -99,7 +106,7 @@ describe("rule 13: after a lost answer the lane row is asked on a new connection
     way.mode = "silent";
     const lost = actor.advance(run, 1, { events: [event("A")] });
     lost.catch(() => undefined);
-    await postgres.ask("select pg_sleep(0.1)");
+    await swallowed(way);
     way.heal();
     await expect(lost).rejects.toMatchObject({ code: "UNAVAILABLE" });
     expect(await actor.store.lastBatch(actor.lease)).toBe(1);
@@ -113,6 +120,7 @@ describe("rule 13: after a lost answer the lane row is asked on a new connection
     way.mode = "silent";
     const lost = actor.advance(run, 1, { events: [event("A")] });
     lost.catch(() => undefined);
+    await swallowed(way);
     await postgres.ask(`delete from ${actor.store.schema}.engines`);
     way.heal();
     await expect(lost).rejects.toMatchObject({ code: "UNAVAILABLE" });
@@ -191,18 +199,15 @@ describe("rule 15: nothing foreign on a lane", () => {
     await other.query("begin");
     await other.query(`select from ${actor.store.schema}.workflow_runs where run = $1 for update`, [held]);
     const step = { run, command: 9, generation: 0, at: 1 };
-    let go = (): void => {};
-    const gate = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    const transacting = actor.store.transact!(actor.lease, step, 5000, () => gate.then(() => "1"));
+    const end = gate();
+    const transacting = actor.store.transact!(actor.lease, step, 5000, () => end.passed.then(() => "1"));
     const claiming = actor.store.claim(actor.lease, { code: [{ workflow: "order" }], limit: 9, at: 9 });
     expect(await claiming).toEqual([]);
     for (let seq = 1; seq <= 20; seq++) {
       expect(await actor.advance(run, seq, { events: [event(`E${seq}`)] })).toBeUndefined();
       expect(await actor.store.renew(actor.lease)).toBe(true);
     }
-    go();
+    end.open();
     expect((await transacting).data).toBe("1");
     await other.query("rollback");
   });

@@ -24,6 +24,12 @@ const postgres = postgresForTests({ fsync: false, anywhere: true });
 benchesOn(() => openAgeing(postgres.url, postgres.freshAddress()), LEFT_OUT);
 
 await import("../engine/durable-function.test.ts");
+await import("../engine/attempts.test.ts");
+await import("../engine/cancellation.test.ts");
+await import("../engine/starting.test.ts");
+await import("../engine/opening.test.ts");
+await import("../engine/recovery.test.ts");
+await import("../engine/resume.test.ts");
 await import("../engine/messages.test.ts");
 await import("../engine/children.test.ts");
 await import("../engine/entity.test.ts");

@@ -85,7 +85,7 @@ describe("on PostgreSQL, an attempt", () => {
   it("is lost with a process that was killed, and the next one runs elsewhere", { timeout: 60_000 }, async () => {
     const store = postgres.freshAddress();
     const [runs, victim] = [await start(store, HANDS_OUT), await start(store, WORKS)];
-    const id = await runs.ask<string>("start", "one", { ms: 1200, name: "a" });
+    const id = await runs.ask<string>("start", "one", { endlessIn: "e2", name: "a" });
     await victim.effect(of("start"));
     await victim.kill();
     const since = Date.now();
@@ -132,7 +132,7 @@ describe("on PostgreSQL, an attempt", () => {
   it("is aborted soon after its run was cancelled", { timeout: 60_000 }, async () => {
     const store = postgres.freshAddress();
     const [runs, worker] = [await start(store, HANDS_OUT), await start(store, WORKS)];
-    const id = await runs.ask<string>("start", "one", { ms: 60_000, name: "a" });
+    const id = await runs.ask<string>("start", "one", { endlessIn: "e2", name: "a" });
     await worker.effect(of("start"));
     const since = Date.now();
     await runs.ask("cancel", id);
@@ -145,7 +145,7 @@ describe("on PostgreSQL, an attempt", () => {
   it("is left to others by a process that closes, without being counted", { timeout: 60_000 }, async () => {
     const store = postgres.freshAddress();
     const [runs, leaving] = [await start(store, HANDS_OUT), await start(store, WORKS)];
-    const id = await runs.ask<string>("start", "one", { ms: 1000, name: "a" });
+    const id = await runs.ask<string>("start", "one", { endlessIn: "e2", name: "a" });
     await leaving.effect(of("start"));
     const heir = await start(store, WORKS);
     await leaving.leave();
@@ -176,7 +176,7 @@ describe("on a SQLite file, an attempt", () => {
     const [runs, victim] = [await start(store, HANDS_OUT), await start(store, WORKS)];
     const first = await runs.ask<string>("start", "one", { ms: 10, name: "a" });
     expect(await runs.ask("result", first)).toEqual({ token: "e2/1", step: "a" });
-    const second = await runs.ask<string>("start", "one", { ms: 1000, name: "b" });
+    const second = await runs.ask<string>("start", "one", { endlessIn: "e2", name: "b" });
     await victim.effect(of("start", "b"));
     await victim.kill();
     const heir = await start(store, WORKS);

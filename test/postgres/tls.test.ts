@@ -79,6 +79,37 @@ it("refuses a server whose authority is not the one that was named", async () =>
   }
 });
 
+it("checks the authority with sslmode=require, too, when one is named, but never the name", async () => {
+  const other = { host: "127.0.0.1" };
+  expect(await refused(address(`sslmode=require&${root(stranger)}`))).toMatch(/certificate.*sslrootcert=FILE/);
+  await (await openPostgresStore(address(`sslmode=require&${root(authority)}`, other))).close();
+});
+
+it("takes a named authority without sslmode for verify-full", async () => {
+  await (await openPostgresStore(address(root(authority)))).close();
+  expect(await refused(address(root(authority), { host: "127.0.0.1" }))).toMatch(/another name/);
+});
+
+it("opens nothing with words that it could not keep, and shows no password then", async () => {
+  for (const parameters of [
+    "sslmode=prefer",
+    "sslmode=verify-ca",
+    "sslmode=verify-fulll",
+    "ssl=true",
+    "sslmod=require",
+  ]) {
+    const opening = openPostgresStore(address(parameters));
+    await expect(opening, parameters).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.not.stringContaining("opensesame"),
+    });
+  }
+});
+
+it("begins with TLS at once where sslnegotiation=direct says so", async () => {
+  await (await openPostgresStore(address("sslmode=require&sslnegotiation=direct"))).close();
+});
+
 it("refuses an authority that nobody named", async () => {
   expect(await refused(address("sslmode=verify-full"))).toMatch(/certificate.*sslrootcert=FILE/);
 });

@@ -6,6 +6,7 @@ import { setTimeout as pass } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { silentLogger } from "../../src/engine/log.ts";
 import { connect, open, workflow } from "../../src/index.ts";
+import { openStore } from "../../src/store/index.ts";
 import { Way } from "../chaos/proxy.ts";
 import { audit } from "./audit.ts";
 import { postgresForTests } from "./subject.ts";
@@ -17,8 +18,7 @@ const BOOKINGS = 15;
 async function site(): Promise<{ address: string; schema: string }> {
   const address = postgres.freshAddress();
   const schema = new URL(address).searchParams.get("schema")!;
-  const maker = await connect({ store: address });
-  await maker.close();
+  await (await openStore(address)).close();
   await postgres.ask(`create table ${schema}.bookings (workflow_id text, n bigint)`);
   return { address, schema };
 }
@@ -114,7 +114,7 @@ describe("transactions of steps happen once", () => {
     onTestFinished(() => engine.close());
     const handle = await engine.start(book);
     const committing =
-      "select 1 from pg_stat_activity where query = 'commit' and state = 'active' and wait_event = 'PgSleep'";
+      "select 1 from pg_stat_activity where query like 'commit;%' and state = 'active' and wait_event = 'PgSleep'";
     while ((await postgres.ask(committing)).length === 0) await pass(5);
     way.cut();
     // While the first commit is in doubt the step may work again; that waits for the first, and is undone.

@@ -5,7 +5,7 @@ import { RunServices } from "../../src/engine/run-services.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { Batch, BatchResult, Lease, NewMessage, Store } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
-import { activity } from "../../src/workflow/activity.ts";
+import { activity, FatalError } from "../../src/workflow/activity.ts";
 import { update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { bench, vanishing } from "../engine/fixture.ts";
@@ -38,6 +38,44 @@ describe("a child that is being started", () => {
     await clock.advance(5000);
     expect(await handle.status()).toBe("timed_out");
     expect(await (await host.handle("c")).status()).toBe("cancelled");
+  });
+});
+
+describe("a child that has ended before its parent asks for it again", () => {
+  it("leaves no row behind, though it took long to find out", async () => {
+    const { engine, clock, store, finish } = bench();
+    let broken = true;
+    const flaky = activity("flaky", async () => {
+      if (broken) throw new FatalError("not yet");
+    });
+    const child = workflow("child", (wf) => wf.waitFor("never"));
+    const parent = workflow("parent", async (wf) => {
+      const asked = wf.child(child, undefined, { id: "c" }).catch(() => "ended");
+      await wf.call(flaky);
+      const outcome = await asked;
+      await wf.waitFor("go");
+      return outcome;
+    });
+    const slow = intercept(store, {
+      commit: async (lease: Lease, batch: Batch): Promise<BatchResult> => {
+        const result = await store.commit(lease, batch);
+        const again = !broken && batch.starts.some(({ parent: of }) => of !== undefined);
+        if (again) await new Promise<void>((resolve) => clock.after(2000, resolve));
+        return result;
+      },
+    });
+    const one = await engine({ store: slow, workflows: [parent, child], activities: [flaky] });
+    const handle = await one.start(parent, undefined, { id: "p" });
+    await clock.advance(5000);
+    expect(await handle.status()).toBe("failed");
+    broken = false;
+    await handle.resume();
+    await clock.advance(30_000);
+    await one.close();
+    await using two = await engine({ workflows: [parent, child], activities: [flaky] });
+    const found = await two.handle("p");
+    await found.signal("go");
+    expect(await finish(found)).toBe("ended");
   });
 });
 

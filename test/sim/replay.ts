@@ -88,6 +88,7 @@ function replayOne<Row extends ReplayedRun>(
     },
     onBlocked: () => {},
     onCancelled: (reason) => context?.cancelled(reason),
+    rejecting: (reject) => reject(),
     onNote: () => {},
     onSettled: () => {},
     onAnswered: (message, ending) => endings.set(message, ending),

@@ -126,7 +126,12 @@ const transitions = fc.record({
   events,
   consumed: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
   attempts: fc.array(
-    fc.integer({ min: 1, max: 3 }).map((command) => attempt(command)),
+    fc.tuple(fc.integer({ min: 1, max: 3 }), maybe(fc.constantFrom("x", "x/a", "x/b"))).map(([number, activity]) => {
+      if (activity === null) return attempt(number);
+      const payloads = { input: "1", body: "{}", lost: "{}", details: null };
+      const task = { generation: 0, queue: "x", activity, workflow: "order", at: number, ...payloads };
+      return attempt(number, { external: true, task });
+    }),
     { maxLength: 2 },
   ),
   settled: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
@@ -193,6 +198,14 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     ),
   },
   { weight: 1, arbitrary: time.map((at) => (actor: Actor) => leave(actor, at)) },
+  {
+    weight: 1,
+    arbitrary: fc.subarray(["a", "b/c"]).map(
+      (names) =>
+        ({ store, engine }: Actor) =>
+          store.announce({ engine }, names),
+    ),
+  },
   {
     weight: 1,
     arbitrary: time.map(
@@ -272,6 +285,8 @@ async function contents({ store, engine }: Actor): Promise<unknown> {
     waiting: await store.waiting(5),
     sizes: await store.sizes(),
     pauses: await store.pauses(),
+    queues: await store.queues(),
+    activities: await store.waitingActivities(),
     found: await Promise.all(["a", "b", "c"].map((workflowId) => store.find({ workflowId }))),
     engines: await store.engines(),
   };

@@ -1,9 +1,16 @@
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createMemoryStore, openSqliteStore, openStore } from "../../src/store/index.ts";
+import { connect, open } from "../../src/index.ts";
+import { createMemoryStore, migrationStatus, openSqliteStore, openStore } from "../../src/store/index.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { scratchFile } from "./scratch.ts";
+
+function change(path: string, sql: string): void {
+  const db = openConnection(path);
+  db.exec(sql);
+  db.close();
+}
 
 describe("opening a SQLite store", () => {
   it("makes the folder and the file for their owner only", async () => {
@@ -25,6 +32,36 @@ describe("opening a SQLite store", () => {
     const store = await openSqliteStore({ path });
     expect(store.durability).toBe("full");
     await store.close();
+  });
+
+  it("changes nothing when it is only to be looked into, and is not there, empty, older or something else's", async () => {
+    const look = (path: string): Promise<unknown> => connect({ store: path });
+    const missing = join(scratchFile("no-folder"), "store.db");
+    await expect(look(missing)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/there is no store at .*perdure migrate/),
+    });
+    expect(existsSync(dirname(missing))).toBe(false);
+    const empty = scratchFile("empty.db");
+    writeFileSync(empty, "");
+    const foreign = scratchFile("foreign.db");
+    change(foreign, "create table mine (n integer)");
+    const older = scratchFile("older.db");
+    await (await openSqliteStore({ path: older })).close();
+    const { applied } = migrationStatus(older);
+    change(older, `delete from migrations where number = ${applied.length}`);
+    for (const [path, message] of [
+      [empty, /there is no store/],
+      [foreign, /something else/],
+      [older, /older version.* migration \d.*Run "perdure migrate"/],
+    ] as const) {
+      const before = readFileSync(path);
+      await expect(look(path)).rejects.toMatchObject({ message: expect.stringMatching(message) });
+      await expect(open({ store: path, migrate: false })).rejects.toMatchObject({
+        message: expect.stringMatching(message),
+      });
+      expect(readFileSync(path).equals(before), path).toBe(true);
+    }
   });
 
   it("says which path is a folder, or lies where no folder can be", async () => {

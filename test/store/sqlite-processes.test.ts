@@ -7,6 +7,7 @@ import { openSqliteStore } from "../../src/store/index.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { newScene } from "../../src/testing/store-conformance/scene.ts";
 import { scratchFile } from "./scratch.ts";
+import { lockRefused } from "./waiting-thread.ts";
 
 interface Report {
   readonly engine: number;
@@ -94,7 +95,7 @@ describe("several processes on one SQLite file", () => {
     const db = openConnection(path);
     db.exec("begin immediate");
     const sending = store.send({ run, kind: "signal", name: "n", data: "1", at: 1, key: null });
-    const found = await Promise.race([sending, new Promise((resolve) => setTimeout(resolve, 100, "waiting"))]);
+    const found = await Promise.race([sending, lockRefused()]);
     db.exec("commit");
     db.close();
     expect(found).toBe("waiting");

@@ -4,6 +4,7 @@ import { openSqliteStore, type SqliteStore } from "../../src/store/index.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
 import { event, message, newScene, type Scene } from "../../src/testing/store-conformance/scene.ts";
 import { scratchFile } from "./scratch.ts";
+import { lockRefused } from "./waiting-thread.ts";
 
 interface Site {
   readonly store: SqliteStore;
@@ -35,6 +36,21 @@ async function withSite(test: (site: Site) => Promise<void>, path = ":memory:"):
 }
 
 describe("statements of a step's transaction on SQLite", () => {
+  it("that go on beyond their time are told of while they do", () =>
+    withSite(async ({ transact }) => {
+      const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+      const counting =
+        "with recursive c(n) as (select 1 union all select n + 1 from c where n < 20000000) select max(n) from c";
+      const asking = transact((tx) => tx.query(counting), 50);
+      const outcome = expect(asking).rejects.toMatchObject({ code: "WAIT_TIMED_OUT" });
+      expect(await warned).toMatchObject({
+        code: "PERDURE_STATEMENT_OVERDUE",
+        message: expect.stringContaining(`cannot be interrupted; everything else of the SQLite store waits for it`),
+      });
+      await outcome;
+      expect(await transact((tx) => tx.query("select 1 as one"))).toEqual([{ one: 1 }]);
+    }));
+
   it("take and answer with every kind of value", () =>
     withSite(async ({ transact }) => {
       const values = [null, true, 7, 1.5, 2n ** 60n, "ü☃", new Uint8Array([1, 0, 255])];
@@ -230,7 +246,7 @@ describe("a step's transaction on SQLite", () => {
         expect(() => db.exec("begin immediate")).toThrow(/locked/);
         return tx.query("select x from t");
       });
-      const first = await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, 100, "waiting"))]);
+      const first = await Promise.race([asked, lockRefused()]);
       db.exec("commit");
       expect(first).toBe("waiting");
       expect(await asked).toEqual([{ x: 1 }]);

@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { activity, signal, workflow } from "../../src/index.ts";
+import { activity, signal, type Workflow, workflow } from "../../src/index.ts";
 import {
   assertSteps,
   createTestEnv,
   type ExpectedStep,
   fails,
+  type RecordedHistory,
   replayHistory,
   returns,
 } from "../../src/testing/index.ts";
@@ -193,5 +194,23 @@ describe("a recorded history", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("of a parent replays beside its children, and says which code it lacks", async () => {
+    const kid = workflow("kid", async () => 1);
+    const parent = workflow("parent", async (wf) => [await wf.child(kid), await wf.child("kid")]);
+    const caller = workflow("caller", async (wf) => wf.call("pack", 1));
+    await using env = await createTestEnv({ workflows: [parent, kid, caller], mocks: { pack: returns(1) } });
+    const historyOf = async (one: Workflow<undefined, unknown>): Promise<RecordedHistory> => {
+      const handle = await env.start(one);
+      await handle.result();
+      return env.record(handle);
+    };
+    const family = await historyOf(parent);
+    await replayHistory([parent, kid], family);
+    await expect(replayHistory(parent, family)).rejects.toThrow(/needs kid, which is not among the workflows given/);
+    await expect(replayHistory(caller, await historyOf(caller))).rejects.toThrow(
+      /needs pack, which is not among the activities given/,
+    );
   });
 });

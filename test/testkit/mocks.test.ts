@@ -75,6 +75,25 @@ describe("a mocked activity", () => {
 });
 
 describe("mocks by name", () => {
+  it("that nobody has are found out when one of nearly that name ran", async () => {
+    const env = await createTestEnv({ workflows: [welcome] });
+    env.mock("fetch-nmae", () => "Ada");
+    expect(await (await env.start(welcome, "1")).result()).toBe("Welcome real 1");
+    await expect(env.close()).rejects.toThrow(
+      'env.mock("fetch-nmae", …) was never asked for: nobody has an activity of that name; did you mean fetch-name, which ran without a mock?',
+    );
+  });
+
+  it("may stay unused: of an activity that is there, or of one unlike all that ran", async () => {
+    await using env = await createTestEnv({
+      workflows: [welcome],
+      activities: [activity("fetch-game", async () => 1)],
+    });
+    env.mock("fetch-game", () => 2);
+    env.mock("charge", () => 3);
+    expect(await (await env.start(welcome, "1")).result()).toBe("Welcome real 1");
+  });
+
   it("stand for activities that are elsewhere, in flows and in code", async () => {
     const etl = flow("etl", [
       task("extract", "etl/extract", { input: { from: "crm" } }),

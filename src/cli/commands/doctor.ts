@@ -1,5 +1,4 @@
 /** `perdure doctor`: whether everything is in place. */
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { type Connection, connect } from "../../client/connect.ts";
 import type { RunDescription } from "../../client/run-description.ts";
@@ -7,11 +6,12 @@ import { isPerdureError } from "../../core/errors.ts";
 import { shownAddress } from "../../store/address.ts";
 import type { MigrationState } from "../../store/migration-state.ts";
 import { migrationStatusOf } from "../../store/migration-status.ts";
+import { createSealer } from "../../store/sealing.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { namedFlows } from "../flow-files.ts";
 import { pauseText, unpauseCommand } from "../pause-words.ts";
 import { shellWord } from "../progress/run-display.ts";
-import { loadProject, type Project, storePath } from "../project.ts";
+import { loadProject, type Project } from "../project.ts";
 import { plainLine } from "../text/cell-width.ts";
 import { agoText, clockText } from "../text/time-text.ts";
 import { packageVersion } from "../version.ts";
@@ -115,15 +115,18 @@ async function storeChecks(project: Project): Promise<Check[]> {
   const { store, storeFrom } = project;
   const shown = shownAddress(store);
   const from = storeFrom === "default" ? "" : ` (${storeFrom})`;
-  const path = storePath(store);
-  if (path !== undefined && !existsSync(path))
-    return [
-      { name: "store", ok: undefined, message: `${shown}${from} does not exist yet`, hint: "the first run makes it" },
-    ];
   const checks: Check[] = [];
   const schema = await tried("schema", checks, async () => ({ state: await migrationStatusOf(store) }));
   if (schema === undefined) return checks;
-  if (schema.state !== undefined) checks.push(schemaCheck(schema.state));
+  const { state } = schema;
+  if (state?.applied.length === 0)
+    return [
+      { name: "store", ok: undefined, message: `${shown}${from} does not exist yet`, hint: "the first run makes it" },
+    ];
+  if (state !== undefined) checks.push(schemaCheck(state));
+  // What an older version wrote cannot be read before it is migrated, which is not for those who only look.
+  if (state !== undefined && state.pending.length > 0)
+    return [{ name: "store", ok: undefined, message: `${shown}${from}` }, ...checks];
   const connection = await tried("store", checks, () => connect({ store }));
   if (connection === undefined) return checks;
   try {
@@ -135,6 +138,7 @@ async function storeChecks(project: Project): Promise<Check[]> {
     });
     checks.push(
       await enginesCheck(connection),
+      ...(await keyCheck(connection, store)),
       ...(await pausesCheck(connection)),
       ...(await queuesCheck(connection)),
       ...(await admissionsCheck(connection)),
@@ -149,15 +153,15 @@ async function storeChecks(project: Project): Promise<Check[]> {
 }
 
 function schemaCheck({ applied, pending }: MigrationState): Check {
-  const newest = applied.at(-1);
-  const message = newest === undefined ? "empty" : `version ${newest.number} (${newest.name})`;
+  const newest = applied.at(-1)!;
+  const message = `version ${newest.number} (${newest.name})`;
   return pending.length === 0
     ? { name: "schema", ok: true, message }
     : {
         name: "schema",
         ok: false,
         message: `${message}, ${pending.length} missing`,
-        hint: "perdure migrate applies them",
+        hint: "perdure migrate applies them; before that nothing else can be looked at",
       };
 }
 
@@ -181,18 +185,29 @@ async function pausesCheck(connection: Connection): Promise<Check[]> {
   return [{ name: "paused", ok: undefined, message: String(pauses.length), details, hint }];
 }
 
-/** Queues in which something waits: nothing takes it from one that nobody serves. */
+/** Whether the secrets that are there can be read with the key that would be used here. */
+async function keyCheck({ store }: Connection, address: string): Promise<Check[]> {
+  const sealed = await store.someSecrets();
+  if (sealed === undefined) return [];
+  const checks: Check[] = [];
+  const read = await tried("key", checks, () => createSealer(address).unseal(sealed));
+  return read === undefined ? checks : [{ name: "key", ok: true, message: "secrets of runs can be read with it" }];
+}
+
+/** Queues in which something waits: nothing takes what no engine has. */
 async function queuesCheck(connection: Connection): Promise<Check[]> {
   const queues = (await connection.queues()).filter(({ waiting }) => waiting > 0);
   if (queues.length === 0) return [];
   const now = connection.now();
-  const details = queues.map(({ queue, waiting, oldestAt, paused, engines }) => {
+  const details = queues.map(({ queue, waiting, oldestAt, paused, unserved }) => {
     const wait = `${waiting} ${waiting === 1 ? "task waits" : "tasks wait"} for queue ${queue}`;
-    const served = engines.length === 0 ? ", no engine serves it" : "";
-    return `${wait}, the oldest since ${agoText(oldestAt ?? now, now)}${paused ? ", paused" : ""}${served}`;
+    const nobody = unserved.length > 0 ? `, no engine can run ${unserved.join(", ")}` : "";
+    return `${wait}, the oldest since ${agoText(oldestAt ?? now, now)}${paused ? ", paused" : ""}${nobody}`;
   });
-  const lonely = queues.filter(({ engines }) => engines.length === 0).map(({ queue }) => queue);
-  const hint = `open an engine with the activities: open({ serves: ${JSON.stringify(lonely)}, activities })`;
+  const lonely = queues.filter(({ unserved }) => unserved.length > 0);
+  const serves = JSON.stringify(lonely.map(({ queue }) => queue));
+  const names = lonely.flatMap(({ unserved }) => unserved).join(", ");
+  const hint = `open an engine that has them by name: open({ serves: ${serves}, activities }) with ${names}`;
   const total = queues.reduce((sum, { waiting }) => sum + waiting, 0);
   return [
     {

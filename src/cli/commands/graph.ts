@@ -1,11 +1,11 @@
 /** `perdure graph`: a flow as a picture. */
 import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
+import { closest } from "../../core/suggestion.ts";
 import type { FlowDefinition } from "../../flow/model.ts";
 import { flowToDot } from "../../flow/picture/dot.ts";
 import { flowToMermaid } from "../../flow/picture/mermaid.ts";
 import { flowToSvg } from "../../flow/picture/svg.ts";
-import { closest } from "../../flow/suggestion.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findFlow } from "../flow-target.ts";
 import { loadProject } from "../project.ts";

@@ -1,7 +1,8 @@
 /** `perdure init`: a small example that works. */
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { makeFolder } from "../../store/folder.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { EXAMPLE_FILES } from "../example-files.ts";
 import { shellWord } from "../progress/run-display.ts";
@@ -49,7 +50,7 @@ async function runInit({ args, terminal, json, cwd }: Invocation): Promise<numbe
 async function writeNew(file: string, text: string): Promise<boolean> {
   if (existsSync(file)) return false;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     await writeFile(file, text, { flag: "wx" });
     return true;
   } catch (error) {

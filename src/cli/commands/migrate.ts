@@ -10,8 +10,8 @@ export const migrate: Command = {
   name: "migrate",
   summary: "bring the store to this version",
   usage: "[--status]",
-  description:
-    "Applies what is missing; a store that does not exist is made. Opening a store does the same, so this is for looking and for deploys.",
+  description: `Applies what is missing; a store that does not exist is made. Engines do the same when they open a store, unless they are told not
+to; commands that only look or send do not.`,
   options: { status: { help: "only show what is applied and what is missing" } },
   examples: [
     ["perdure migrate --status", "look"],

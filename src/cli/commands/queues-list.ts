@@ -16,7 +16,7 @@ export const queuesList: Command = {
   options: {},
   examples: [
     ["perdure queues list", "all queues"],
-    ["perdure queues list --json | jq '.[] | select(.engines == [])'", "queues that nobody serves"],
+    ["perdure queues list --json | jq '.[] | select(.unserved != [])'", "queues with tasks that no engine can run"],
   ],
   run: (invocation) => withConnection(invocation, (connection) => list(invocation, connection)),
 };
@@ -42,14 +42,23 @@ async function list({ args, terminal, json }: Invocation, connection: Connection
   return EXIT.ok;
 }
 
-function cells({ queue, waiting, running, oldestAt, everywhere, paused, engines }: QueueStatus, now: number): Part[] {
-  const served = engines.length === 0 ? "nobody" : engines.join(", ");
+function cells(status: QueueStatus, now: number): Part[] {
+  const { queue, waiting, running, oldestAt, everywhere } = status;
   return [
     queue,
     String(waiting),
     String(running),
     oldestAt === undefined ? "" : spanText(now - oldestAt),
     everywhere === undefined ? "" : String(everywhere),
-    paused ? `paused; ${served}` : served,
+    servedBy(status),
   ];
+}
+
+function servedBy({ paused, engines, unserved }: QueueStatus): string {
+  const parts = [
+    ...(paused ? ["paused"] : []),
+    ...(engines.length > 0 ? [engines.join(", ")] : []),
+    ...(unserved.length > 0 ? [`nobody has ${unserved.join(", ")}`] : engines.length === 0 ? ["nobody"] : []),
+  ];
+  return parts.join("; ");
 }

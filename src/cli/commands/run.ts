@@ -1,5 +1,4 @@
 /** `perdure run`: runs a flow or workflow in this process, to its end. */
-import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { connect } from "../../client/connect.ts";
 import type { Perdure } from "../../client/open.ts";
@@ -8,11 +7,12 @@ import { type Duration, durationMs } from "../../core/duration.ts";
 import { isPerdureError, PerdureError } from "../../core/errors.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import { isFlow } from "../../flow/flow.ts";
+import { openStore } from "../../store/open.ts";
 import type { RunRow } from "../../store/store.ts";
 import type { Command, Invocation } from "../command.ts";
 import { isPair, readValue } from "../input-values.ts";
 import { shellWord } from "../progress/run-display.ts";
-import { loadProject, type Project, storePath } from "../project.ts";
+import { loadProject, type Project } from "../project.ts";
 import { endingOf, exitCodeOf, printEnding } from "../run-ending.ts";
 import { superviseRun } from "../run-supervisor.ts";
 import { loadOrigin, loadRunnable, type Runnable } from "../runnable.ts";
@@ -140,12 +140,14 @@ function warn({ terminal }: Invocation, { warnings }: Runnable): void {
     );
 }
 
-/** A run that has the id already. */
-async function earlierRun({ store }: Project, id: string): Promise<RunRow | undefined> {
-  const path = storePath(store);
-  if (path === undefined || !existsSync(path)) return undefined;
-  await using connection = await connect({ store });
-  return await connection.store.find({ workflowId: id });
+/** A run that has the id already. The store is made and migrated, as the engine that follows would do. */
+async function earlierRun({ store: address }: Project, id: string): Promise<RunRow | undefined> {
+  const store = await openStore(address);
+  try {
+    return await store.find({ workflowId: id });
+  } finally {
+    await store.close();
+  }
 }
 
 /** The id has run before: an open run goes on, a completed one gives its result, any other is left to `runs resume`. */

@@ -1,10 +1,11 @@
 /** `perdure runs export`: histories as files, to be replayed by tests. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Connection } from "../../client/connect.ts";
 import { parseRunId } from "../../core/ids.ts";
 import { formatHistory } from "../../engine/recorded-history.ts";
 import { recordRun } from "../../engine/recording.ts";
+import { makeFolder } from "../../store/folder.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { statusesOf } from "../status-option.ts";
@@ -40,7 +41,7 @@ async function exportRuns(invocation: Invocation, connection: Connection): Promi
   const { args, terminal, json } = invocation;
   const folder = args.text("out") ?? "histories";
   const runs = await wantedRuns(invocation, connection);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const written: { workflowId: string; runId: string; file: string }[] = [];
   const names = new Set<string>();
   for (const run of runs) {

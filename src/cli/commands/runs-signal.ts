@@ -1,6 +1,6 @@
 /** `perdure runs signal`: answers a run, wherever it is advanced. */
 import type { Connection } from "../../client/connect.ts";
-import { didYouMean } from "../../flow/suggestion.ts";
+import { didYouMean } from "../../core/suggestion.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { isPair, readValue } from "../input-values.ts";

@@ -1,12 +1,18 @@
 /** `perdure schedules create`: starts a workflow by the clock from now on. */
+import { setTimeout as pass } from "node:timers/promises";
 import { type Connection, connect } from "../../client/connect.ts";
 import { open } from "../../client/open.ts";
+import type { ScheduleHandle } from "../../client/schedules.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { loadProject } from "../project.ts";
 import { TIMING_OPTIONS, timingOf } from "../schedule-options.ts";
 import { scheduleRecord, whenText } from "../schedule-words.ts";
 import { clockText } from "../text/time-text.ts";
 import { usageError } from "../usage-error.ts";
+
+const LOOK_MS = 50;
+/** An engine that has the workflow takes it within its interval of polling. */
+const LONGEST_MS = 6000;
 
 export const schedulesCreate: Command = {
   name: "schedules create",
@@ -41,19 +47,29 @@ async function create(invocation: Invocation): Promise<number> {
     await engine.close();
   }
   await using connection = await connect({ store });
-  const made = await (await connection.schedules.get(name)).describe();
-  if (json) terminal.line(JSON.stringify(scheduleRecord(made)));
+  const alone = (await connection.store.engines()).length === 0;
+  const handle = await connection.schedules.get(name);
+  const taken = !alone && (await isTaken(connection, handle));
+  const made = await handle.describe();
+  if (json) terminal.line(JSON.stringify({ ...scheduleRecord(made), taken }));
   else {
     const next = made.next === undefined ? "" : `, next ${clockText(made.next, Date.now())}`;
     terminal.line(`${terminal.styles.green("✔")} ${name} starts ${workflow}: ${whenText(made)}${next}`);
-    if (await nobody(connection))
-      terminal.line(
-        terminal.styles.dim(`no engine is running on this store: runs start once one with ${workflow} does`),
-      );
+    const once = `runs start once one with ${workflow} does`;
+    if (alone) terminal.line(terminal.styles.dim(`no engine is running on this store: ${once}`));
+    else if (made.waitingFor !== undefined)
+      terminal.line(`${terminal.styles.yellow("!")} no engine of this store has a workflow ${workflow}: ${once}`);
+    else if (!taken) terminal.line(terminal.styles.dim(`no engine has taken it yet: ${once}`));
   }
   return EXIT.ok;
 }
 
-async function nobody({ store }: Connection): Promise<boolean> {
-  return (await store.engines()).length === 0;
+/** Waits until an engine has taken the schedule, or for so long that there is none with its workflow. */
+async function isTaken({ store }: Connection, schedule: ScheduleHandle): Promise<boolean> {
+  for (const limit = Date.now() + LONGEST_MS; Date.now() < limit; await pass(LOOK_MS)) {
+    const { workflowId, waitingFor } = await schedule.describe();
+    if ((await store.find({ workflowId }))?.progress !== null) return true;
+    if (waitingFor !== undefined) break;
+  }
+  return false;
 }

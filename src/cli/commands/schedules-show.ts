@@ -42,7 +42,10 @@ function print(one: ScheduleDescription, terminal: Terminal, now: number): void 
   line(["dim", "workflow  "], one.workflow);
   line(["dim", "overlap   "], one.spec.overlap);
   if (one.next !== undefined)
-    line(["dim", "next      "], `${clockText(one.next, now)} (in ${spanText(one.next - now)})`);
+    line(
+      ["dim", "next      "],
+      `${clockText(one.next, now)} (${one.next > now ? `in ${spanText(one.next - now)}` : "due"})`,
+    );
   line(["dim", "so far    "], `${one.started} started, ${one.skipped} skipped`);
   if (one.running.length > 0) line(["dim", "running   "], one.running.join(", "));
   if (one.waiting.length > 0)

@@ -42,7 +42,8 @@ async function runValidate(invocation: Invocation): Promise<number> {
   const { args, terminal, json } = invocation;
   const project = await loadProject(invocation);
   const agents = args.list("agents");
-  const known = agents.length === 0 ? {} : knownNames(await loadAgentFiles(agents));
+  const names = agents.length === 0 ? {} : knownNames(await loadAgentFiles(agents));
+  const known = { ...names, now: Date.now() };
   const targets = args.positionals.length > 0 ? args.positionals : await projectFlows(project);
   const files: Checked[] = [];
   for (const target of targets) files.push(await check(project, target, known));

@@ -22,6 +22,7 @@ import type {
   PauseRow,
   QueueLimit,
   QueueRow,
+  RunClaim,
   RunFilter,
   RunImage,
   RunRow,
@@ -33,6 +34,7 @@ import type {
   TaskEnd,
   TaskKey,
   TaskRow,
+  WaitingActivity,
   WaitingRow,
 } from "../store.ts";
 import { randomStoreId } from "../store-id.ts";
@@ -63,13 +65,20 @@ class MemoryStore implements Store {
   async register({
     label,
     at,
-    serves,
+    serves = null,
+    activities = [],
   }: {
     readonly label: string;
     readonly at: number;
-    readonly serves?: readonly string[];
+    readonly serves?: readonly string[] | null;
+    readonly activities?: readonly string[];
   }): Promise<Lease> {
-    return { engine: this.#tables.addEngine(label, at, serves ?? null).engine };
+    return { engine: this.#tables.addEngine({ label, registeredAt: at, serves, activities }).engine };
+  }
+
+  async announce({ engine }: Lease, activities: readonly string[]): Promise<void> {
+    const row = this.#tables.engines.get(engine);
+    if (row !== undefined) row.activities = activities;
   }
 
   async renew({ engine }: Lease): Promise<boolean> {
@@ -105,30 +114,21 @@ class MemoryStore implements Store {
     return result;
   }
 
-  async claim(
-    { engine }: Lease,
-    params: {
-      readonly code: readonly CodeKey[];
-      readonly runs?: readonly number[];
-      readonly limit: number;
-      readonly at: number;
-      readonly suspects?: { readonly from: number; readonly limit: number };
-    },
-  ): Promise<RunRow[]> {
+  async claim({ engine }: Lease, wanted: RunClaim): Promise<RunRow[]> {
     if (!this.#tables.engines.has(engine)) throw leaseLost(engine);
-    const { runs, code, at, suspects } = params;
-    const due = runs === undefined ? withFew(this.#due(code, at), suspects) : this.#named(runs);
-    return due.slice(0, params.limit).map((run) => {
+    const { runs, suspects } = wanted;
+    const due = runs === undefined ? withFew(this.#due(wanted), suspects) : this.#named(runs);
+    return due.slice(0, wanted.limit).map((run) => {
       this.#tables.update(run, { owner: engine, wakeAt: null, status: "running" });
       return { ...run.row };
     });
   }
 
-  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
+  async nextWake(code: readonly CodeKey[], sealed = true): Promise<number | null> {
     const isWanted = codeMatch(code);
     let next: number | null = null;
-    for (const { row } of this.#tables.waiting()) {
-      if (row.wakeAt === null || !isWanted(row)) continue;
+    for (const { row, secrets } of this.#tables.waiting()) {
+      if (row.wakeAt === null || !isWanted(row) || !(sealed || secrets === null)) continue;
       if (next === null || row.wakeAt < next) next = row.wakeAt;
     }
     return next;
@@ -214,12 +214,13 @@ class MemoryStore implements Store {
   }
 
   async engines(): Promise<EngineRow[]> {
-    return Array.from(this.#tables.engines.values(), ({ engine, registeredAt, label, serves }) => ({
+    return Array.from(this.#tables.engines.values(), ({ engine, registeredAt, label, serves, activities }) => ({
       engine,
       registeredAt,
       label,
       runs: this.#tables.ownedBy(engine).size,
       serves,
+      activities,
     }));
   }
 
@@ -266,6 +267,10 @@ class MemoryStore implements Store {
     return this.#tables.tasks.queues();
   }
 
+  async waitingActivities(): Promise<WaitingActivity[]> {
+    return this.#tables.tasks.waitingActivities();
+  }
+
   async queueLimits(): Promise<QueueLimit[]> {
     return this.#tables.tasks.limits();
   }
@@ -281,6 +286,11 @@ class MemoryStore implements Store {
 
   async sizes(): Promise<SizeRow[]> {
     return sizesOf(this.#tables);
+  }
+
+  async someSecrets(): Promise<string | undefined> {
+    for (const { secrets } of this.#tables.runs.values()) if (secrets !== null) return secrets;
+    return undefined;
   }
 
   async forgetAnswers(at: number, limit: number): Promise<number> {
@@ -341,9 +351,11 @@ class MemoryStore implements Store {
     this.#listeners.clear();
   }
 
-  #due(code: readonly CodeKey[], at: number): MemoryRun[] {
+  #due({ code, at, sealed = true }: RunClaim): MemoryRun[] {
     const isWanted = codeMatch(code);
-    const due = [...this.#tables.waiting()].filter(({ row }) => row.wakeAt! <= at && isWanted(row));
+    const due = [...this.#tables.waiting()].filter(
+      ({ row, secrets }) => row.wakeAt! <= at && isWanted(row) && (sealed || secrets === null),
+    );
     return due.sort((a, b) => a.row.wakeAt! - b.row.wakeAt! || a.row.run - b.row.run);
   }
 

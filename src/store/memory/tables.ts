@@ -38,6 +38,7 @@ export interface MemoryEngine {
   readonly label: string;
   readonly registeredAt: number;
   readonly serves: readonly string[] | null;
+  activities: readonly string[];
   batch: number;
   renewals: number;
 }
@@ -63,8 +64,8 @@ export class Tables {
   #nextRun = 1;
   #nextEngine = 1;
 
-  addEngine(label: string, registeredAt: number, serves: readonly string[] | null): MemoryEngine {
-    const engine = { engine: this.#nextEngine++, label, registeredAt, serves, batch: 0, renewals: 0 };
+  addEngine(row: Pick<MemoryEngine, "label" | "registeredAt" | "serves" | "activities">): MemoryEngine {
+    const engine = { ...row, engine: this.#nextEngine++, batch: 0, renewals: 0 };
     this.engines.set(engine.engine, engine);
     return engine;
   }

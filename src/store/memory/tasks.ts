@@ -10,6 +10,7 @@ import type {
   TaskEnd,
   TaskKey,
   TaskRow,
+  WaitingActivity,
 } from "../store.ts";
 import { isAdvancing } from "./advancing.ts";
 import { deliver } from "./delivery.ts";
@@ -160,6 +161,15 @@ export class MemoryTasks {
     }
     for (const { queue } of this.#claimed) rows.set(queue, { ...rowOf(queue), running: rowOf(queue).running + 1 });
     return [...rows.values()].sort((a, b) => compare(a.queue, b.queue));
+  }
+
+  waitingActivities(): WaitingActivity[] {
+    const byName = new Map<string, WaitingActivity>();
+    for (const { queue, activity, run } of this.#waiting) {
+      const name = `${queue}\n${activity}`;
+      if (!byName.has(name)) byName.set(name, { queue, activity, run });
+    }
+    return [...byName.values()].sort((a, b) => compare(a.queue, b.queue) || compare(a.activity, b.activity));
   }
 
   limits(): QueueLimit[] {

@@ -1,7 +1,7 @@
 /**
  * Admissions: asked for on connections that users lend, decided on those of the pool. See the migration for what is locked and what not.
  */
-import { PerdureError } from "../../core/errors.ts";
+import { type ErrorCode, PerdureError } from "../../core/errors.ts";
 import type {
   AdmissionCounts,
   AdmissionRequest,
@@ -19,6 +19,7 @@ import { sqlState } from "./failures.ts";
 import { statementRunner } from "./lent-transaction.ts";
 import type { Notices } from "./notices.ts";
 import type { Columns } from "./session.ts";
+import type { PostgresSettings } from "./settings.ts";
 import { jsonText } from "./values.ts";
 
 /** What `ask` notifies with; everybody else's hints are their names. */
@@ -54,23 +55,10 @@ export class PostgresAdmissions implements Admissions {
 
   /** The error of a statement in somebody's transaction, which that transaction will not outlive. */
   #refusal(error: unknown): Error {
-    const { settings } = this.#database;
     const state = stateIn(error);
-    if (state === "PF003" || state === "42P01" || state === "3F000" || state === "42883") {
-      return new PerdureError(
-        "INVALID_ARGUMENT",
-        `this transaction is not one of the database that the store ${settings.shown} (schema ${settings.schema}) is in`,
-        { cause: error },
-      );
-    }
-    if (state === "42501") {
-      return new PerdureError(
-        "UNAVAILABLE",
-        `the role of this transaction may not ask for anything in the store: grant usage on schema ${settings.schema}, select on ${settings.schema}.meta, insert and select on ${settings.schema}.admissions to it`,
-        { details: { sqlState: state }, cause: error },
-      );
-    }
-    return this.#database.error(error);
+    const refusal = refusalOf(state, this.#database.settings);
+    if (refusal === undefined) return this.#database.error(error);
+    return new PerdureError(...refusal, { details: { sqlState: state }, cause: error });
   }
 
   async fate({ number, transaction }: Ticket): Promise<Fate> {
@@ -157,6 +145,40 @@ function ticketIn(row: unknown): string {
     "INVALID_ARGUMENT",
     "this transaction cannot be used: the rows it answers are no objects with the names of the columns",
   );
+}
+
+/** What a SQLSTATE says of a transaction that was lent; undefined where it says nothing of that. */
+function refusalOf(
+  state: string | undefined,
+  { shown, schema }: PostgresSettings,
+): [code: ErrorCode, message: string] | undefined {
+  switch (state) {
+    case "PF003":
+    case "42P01":
+    case "3F000":
+    case "42883":
+      return [
+        "INVALID_ARGUMENT",
+        `this transaction is not one of the database that the store ${shown} (schema ${schema}) is in`,
+      ];
+    case "25P02":
+      return [
+        "INVALID_ARGUMENT",
+        "this transaction is aborted: a statement in it failed before, and all that the server takes now is a rollback. Roll back and begin anew, or set a savepoint before what may fail",
+      ];
+    case "25006":
+      return [
+        "INVALID_ARGUMENT",
+        "this transaction is read only, and asking for a run writes a row: begin one that may write, on the primary",
+      ];
+    case "42501":
+      return [
+        "UNAVAILABLE",
+        `the role of this transaction may not ask for anything in the store: grant usage on schema ${schema}, select on ${schema}.meta, insert and select on ${schema}.admissions to it`,
+      ];
+    default:
+      return undefined;
+  }
 }
 
 /** The SQLSTATE of the server's error, however deep a library has put it. */

@@ -15,19 +15,10 @@ import {
   readRun,
   readWaiting,
 } from "../rows.ts";
-import type { CodeKey, Lease, LoadedRun, MessageRow, RunRow, WaitingRow } from "../store.ts";
+import type { CodeKey, Lease, LoadedRun, MessageRow, RunClaim, RunRow, WaitingRow } from "../store.ts";
 import type { Database } from "./database.ts";
 import { leaseLost } from "./lane.ts";
 import type { Columns } from "./session.ts";
-
-/** What a claim asks for, see `Store.claim`. */
-export interface Wanted {
-  readonly code: readonly CodeKey[];
-  readonly runs?: readonly number[];
-  readonly limit: number;
-  readonly at: number;
-  readonly suspects?: { readonly from: number; readonly limit: number };
-}
 
 const ANY_CRASHES = 2 ** 31 - 1;
 
@@ -47,13 +38,14 @@ export class Claims {
    * One statement, which locks the row of the lease against being removed but not against commits and renewals: a run is never given
    * to an engine whose lease has ended. Runs that somebody else is about to take are passed over.
    */
-  async claim({ engine }: Lease, wanted: Wanted): Promise<RunRow[]> {
-    const { runs, limit, at, suspects } = wanted;
+  async claim({ engine }: Lease, wanted: RunClaim): Promise<RunRow[]> {
+    const { runs, limit, at, suspects, sealed = true } = wanted;
     const rows =
       runs === undefined
         ? await this.#database.write(this.#sql.due, [
-            engine,
             ...codeLists(wanted.code),
+            sealed,
+            engine,
             at,
             limit,
             suspects?.from ?? ANY_CRASHES,
@@ -65,8 +57,8 @@ export class Claims {
     return taken.sort(inOrder).map((row) => readRun(row, 0));
   }
 
-  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
-    const [row] = await this.#database.read(this.#sql.nextWake, codeLists(code));
+  async nextWake(code: readonly CodeKey[], sealed = true): Promise<number | null> {
+    const [row] = await this.#database.read(this.#sql.nextWake, [...codeLists(code), sealed]);
     return (row?.[0] ?? null) as number | null;
   }
 
@@ -114,11 +106,12 @@ function loadedRun(row: Columns): LoadedRun {
   };
 }
 
-/** Workflows in any version, and those in one with it behind them. */
-function codeLists(code: readonly CodeKey[]): [any: string[], exact: string[]] {
+/** All workflows, those in any version, and those in one with it behind them. */
+function codeLists(code: readonly CodeKey[]): [all: string[], any: string[], exact: string[]] {
+  const all = new Set(code.map(({ workflow }) => workflow));
   const any = code.filter(({ version }) => version === undefined).map(({ workflow }) => workflow);
   const exact = code.filter(({ version }) => version !== undefined);
-  return [any, exact.map(({ workflow, version }) => `${workflow}\n${version === null ? "" : `=${version}`}`)];
+  return [[...all], any, exact.map(({ workflow, version }) => `${workflow}\n${version === null ? "" : `=${version}`}`)];
 }
 
 /** Columns of a table with the name of the table before them. */
@@ -128,38 +121,42 @@ function columnsOf(table: string, columns: string): string {
 
 function statements(schema: string) {
   const free = "coalesce(owner, 0) = 0 and closed_at is null and status in ('pending', 'running')";
-  const code = (any: string, exact: string) => `(workflow = any (${any}::text[])
-    or workflow || chr(10) || coalesce('=' || version, '') = any (${exact}::text[]))`;
-  const due = (
-    crashes: string,
-    suspected: 0 | 1,
-    limit: string,
-  ) => `select run, wake_at, ${suspected} as suspected from ${schema}.workflow_runs
-    where ${free} and wake_at <= $4 and ${code("$2", "$3")} and crashes ${crashes}
-      and exists (select from lease)
-    order by wake_at, run limit ${limit} for no key update skip locked`;
-  const taken = `taken as (
-      update ${schema}.workflow_runs r set owner = $1, wake_at = null, status = 'running' from due
+  /**
+   * The first free runs of each workflow that the engine has code of: each workflow is looked for by itself, in the index, or runs whose
+   * code nobody has would be in the way of all others. Parameters 1 to 4 as in {@link codeLists}, and whether they may have secrets.
+   */
+  const firstOfEach = (which: string, limit: string) => `unnest($1::text[]) w (workflow) cross join lateral (
+    select run, wake_at from ${schema}.workflow_runs r
+      where ${free} and hashtextextended(r.workflow, 0) = hashtextextended(w.workflow, 0) and r.workflow = w.workflow
+        and (r.workflow = any ($2::text[]) or r.workflow || chr(10) || coalesce('=' || r.version, '') = any ($3::text[]))
+        and ($4::boolean or not exists (select from ${schema}.secrets s where s.run = r.run)) and ${which}
+      order by wake_at, run limit ${limit}`;
+  const due = (crashes: string, suspected: 0 | 1, limit: string) => `select run, wake_at, ${suspected} as suspected
+    from ${firstOfEach(`wake_at <= $6 and crashes ${crashes} and exists (select from lease)`, limit)}
+      for no key update skip locked) due
+    order by wake_at, run limit ${limit}`;
+  const taken = (engine: string) => `taken as (
+      update ${schema}.workflow_runs r set owner = ${engine}, wake_at = null, status = 'running' from due
       where r.run = due.run returning ${columnsOf("r", RUN_COLUMNS)}, due.wake_at as due_at, due.suspected
     )`;
   /** A row of nulls when there is a lease but nothing to take; no row without a lease. */
   const answer = "select taken.* from lease left join taken on true";
-  const lease = `lease as (select engine from ${schema}.engines where engine = $1 for key share)`;
+  const lease = (engine: string) =>
+    `lease as (select engine from ${schema}.engines where engine = ${engine} for key share)`;
   const list = (columns: string, from: string, order: string) =>
     `(select json_agg(json_build_array(${columns}) order by ${order})::text from ${schema}.${from})`;
   return {
-    due: `with ${lease},
-      trusted as (${due("< $6::integer", 0, "$5")}),
-      suspected as (${due(">= $6::integer", 1, "least($7::integer, $5 - (select count(*) from trusted))")}),
+    due: `with ${lease("$5")},
+      trusted as (${due("< $8::integer", 0, "$7")}),
+      suspected as (${due(">= $8::integer", 1, "least($9::integer, $7 - (select count(*) from trusted))")}),
       due as (select * from trusted union all select * from suspected),
-      ${taken} ${answer}`,
-    named: `with ${lease},
+      ${taken("$5")} ${answer}`,
+    named: `with ${lease("$1")},
       due as (select run, 0 as wake_at, 0 as suspected from ${schema}.workflow_runs
         where run = any ($2::bigint[]) and ${free} and exists (select from lease)
         order by run limit $3 for no key update skip locked),
-      ${taken} ${answer}`,
-    nextWake: `select wake_at from ${schema}.workflow_runs
-      where ${free} and wake_at is not null and ${code("$1", "$2")} order by wake_at limit 1`,
+      ${taken("$1")} ${answer}`,
+    nextWake: `select min(wake_at) from ${firstOfEach("wake_at is not null", "1")}) next`,
     waiting: `select workflow, version, count(*) from ${schema}.workflow_runs
       where ${free} and wake_at <= $1 group by workflow, version order by workflow collate "C", version collate "C" nulls first`,
     owned: `select run from ${schema}.workflow_runs where coalesce(owner, 0) = $1 and closed_at is null order by run`,

@@ -86,7 +86,8 @@ const HINTS: Readonly<Record<string, string>> = {
   25006: "; the address leads to a standby, engines need the primary",
   ECONNREFUSED: "; nothing listens there: is the server running, and are host and port of the address right?",
   ENOTFOUND: "; look at the host in the address",
-  ENOENT: "; sslrootcert, sslcert and sslkey in the address must name files that can be read here",
+  ENOENT:
+    "; sslrootcert, sslcert and sslkey in the address must name files that can be read here, and host, if it is a folder, that of the server's socket",
   DEPTH_ZERO_SELF_SIGNED_CERT: AUTHORITY,
   SELF_SIGNED_CERT_IN_CHAIN: AUTHORITY,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: AUTHORITY,

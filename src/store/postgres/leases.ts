@@ -40,11 +40,16 @@ export class Leases {
     label: string,
     at: number,
     ttlMs: number = DEFAULT_TTL_MS,
-    serves?: readonly string[],
+    { serves, activities = [] }: { readonly serves?: readonly string[]; readonly activities?: readonly string[] } = {},
   ): Promise<Lease> {
     const queues = serves === undefined ? null : JSON.stringify(serves);
-    const [row] = await this.#database.write(this.#sql.register, [label, at, Math.ceil(ttlMs), queues]);
+    const values = [label, at, Math.ceil(ttlMs), queues, JSON.stringify(activities)];
+    const [row] = await this.#database.write(this.#sql.register, values);
     return { engine: row![0] as number };
+  }
+
+  async announce({ engine }: Lease, activities: readonly string[]): Promise<void> {
+    await this.#database.write(this.#sql.announce, [engine, JSON.stringify(activities)]);
   }
 
   async renew({ engine }: Lease): Promise<boolean> {
@@ -128,8 +133,9 @@ function statements(schema: string) {
     )
     select owner from owners where owner is not null and owner not in (select engine from ${schema}.engines)`;
   return {
-    register: `insert into ${schema}.engines (label, registered_at, ttl_ms, expires, serves)
-      values ($1, $2, $3::integer, clock_timestamp() + $3::integer * interval '1 millisecond', $4) returning engine`,
+    register: `insert into ${schema}.engines (label, registered_at, ttl_ms, expires, serves, activities)
+      values ($1, $2, $3::integer, clock_timestamp() + $3::integer * interval '1 millisecond', $4, $5) returning engine`,
+    announce: `update ${schema}.engines set activities = $2 where engine = $1`,
     renew: `update ${schema}.engines set expires = clock_timestamp() + ttl_ms * interval '1 millisecond'
       where engine = $1 returning engine`,
     lastBatch: `select batch from ${schema}.engines where engine = $1 for update`,
@@ -148,7 +154,8 @@ function statements(schema: string) {
       from freed where r.run = freed.run returning r.run`,
     freeTasks: `update ${schema}.tasks set owner = null, started_at = null, beat_at = null where owner = $1`,
     engines: `select engine, registered_at, label,
-      (select count(*) from ${schema}.workflow_runs r where coalesce(r.owner, 0) = e.engine and r.closed_at is null) as runs, serves
+      (select count(*) from ${schema}.workflow_runs r where coalesce(r.owner, 0) = e.engine and r.closed_at is null) as runs,
+      serves, activities
       from ${schema}.engines e order by engine`,
   } as const;
 }

@@ -1,22 +1,28 @@
 /** What is made sure of when a PostgreSQL store is opened: version, encoding, schema, durability. */
 import type { Client } from "pg";
 import { PerdureError } from "../../core/errors.ts";
+import { assertMigrated } from "../migration-state.ts";
 import type { Database } from "./database.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, migrationState } from "./migrate.ts";
 
 const OLDEST = 140_000;
 /** Values of `synchronous_commit` with which a commit has reached the disk when it is answered. */
 const DURABLE: ReadonlySet<string> = new Set(["on", "remote_apply"]);
 
-/** Brings the schema up to date and returns the identity of the store. @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE */
-export async function prepareDatabase(database: Database): Promise<string> {
-  const { schema } = database.settings;
+/**
+ * Brings the schema up to date, or makes sure that it is (`migrates` false), and returns the identity of the store.
+ *
+ * @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE
+ */
+export async function prepareDatabase(database: Database, migrates: boolean): Promise<string> {
+  const { schema, shown } = database.settings;
   try {
     const client = await database.connect();
     try {
       await checkServer(client);
       if (database.settings.prepare) await checkSession(client, database.settings.serverOptions);
-      await migrate(client, schema);
+      if (migrates) await migrate(client, schema);
+      else assertMigrated(await migrationState(client, schema), shown);
       const { rows } = await client.query<{ value: string }>(`select value from ${schema}.meta where key = 'id'`);
       return rows[0]!.value;
     } finally {

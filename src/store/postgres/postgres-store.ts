@@ -21,6 +21,7 @@ import type {
   PauseRow,
   QueueLimit,
   QueueRow,
+  RunClaim,
   RunFilter,
   RunImage,
   RunRow,
@@ -32,11 +33,12 @@ import type {
   TaskEnd,
   TaskKey,
   TaskRow,
+  WaitingActivity,
   WaitingRow,
 } from "../store.ts";
 import { handsOut } from "../tasks.ts";
 import { PostgresAdmissions } from "./admissions.ts";
-import { Claims, type Wanted } from "./claims.ts";
+import { Claims } from "./claims.ts";
 import { Database } from "./database.ts";
 import { Inboxes } from "./inboxes.ts";
 import { Lane } from "./lane.ts";
@@ -57,15 +59,19 @@ export interface PostgresStore extends Store {
 }
 
 /**
- * Opens a PostgreSQL store and brings its schema up to date.
+ * Opens a PostgreSQL store. Its schema is made and brought up to date, unless `migrate` is false: then a schema that is not there or
+ * behind is refused.
  *
  * @example const store = await openPostgresStore("postgres://app:secret@db/orders?schema=perdure");
  * @throws PerdureError INVALID_ARGUMENT, UNAVAILABLE, INCOMPATIBLE_STORE
  */
-export async function openPostgresStore(target: string | PostgresOptions): Promise<PostgresStore> {
+export async function openPostgresStore(
+  target: string | PostgresOptions,
+  { migrate = true }: { readonly migrate?: boolean } = {},
+): Promise<PostgresStore> {
   const database = new Database(postgresSettings(target));
   try {
-    return new PooledStore(database, await prepareDatabase(database));
+    return new PooledStore(database, await prepareDatabase(database, migrate));
   } catch (error) {
     await database.close();
     throw error;
@@ -109,14 +115,19 @@ class PooledStore implements PostgresStore {
     label,
     at,
     ttlMs,
-    serves,
+    ...offer
   }: {
     label: string;
     at: number;
     ttlMs?: number;
     serves?: readonly string[];
+    activities?: readonly string[];
   }): Promise<Lease> {
-    return this.#leases.register(label, at, ttlMs, serves);
+    return this.#leases.register(label, at, ttlMs, offer);
+  }
+
+  announce(lease: Lease, activities: readonly string[]): Promise<void> {
+    return this.#leases.announce(lease, activities);
   }
 
   async renew(lease: Lease): Promise<boolean> {
@@ -158,12 +169,12 @@ class PooledStore implements PostgresStore {
     return result;
   }
 
-  claim(lease: Lease, wanted: Wanted): Promise<RunRow[]> {
+  claim(lease: Lease, wanted: RunClaim): Promise<RunRow[]> {
     return this.#claims.claim(lease, wanted);
   }
 
-  nextWake(code: readonly CodeKey[]): Promise<number | null> {
-    return this.#claims.nextWake(code);
+  nextWake(code: readonly CodeKey[], sealed?: boolean): Promise<number | null> {
+    return this.#claims.nextWake(code, sealed);
   }
 
   load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
@@ -263,6 +274,10 @@ class PooledStore implements PostgresStore {
     return this.#tasks.queues();
   }
 
+  waitingActivities(): Promise<WaitingActivity[]> {
+    return this.#tasks.waitingActivities();
+  }
+
   queueLimits(): Promise<QueueLimit[]> {
     return this.#tasks.limits();
   }
@@ -278,6 +293,10 @@ class PooledStore implements PostgresStore {
 
   sizes(): Promise<SizeRow[]> {
     return this.#records.sizes();
+  }
+
+  someSecrets(): Promise<string | undefined> {
+    return this.#records.someSecrets();
   }
 
   async forgetAnswers(at: number, limit: number): Promise<number> {

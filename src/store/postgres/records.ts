@@ -145,6 +145,11 @@ export class Records {
     return (await this.#database.read(this.#sql.sizes)).map((row) => readSize(row, 0));
   }
 
+  async someSecrets(): Promise<string | undefined> {
+    const [row] = await this.#database.read(this.#sql.someSecrets);
+    return row?.[0] as string | undefined;
+  }
+
   async forgetAnswers(at: number, limit: number): Promise<number> {
     const [row] = await this.#database.write(this.#sql.forgetAnswers, [at, limit]);
     return row![0] as number;
@@ -214,6 +219,7 @@ function statements(schema: string) {
       from ${runs} left join
         (select run, count(*) as events, sum(length(data)) as size from ${schema}.events group by run) e using (run)
       group by workflow, status order by workflow collate "C", status collate "C"`,
+    someSecrets: `select body from ${schema}.secrets limit 1`,
     forgetAnswers: `with
       keys as (delete from ${schema}.message_keys where ctid = any (array(
         select ctid from ${schema}.message_keys where at < $1 order by at limit $2)) returning 1),

@@ -6,6 +6,7 @@ import {
   readQueueLimit,
   readTask,
   readTaskKey,
+  readWaitingActivity,
   TASK_COLUMNS,
   TASK_KEY_COLUMNS,
 } from "../rows.ts";
@@ -19,6 +20,7 @@ import type {
   TaskEnd,
   TaskKey,
   TaskRow,
+  WaitingActivity,
 } from "../store.ts";
 import type { Database } from "./database.ts";
 import { kindOf } from "./failures.ts";
@@ -78,6 +80,10 @@ export class Tasks {
     return (await this.#database.read(this.#sql.queues)).map((row) => readQueue(row, 0));
   }
 
+  async waitingActivities(): Promise<WaitingActivity[]> {
+    return (await this.#database.read(this.#sql.waitingActivities)).map((row) => readWaitingActivity(row, 0));
+  }
+
   async limits(): Promise<QueueLimit[]> {
     return (await this.#database.read(this.#sql.limits)).map((row) => readQueueLimit(row, 0));
   }
@@ -124,6 +130,10 @@ function statements(schema: string) {
       from (select queue from ${schema}.tasks union select queue from ${schema}.queue_limits) q
         left join ${schema}.tasks t using (queue) left join ${schema}.queue_limits l using (queue)
       group by q.queue, l.everywhere order by q.queue collate "C"`,
+    waitingActivities: `select queue, activity, run from (
+        select distinct on (queue, activity) queue, activity, run from ${schema}.tasks where owner is null
+        order by queue, activity, place) first
+      order by queue collate "C", activity collate "C"`,
     limits: `select queue, everywhere from ${schema}.queue_limits order by queue collate "C"`,
     setLimit: `insert into ${schema}.queue_limits (queue, everywhere) values ($1, $2)
       on conflict (queue) do update set everywhere = excluded.everywhere`,

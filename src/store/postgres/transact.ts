@@ -3,6 +3,9 @@
  * statements run. The last statement proves that the lease still holds, and keeps the outcome.
  *
  * The server ends a transaction whose process fell asleep: before the lease is given to others nothing of it is left.
+ *
+ * What ends a transaction puts the session back in the same message, so that no other statement gets in between, not even behind
+ * a pooler.
  */
 import { PerdureError } from "../../core/errors.ts";
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
@@ -12,7 +15,7 @@ import type { Database } from "./database.ts";
 import { endsConnection, sqlState } from "./failures.ts";
 import { leaseLost } from "./lane.ts";
 import type { Columns } from "./session.ts";
-import { checkStatement } from "./user-statement.ts";
+import { BELONGS, checkStatement, namesStoreRelation, STORE_RELATIONS } from "./user-statement.ts";
 import { STORE_TYPES, USER_TYPES } from "./values.ts";
 
 type Step = Parameters<NonNullable<Store["transact"]>>[1];
@@ -21,6 +24,10 @@ type Lent = Awaited<ReturnType<Database["lend"]>>;
 /** Share of the time to live after which the server ends a transaction that stands still. */
 const IDLE_SHARE = 0.5;
 const UNIQUE_VIOLATION = "23505";
+const TRANSACTION_FAILED = "25P02";
+/** What `discard all` does, but for prepared statements, which a pooler may have on the connection. */
+const AS_BEFORE = `reset session authorization; reset role; reset all; close all; unlisten *; select pg_advisory_unlock_all();
+  discard temp; discard sequences`;
 
 /** See `Store.transact`. */
 export async function transact(
@@ -100,6 +107,7 @@ class Transaction {
     const { schema } = this.#database.settings;
     this.#ended ??= ended();
     try {
+      await this.#checkLocks();
       const { rows } = await this.#lent.client.query<Columns>({
         text: `with lease as (select engine from ${schema}.engines where engine = $1 for key share)
           insert into ${schema}.tx_outcomes (run, ${OUTCOME_COLUMNS})
@@ -110,13 +118,39 @@ class Transaction {
         types: STORE_TYPES,
       });
       if (rows.length === 0) throw leaseLost(engine);
-      await this.#lent.client.query("commit");
+      await this.#lent.client.query(`commit; ${AS_BEFORE}`);
       this.#lent.giveBack(true);
     } catch (error) {
       if (sqlState(error) === UNIQUE_VIOLATION) throw new KeptMeanwhile();
+      if (sqlState(error) === TRANSACTION_FAILED) throw failedBefore(error);
       this.#good = !endsConnection(error);
       throw this.#database.error(error);
     }
+  }
+
+  /**
+   * Reading alone locks no row and leaves the weakest of locks on a table. Admissions are written to by starts that were given this
+   * transaction.
+   *
+   * @throws PerdureError INVALID_ARGUMENT
+   */
+  async #checkLocks(): Promise<void> {
+    if (!this.#suspicious) return;
+    const { schema } = this.#database.settings;
+    const { rows } = await this.#lent.client.query<Columns>({
+      text: `select c.relname from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+        where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode not in ('AccessShareLock', 'SIReadLock')
+          and n.nspname = $1 and c.relname = any ($2) and c.relname <> 'admissions' order by c.relname limit 1`,
+      values: [schema, STORE_RELATIONS],
+      rowMode: "array",
+      types: STORE_TYPES,
+    });
+    const name = rows[0]?.[0];
+    if (name === undefined) return;
+    throw new PerdureError(
+      "INVALID_ARGUMENT",
+      `the transaction was rolled back, as it wrote to "${schema}.${name}" or locked rows of it: that ${BELONGS}`,
+    );
   }
 
   /** Rolls back. A statement under way is not waited for: its connection is given up, and the server ends it. */
@@ -127,13 +161,15 @@ class Transaction {
       this.#lent.giveBack(false);
       return;
     }
-    await this.#lent.client.query("rollback").then(
+    await this.#lent.client.query(`rollback; ${AS_BEFORE}`).then(
       () => this.#lent.giveBack(this.#good),
       () => this.#lent.giveBack(false),
     );
   }
 
   #statements = 0;
+  /** Whether a statement had the name of a table of the store in it. */
+  #suspicious = false;
 
   async #begin(idleMs: number): Promise<void> {
     try {
@@ -150,6 +186,7 @@ class Transaction {
   async #query(sql: string, parameters: readonly unknown[]): Promise<Record<string, unknown>[]> {
     if (this.#ended !== undefined) throw this.#ended;
     checkStatement(sql, this.#database.settings.schema);
+    this.#suspicious ||= namesStoreRelation(sql);
     this.#statements++;
     try {
       const query = { text: sql, values: [...parameters], types: USER_TYPES, queryMode: "extended" };
@@ -170,6 +207,14 @@ function timedOut(limitMs: number): PerdureError {
     "WAIT_TIMED_OUT",
     `the transaction was rolled back after ${limitMs} ms: do slow things before or after it`,
     { details: { limitMs } },
+  );
+}
+
+function failedBefore(cause: unknown): PerdureError {
+  return new PerdureError(
+    "INVALID_ARGUMENT",
+    "the transaction was rolled back, as a statement of it failed and the step caught the error: let it throw, or go back to a savepoint",
+    { cause },
   );
 }
 

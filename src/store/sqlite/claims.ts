@@ -33,11 +33,11 @@ export class Claims {
   }
 
   /**
-   * `engine, limit, at, workflows in any version, workflows in one, runs or null, crashes of a suspect or null, suspects at most`,
-   * lists as JSON; for those in one version see {@link CODE}.
+   * `engine, limit, at, code, whether runs may have secrets, runs or null, crashes of a suspect or null, suspects at most`; lists as JSON,
+   * the code as {@link CodeOfWorkflow}s.
    */
   claim(args: Flat, reply: Flat): void {
-    const [engine, limit, , , , runs] = args.slice(2) as [number, number, number, string, string, string | null];
+    const [engine, limit, , , , runs] = args.slice(2) as [number, number, number, string, number, string | null];
     const rows = this.#lock.hold(() => {
       if (this.#sql.engine.all([engine]).length === 0) throw leaseLost(engine);
       const due = runs === null ? this.#due(args) : this.#sql.named.all([runs, limit]);
@@ -53,17 +53,30 @@ export class Claims {
   }
 
   #due(args: Flat): Value[][] {
-    const [limit, at, any, exact] = args.slice(3) as [number, number, string, string];
+    const [limit, at, code, sealed] = args.slice(3) as [number, number, string, number];
     const [from, suspects] = args.slice(8) as [number | null, number];
-    if (from === null) return this.#sql.due.all([at, any, exact, 0, Number.MAX_SAFE_INTEGER, limit]);
-    const due = this.#sql.due.all([at, any, exact, 0, from, limit]);
-    const room = Math.min(suspects, limit - due.length);
-    if (room > 0) due.push(...this.#sql.due.all([at, any, exact, from, Number.MAX_SAFE_INTEGER, room]));
-    return due;
+    const wanted = JSON.parse(code) as CodeOfWorkflow[];
+    const due = (from: number, below: number, limit: number): Value[][] => {
+      const rows = wanted.flatMap(([workflow, versions]) =>
+        this.#sql.due.all([workflow, at, versions, versions, sealed, from, below, limit]),
+      );
+      if (wanted.length > 1) rows.sort((a, b) => Number(a[WAKE_AT]) - Number(b[WAKE_AT]));
+      return rows.length > limit ? rows.slice(0, limit) : rows;
+    };
+    if (from === null) return due(0, Number.MAX_SAFE_INTEGER, limit);
+    const trusted = due(0, from, limit);
+    const room = Math.min(suspects, limit - trusted.length);
+    return room > 0 ? [...trusted, ...due(from, Number.MAX_SAFE_INTEGER, room)] : trusted;
   }
 
+  /** `code, whether runs may have secrets`. */
   nextWake(args: Flat, reply: Flat): void {
-    reply.push(this.#sql.nextWake.all([args[2]!, args[3]!])[0]?.[0] ?? null);
+    let next: number | null = null;
+    for (const [workflow, versions] of JSON.parse(args[2] as string) as CodeOfWorkflow[]) {
+      const wakeAt = this.#sql.nextWake.all([workflow, versions, versions, args[3]!])[0]?.[0] as number | undefined;
+      if (wakeAt !== undefined && (next === null || wakeAt < next)) next = wakeAt;
+    }
+    reply.push(next);
   }
 
   waiting(args: Flat, reply: Flat): void {
@@ -129,19 +142,20 @@ class Groups {
 const NAMED = "run in (select value from json_each(?))";
 const ADVANCING = "closed_at is null and status in ('pending', 'running')";
 
-/** A workflow in any version, or in one: then with its version behind it, and nothing if it is unversioned. */
-const CODE = `(workflow in (select value from json_each(?))
-  or workflow || char(10) || coalesce('=' || version, '') in (select value from json_each(?)))`;
+/** A workflow, and its versions as JSON, unversioned as null; null for all of them. Each is looked for by itself, in the index. */
+export type CodeOfWorkflow = readonly [workflow: string, versions: string | null];
+
+const OF_WORKFLOW = `owner is null and workflow = ? and wake_at <= ? and ${ADVANCING}
+  and (? is null or exists (select 1 from json_each(?) where value is version))
+  and (? or not exists (select 1 from secrets s where s.run = workflow_runs.run))`;
 
 const SQL = {
   engine: "select 1 from engines where engine = ?",
   due: `select ${RUN_COLUMNS} from workflow_runs
-    where owner is null and wake_at <= ? and ${ADVANCING} and ${CODE}
-    and crashes >= ? and crashes < ? order by wake_at limit ?`,
+    where ${OF_WORKFLOW} and crashes >= ? and crashes < ? order by wake_at limit ?`,
   named: `select ${RUN_COLUMNS} from workflow_runs where ${NAMED} and owner is null and ${ADVANCING} order by run limit ?`,
   take: `update workflow_runs set owner = ?, wake_at = null, status = 'running' where ${NAMED}`,
-  nextWake: `select wake_at from workflow_runs
-    where owner is null and wake_at is not null and ${ADVANCING} and ${CODE}
+  nextWake: `select wake_at from workflow_runs where ${OF_WORKFLOW.replace("wake_at <= ?", "wake_at is not null")}
     order by wake_at limit 1`,
   waiting: `select workflow, version, count(*) from workflow_runs
     where owner is null and wake_at <= ? and ${ADVANCING} group by workflow, version order by workflow, version`,

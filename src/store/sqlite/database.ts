@@ -1,7 +1,8 @@
 /** Opens database files: creates them for their owner only, sets what durability needs and reads it back. */
-import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { PerdureError } from "../../core/errors.ts";
+import { makeFolder } from "../folder.ts";
 import { BUSY_TIMEOUT_MS, retryBusy } from "./busy.ts";
 import { type Connection, openConnection } from "./driver.ts";
 import type { Durability } from "./protocol.ts";
@@ -13,7 +14,7 @@ const SYNCHRONOUS: Readonly<Record<Durability, number>> = { full: 2, relaxed: 1 
 
 /** Opens a database, made if there is none. @throws PerdureError UNAVAILABLE, INCOMPATIBLE_STORE */
 export function openDatabase(path: string, durability: Durability): Connection {
-  try {
+  return opened(path, () => {
     if (path !== IN_MEMORY) createFile(path);
     const db = openConnection(path);
     try {
@@ -23,6 +24,24 @@ export function openDatabase(path: string, durability: Durability): Connection {
       throw error;
     }
     return db;
+  });
+}
+
+/** Asks a database that is there what it is: nothing is set in it. @throws PerdureError UNAVAILABLE, INCOMPATIBLE_STORE */
+export function lookInto<T>(path: string, ask: (db: Connection) => T): T {
+  return opened(path, () => {
+    const db = openConnection(path);
+    try {
+      return retryBusy(() => ask(db));
+    } finally {
+      db.close();
+    }
+  });
+}
+
+function opened<T>(path: string, work: () => T): T {
+  try {
+    return work();
   } catch (error) {
     throw openingFailed(path, error);
   }
@@ -34,7 +53,7 @@ export function createFile(path: string): void {
     if (statSync(path).isDirectory()) throw new Error("it is a directory");
     return;
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {

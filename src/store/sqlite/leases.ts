@@ -48,7 +48,7 @@ export class Leases {
     let engine: number | undefined;
     try {
       this.#lock.hold(() => {
-        engine = this.#sql.insert.all([args[2]!, args[3]!, this.#process, args[4] ?? null])[0]![0] as number;
+        engine = this.#sql.insert.all([args[2]!, args[3]!, this.#process, args[4] ?? null, args[5]!])[0]![0] as number;
         this.#sidecars.hold(engine);
         this.#sidecars.removeOrphans(new Set(this.#rows().map((row) => row.engine)));
       });
@@ -57,6 +57,10 @@ export class Leases {
       throw error;
     }
     reply.push(engine!);
+  }
+
+  announce(args: Flat): void {
+    this.#lock.hold(() => this.#sql.announce.run([args[3]!, args[2]!]));
   }
 
   renew(args: Flat, reply: Flat): void {
@@ -144,7 +148,9 @@ export class Leases {
 }
 
 const SQL = {
-  insert: "insert into engines (label, registered_at, process, serves) values (?, ?, ?, ?) returning engine",
+  insert:
+    "insert into engines (label, registered_at, process, serves, activities) values (?, ?, ?, ?, ?) returning engine",
+  announce: "update engines set activities = ? where engine = ?",
   renew: "update engines set renewals = renewals + 1 where engine = ?",
   batch: "select batch from engines where engine = ?",
   remove: "delete from engines where engine = ?",
@@ -154,7 +160,7 @@ const SQL = {
   rows: "select engine, batch, renewals, process from engines",
   others: "select 1 from engines where process <> ? limit 1",
   list: `select engine, registered_at, label,
-    (select count(*) from workflow_runs r where r.owner = e.engine and r.closed_at is null) as runs, serves
+    (select count(*) from workflow_runs r where r.owner = e.engine and r.closed_at is null) as runs, serves, activities
     from engines e order by engine`,
   /** Distinct owners by skipping along the index, then those without a row. */
   orphaned: `with recursive owners (owner) as (

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { MigrationState } from "../migration-state.ts";
-import { retryBusy } from "./busy.ts";
-import { openDatabase } from "./database.ts";
+import { lookInto } from "./database.ts";
 import { migrationState } from "./migrate.ts";
 import { MIGRATIONS } from "./migrations/index.ts";
 
@@ -13,10 +12,5 @@ import { MIGRATIONS } from "./migrations/index.ts";
  */
 export function migrationStatus(path: string): MigrationState {
   if (!existsSync(path)) return { applied: [], pending: MIGRATIONS.map(({ number, name }) => ({ number, name })) };
-  const db = openDatabase(resolve(path), "full");
-  try {
-    return retryBusy(() => migrationState(db, path));
-  } finally {
-    db.close();
-  }
+  return lookInto(resolve(path), (db) => migrationState(db, path));
 }

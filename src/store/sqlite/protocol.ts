@@ -54,10 +54,13 @@ export const OP = {
   queues: 45,
   queueLimits: 46,
   limitQueue: 47,
+  waitingActivities: 48,
+  announce: 49,
   purge: 60,
   answersOf: 61,
   takeTurn: 62,
   compact: 63,
+  someSecrets: 64,
 } as const;
 
 export type Operation = (typeof OP)[keyof typeof OP];
@@ -76,6 +79,8 @@ export type Durability = "full" | "relaxed";
 export interface WorkerInput {
   readonly path: string;
   readonly durability: Durability;
+  /** Whether the database is made and brought up to date; else one that is not there or behind is refused. */
+  readonly migrates: boolean;
   /** Random name of this process, the same for every store in it. */
   readonly process: string;
 }

@@ -146,6 +146,10 @@ export class Records {
     pushRows(reply, this.#sql.sizes.all([]));
   }
 
+  someSecrets(_args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.someSecrets.all([]));
+  }
+
   forgetAnswers(args: Flat, reply: Flat): void {
     const old = [args[2]!, args[3]!];
     reply.push(this.#lock.hold(() => this.#sql.forgetKeys.run(old) + this.#sql.forgetAnswers.run(old)));
@@ -205,6 +209,7 @@ const SQL = {
     from workflow_runs left join (select run, count(*) as events, sum(length(data)) as size from events group by run)
       using (run)
     group by workflow, status order by workflow, status`,
+  someSecrets: "select body from secrets limit 1",
   forgetKeys: `delete from message_keys where (run, key) in (
     select run, key from message_keys where at < ? order by at limit ?)`,
   forgetAnswers: `delete from answers where (chain, number) in (

@@ -1,5 +1,6 @@
 /** The store as its own thread sees it: one connection and the table of operations on it. */
 
+import { assertMigrated } from "../migration-state.ts";
 import type { Flat } from "../rows.ts";
 import { retryBusy } from "./busy.ts";
 import { Claims } from "./claims.ts";
@@ -9,6 +10,7 @@ import type { Connection, Statement } from "./driver.ts";
 import { Inboxes } from "./inboxes.ts";
 import { Leases } from "./leases.ts";
 import { migrate } from "./migrate.ts";
+import { migrationStatus } from "./migration-status.ts";
 import { OP, type WorkerInput } from "./protocol.ts";
 import { Records } from "./records.ts";
 import { Tasks } from "./tasks.ts";
@@ -29,7 +31,8 @@ export class Service {
 
   /** `onEnd` is called when a transaction of the user's has ended by itself. */
   constructor(input: WorkerInput, onEnd: () => void) {
-    const { path, durability } = input;
+    const { path, durability, migrates } = input;
+    if (!migrates) assertMigrated(migrationStatus(path), path);
     this.#db = openDatabase(path, durability);
     const db = this.#db;
     this.#private = path === IN_MEMORY;
@@ -94,6 +97,7 @@ function handlers(
   table[OP.open] = (_args, reply) => reply.push(identity.all([])[0]![0]!, durability.all([])[0]![0]!);
   table[OP.commit] = (args, reply) => committer.commit(args, reply);
   table[OP.register] = (args, reply) => leases.register(args, reply);
+  table[OP.announce] = (args) => leases.announce(args);
   table[OP.renew] = (args, reply) => leases.renew(args, reply);
   table[OP.lastBatch] = (args, reply) => leases.lastBatch(args, reply);
   table[OP.release] = (args) => leases.release(args);
@@ -119,6 +123,7 @@ function handlers(
   table[OP.answer] = (args, reply) => records.answer(args, reply);
   table[OP.waiting] = (args, reply) => claims.waiting(args, reply);
   table[OP.sizes] = (args, reply) => records.sizes(args, reply);
+  table[OP.someSecrets] = (args, reply) => records.someSecrets(args, reply);
   table[OP.forgetAnswers] = (args, reply) => records.forgetAnswers(args, reply);
   table[OP.pauses] = (args, reply) => records.pauses(args, reply);
   table[OP.pause] = (args) => records.pause(args);
@@ -132,6 +137,7 @@ function handlers(
   table[OP.returnTasks] = (args) => tasks.giveBack(args);
   table[OP.tasksOf] = (args, reply) => tasks.ofRun(args, reply);
   table[OP.queues] = (args, reply) => tasks.queues(args, reply);
+  table[OP.waitingActivities] = (args, reply) => tasks.waitingActivities(args, reply);
   table[OP.queueLimits] = (args, reply) => tasks.limits(args, reply);
   table[OP.limitQueue] = (args) => tasks.setLimit(args);
   table[OP.putDefinition] = (args) => records.putDefinition(args);

@@ -35,9 +35,11 @@ import {
   readTask,
   readTaskKey,
   readWaiting,
+  readWaitingActivity,
   SIZE_WIDTH,
   TASK_KEY_WIDTH,
   TASK_WIDTH,
+  WAITING_ACTIVITY_WIDTH,
   WAITING_WIDTH,
 } from "../rows.ts";
 import type {
@@ -58,6 +60,7 @@ import type {
   PauseRow,
   QueueLimit,
   QueueRow,
+  RunClaim,
   RunFilter,
   RunImage,
   RunRow,
@@ -69,9 +72,11 @@ import type {
   TaskEnd,
   TaskKey,
   TaskRow,
+  WaitingActivity,
   WaitingRow,
 } from "../store.ts";
 import { decodeBatchResult, encodeBatch } from "./batch-codec.ts";
+import type { CodeOfWorkflow } from "./claims.ts";
 import { IN_MEMORY } from "./database.ts";
 import { decodeLoaded } from "./loaded-codec.ts";
 import { type Durability, OP, type Operation } from "./protocol.ts";
@@ -95,6 +100,8 @@ export interface SqliteOptions {
    * back the last moments.
    */
   readonly durability?: Durability;
+  /** Whether a file that is not there is made, and one of an older version brought up to date; else it is refused. Default true. */
+  readonly migrate?: boolean;
 }
 
 /** A {@link Store} in a SQLite file. */
@@ -107,7 +114,7 @@ export interface SqliteStore extends Store {
 }
 
 /**
- * Opens a SQLite store and brings its schema up to date.
+ * Opens a SQLite store. Its file is made and brought up to date, unless `migrate` is false.
  *
  * @example const store = await openSqliteStore({ path: "app.db" });
  * @throws PerdureError UNAVAILABLE, INCOMPATIBLE_STORE
@@ -115,7 +122,8 @@ export interface SqliteStore extends Store {
 export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
   const path = options.path === IN_MEMORY ? IN_MEMORY : resolve(options.path);
   const listeners = new Set<() => void>();
-  const thread = new Thread({ path, durability: options.durability ?? "full" }, () => {
+  const migrates = options.migrate !== false || path === IN_MEMORY;
+  const thread = new Thread({ path, durability: options.durability ?? "full", migrates }, () => {
     for (const listener of listeners) listener();
   });
   try {
@@ -154,13 +162,20 @@ class ThreadedStore implements SqliteStore {
     label,
     at,
     serves,
+    activities = [],
   }: {
     readonly label: string;
     readonly at: number;
     readonly serves?: readonly string[];
+    readonly activities?: readonly string[];
   }): Promise<Lease> {
-    const [engine] = await this.#ask(OP.register, label, at, serves === undefined ? null : JSON.stringify(serves));
+    const queues = serves === undefined ? null : JSON.stringify(serves);
+    const [engine] = await this.#ask(OP.register, label, at, queues, JSON.stringify(activities));
     return { engine: engine as number };
+  }
+
+  async announce({ engine }: Lease, activities: readonly string[]): Promise<void> {
+    await this.#ask(OP.announce, engine, JSON.stringify(activities));
   }
 
   async renew({ engine }: Lease): Promise<boolean> {
@@ -185,25 +200,17 @@ class ThreadedStore implements SqliteStore {
     return decodeBatchResult(await this.#thread.ask(request), batch.starts.length);
   }
 
-  async claim(
-    { engine }: Lease,
-    params: {
-      readonly code: readonly CodeKey[];
-      readonly runs?: readonly number[];
-      readonly limit: number;
-      readonly at: number;
-      readonly suspects?: { readonly from: number; readonly limit: number };
-    },
-  ): Promise<RunRow[]> {
-    const { limit, at, suspects } = params;
-    const runs = params.runs === undefined ? null : JSON.stringify(params.runs);
+  async claim({ engine }: Lease, wanted: RunClaim): Promise<RunRow[]> {
+    const { limit, at, suspects, sealed = true } = wanted;
+    const runs = wanted.runs === undefined ? null : JSON.stringify(wanted.runs);
     const careful = [suspects?.from ?? null, suspects?.limit ?? null];
-    const rows = await this.#ask(OP.claim, engine, limit, at, ...codeLists(params.code), runs, ...careful);
+    const code = codeByWorkflow(wanted.code);
+    const rows = await this.#ask(OP.claim, engine, limit, at, code, sealed ? 1 : 0, runs, ...careful);
     return readRows(rows, RUN_WIDTH, readRun);
   }
 
-  async nextWake(code: readonly CodeKey[]): Promise<number | null> {
-    return (await this.#ask(OP.nextWake, ...codeLists(code)))[0] as number | null;
+  async nextWake(code: readonly CodeKey[], sealed = true): Promise<number | null> {
+    return (await this.#ask(OP.nextWake, codeByWorkflow(code), sealed ? 1 : 0))[0] as number | null;
   }
 
   async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
@@ -318,6 +325,10 @@ class ThreadedStore implements SqliteStore {
     return readRows(await this.#ask(OP.queues), QUEUE_WIDTH, readQueue);
   }
 
+  async waitingActivities(): Promise<WaitingActivity[]> {
+    return readRows(await this.#ask(OP.waitingActivities), WAITING_ACTIVITY_WIDTH, readWaitingActivity);
+  }
+
   async queueLimits(): Promise<QueueLimit[]> {
     return readRows(await this.#ask(OP.queueLimits), QUEUE_LIMIT_WIDTH, readQueueLimit);
   }
@@ -332,6 +343,10 @@ class ThreadedStore implements SqliteStore {
 
   async sizes(): Promise<SizeRow[]> {
     return readRows(await this.#ask(OP.sizes), SIZE_WIDTH, readSize);
+  }
+
+  async someSecrets(): Promise<string | undefined> {
+    return (await this.#ask(OP.someSecrets))[0] as string | undefined;
   }
 
   async forgetAnswers(at: number, limit: number): Promise<number> {
@@ -413,10 +428,14 @@ function answersByRun(flat: Flat): Map<number, AnswerRow[]> {
   return found;
 }
 
-/** Workflows in any version, and those in one with it behind them: two lists as JSON. */
-function codeLists(code: readonly CodeKey[]): [any: string, exact: string] {
-  const any = code.filter(({ version }) => version === undefined).map(({ workflow }) => workflow);
-  const exact = code.filter(({ version }) => version !== undefined);
-  const names = exact.map(({ workflow, version }) => `${workflow}\n${version === null ? "" : `=${version}`}`);
-  return [JSON.stringify(any), JSON.stringify(names)];
+/** The code as JSON of {@link CodeOfWorkflow}s. */
+function codeByWorkflow(code: readonly CodeKey[]): string {
+  const versions = new Map<string, (string | null)[] | null>();
+  for (const { workflow, version } of code) {
+    const known = versions.get(workflow);
+    versions.set(workflow, version === undefined || known === null ? null : [...(known ?? []), version]);
+  }
+  return JSON.stringify(
+    Array.from(versions, ([workflow, some]): CodeOfWorkflow => [workflow, some && JSON.stringify(some)]),
+  );
 }

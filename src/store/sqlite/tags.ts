@@ -11,18 +11,25 @@ export class Tags {
 
   /** Enters the tags of a run. */
   enter(run: number, tags: string | null): void {
-    if (tags !== null) this.#sql.enter.run([run, tags]);
+    for (const [key, value] of pairsOf(tags)) this.#sql.enter.run([key, value, run]);
   }
 
   /** Takes the tags of a run out again. */
   withdraw(run: number, tags: string | null): void {
-    if (tags === null) return;
-    for (const [key, value] of this.#sql.pairs.all([tags])) this.#sql.withdraw.run([key!, value!, run]);
+    for (const [key, value] of pairsOf(tags)) this.#sql.withdraw.run([key, value, run]);
   }
 }
 
+/**
+ * Taken apart here and not by `json_each`: SQLite makes bytes of half a character that are no text, and the library `libsql` ends
+ * the process when it reads such bytes.
+ */
+function pairsOf(tags: string | null): [key: string, value: string][] {
+  const texts = JSON.parse(tags ?? "{}") as Readonly<Record<string, unknown>>;
+  return Object.entries(texts).map(([key, value]) => [key, String(value)]);
+}
+
 const SQL = {
-  enter: "insert into run_tags (key, value, run) select key, atom, ? from json_each(?)",
-  pairs: "select key, atom from json_each(?)",
+  enter: "insert or ignore into run_tags (key, value, run) values (?, ?, ?)",
   withdraw: "delete from run_tags where key = ? and value = ? and run = ?",
 } as const;

@@ -130,6 +130,10 @@ export class Tasks {
     pushRows(reply, this.#sql.queues.all([]));
   }
 
+  waitingActivities(_args: Flat, reply: Flat): void {
+    pushRows(reply, this.#sql.waitingActivities.all([]));
+  }
+
   limits(_args: Flat, reply: Flat): void {
     pushRows(reply, this.#sql.limits.all([]));
   }
@@ -188,6 +192,9 @@ const SQL = {
     from (select queue from tasks union select queue from queue_limits) q
       left join tasks t using (queue) left join queue_limits l using (queue)
     group by queue, everywhere order by queue`,
+  waitingActivities: `select queue, activity, run from (
+      select queue, activity, run, min(place) from tasks where owner is null group by queue, activity)
+    order by queue, activity`,
   limits: "select queue, everywhere from queue_limits order by queue",
   setLimit:
     "insert into queue_limits (queue, everywhere) values (?, ?) on conflict (queue) do update set everywhere = excluded.everywhere",

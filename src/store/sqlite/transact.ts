@@ -8,6 +8,10 @@ import type { Thread } from "./thread.ts";
 import { checkStatement } from "./user-statement.ts";
 import { bindable } from "./user-values.ts";
 
+/** How long a statement may go on after its transaction's time before people are told. */
+const OVERDUE_MS = 500;
+const SHOWN_OF_SQL = 100;
+
 type Step = Parameters<NonNullable<Store["transact"]>>[1];
 
 /** See `Store.transact`. */
@@ -26,7 +30,7 @@ export async function transact(
   if (kept.length > 0) return keptOutcome(readOutcome(kept, 0));
   const ask = (operation: Operation, ...args: Value[]): Promise<Flat> =>
     thread.ask([...thread.request(operation), id, ...args]);
-  const transaction = new Transaction(thread, id);
+  const transaction = new Transaction(thread, id, performance.now() + limitMs);
   const ending = ask(OP.ending).then(
     () => new Promise<never>(() => {}),
     (reason: Error) => transaction.end(reason),
@@ -45,11 +49,13 @@ export async function transact(
 class Transaction implements StoreTransaction {
   readonly #thread: Thread;
   readonly #id: number;
+  readonly #endsAt: number;
   #ended: Error | undefined;
 
-  constructor(thread: Thread, id: number) {
+  constructor(thread: Thread, id: number, endsAt: number) {
     this.#thread = thread;
     this.#id = id;
+    this.#endsAt = endsAt;
   }
 
   async run(work: (tx: StoreTransaction) => Promise<string>): Promise<string> {
@@ -61,8 +67,14 @@ class Transaction implements StoreTransaction {
     if (this.#ended !== undefined) throw this.#ended;
     checkStatement(sql);
     const request = [...this.#thread.request(OP.query), this.#id, sql, ...parameters.map(bindable)];
-    const [rows] = await this.#thread.askAny(request);
-    return rows as Record<string, unknown>[];
+    const told = setTimeout(() => tellOverdue(sql), this.#endsAt - performance.now() + OVERDUE_MS);
+    told.unref();
+    try {
+      const [rows] = await this.#thread.askAny(request);
+      return rows as Record<string, unknown>[];
+    } finally {
+      clearTimeout(told);
+    }
   }
 
   /** It has ended by itself: every later statement is told so. */
@@ -70,4 +82,16 @@ class Transaction implements StoreTransaction {
     this.#ended = reason;
     throw reason;
   }
+}
+
+/**
+ * Neither library lets one thread end a statement of another: what never ends keeps the store's thread, its lock, and even the end of
+ * the process. All that can be done about it is to say so.
+ */
+function tellOverdue(sql: string): void {
+  const shown = sql.length > SHOWN_OF_SQL ? `${sql.slice(0, SHOWN_OF_SQL)}…` : sql;
+  process.emitWarning(
+    `a statement of a wf.transaction goes on beyond its time and cannot be interrupted; everything else of the SQLite store waits for it. If it has no end, only SIGKILL ends this process: ${shown}`,
+    { code: "PERDURE_STATEMENT_OVERDUE" },
+  );
 }

@@ -40,6 +40,39 @@ export const claims: Topic = (subject, { describe, it }) => {
         ]);
       }));
 
+    it("takes the first of several workflows, in the order of their time", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const times = [7, 3, 9, 1, 5, 2];
+        const runs: number[] = [];
+        for (const [n, wakeAt] of times.entries())
+          runs.push(await due(scene, wakeAt, ["order", "invoice", "x"][n % 3]));
+        const code = [{ workflow: "order" }, { workflow: "invoice", version: null }, { workflow: "invoice" }];
+        const first = await store.claim(lease, { code, limit: 3, at: 30 });
+        assert.deepEqual(numbers(first).sort(), [runs[3]!, runs[1]!, runs[4]!].sort());
+        assert.equal(await store.nextWake(code), 7);
+        assert.deepEqual(numbers(await store.claim(lease, { code, limit: 3, at: 30 })), [runs[0]]);
+        assert.equal(await store.nextWake(code), null);
+      }));
+
+    it("leaves out runs with secrets when the engine cannot read them", () =>
+      withScene(subject, async (scene) => {
+        const { store, lease } = scene;
+        const [plain, secret] = [
+          await scene.start({ owned: false, wakeAt: 20 }),
+          await scene.start({ owned: false, wakeAt: 10, secrets: "sealed" }),
+        ];
+        assert.equal(await store.someSecrets(), "sealed");
+        const code = [{ workflow: "order" }];
+        assert.deepEqual([await store.nextWake(code), await store.nextWake(code, false)], [10, 20]);
+        const suspects = { from: 2, limit: 1 };
+        assert.deepEqual(numbers(await store.claim(lease, { code, limit: 9, at: 30, sealed: false, suspects })), [
+          plain,
+        ]);
+        assert.equal(await store.nextWake(code, false), null);
+        assert.deepEqual(numbers(await store.claim(lease, { code, limit: 9, at: 30, sealed: true })), [secret]);
+      }));
+
     it("takes only runs in a version the engine has", () =>
       withScene(subject, async (scene) => {
         const { store, lease } = scene;

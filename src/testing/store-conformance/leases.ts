@@ -12,8 +12,8 @@ export const leases: Topic = (subject, { describe, it }) => {
         await scene.finish(await scene.start(), 1);
         const other = await store.register({ label: "second", at: 5 });
         assert.deepEqual(await store.engines(), [
-          { engine: lease.engine, registeredAt: 1, label: "test", runs: 1, serves: null },
-          { engine: other.engine, registeredAt: 5, label: "second", runs: 0, serves: null },
+          { engine: lease.engine, registeredAt: 1, label: "test", runs: 1, serves: null, activities: [] },
+          { engine: other.engine, registeredAt: 5, label: "second", runs: 0, serves: null, activities: [] },
         ]);
         await store.release(other, 6);
         assert.ok((await store.register({ label: "third", at: 7 })).engine > other.engine);

@@ -300,14 +300,44 @@ export const tasks: Topic = (subject, { describe, it }) => {
         assert.deepEqual(await scene.store.tasksOf(run), []);
       }));
 
-    it("say which queues an engine serves", () =>
+    it("say which activities wait for an engine, by queue and name", () =>
+      withScene(subject, async (scene) => {
+        const { store } = scene;
+        assert.deepEqual(await store.waitingActivities(), []);
+        const run = await scene.start();
+        await handOut(scene, run, 1, { queue: "mail", activity: "mail/send" });
+        const later = await scene.start();
+        for (const [owner, command] of [[later, 2] as const, [run, 3] as const])
+          await handOut(scene, owner, command, { activity: "etl/load" });
+        for (const command of [4, 5]) await handOut(scene, run, command, { activity: "etl/Load" });
+        await handOut(scene, run, 6);
+        assert.deepEqual(commands(await claim(scene)), [6]);
+        assert.deepEqual(await store.waitingActivities(), [
+          { queue: "etl", activity: "etl/Load", run },
+          { queue: "etl", activity: "etl/load", run: later },
+          { queue: "mail", activity: "mail/send", run },
+        ]);
+      }));
+
+    it("say which queues an engine serves, and which activities it has", () =>
       withScene(subject, async ({ store }) => {
-        await store.register({ label: "worker", at: 2, serves: ["etl", "gpu"] });
+        const worker = await store.register({ label: "worker", at: 2, serves: ["etl", "gpu"], activities: ["gpu/a"] });
         await store.register({ label: "none", at: 3, serves: [] });
-        assert.deepEqual(
-          (await store.engines()).map(({ serves }) => serves),
-          [null, ["etl", "gpu"], []],
-        );
+        const engines = async (): Promise<unknown[]> =>
+          (await store.engines()).map(({ serves, activities }) => [serves, activities]);
+        assert.deepEqual(await engines(), [
+          [null, []],
+          [["etl", "gpu"], ["gpu/a"]],
+          [[], []],
+        ]);
+        await store.announce(worker, ["gpu/a", 'etl/"b"']);
+        assert.deepEqual((await engines())[1], [
+          ["etl", "gpu"],
+          ["gpu/a", 'etl/"b"'],
+        ]);
+        await store.release(worker, 4);
+        await store.announce(worker, ["gpu/a"]);
+        assert.equal((await engines()).length, 2);
       }));
   });
 };

@@ -59,7 +59,8 @@ create table @.workflow_runs (
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 create unique index workflow_runs_current on @.workflow_runs (workflow_id) where superseded = 0;
-create index workflow_runs_due on @.workflow_runs ((coalesce(owner, 0)), wake_at, run) where closed_at is null;
+create index workflow_runs_due on @.workflow_runs ((coalesce(owner, 0)), (hashtextextended(workflow, 0)), wake_at, run)
+  where closed_at is null;
 create index workflow_runs_chain on @.workflow_runs (chain) where chain is not null;
 create unique index workflow_runs_child on @.workflow_runs (parent, parent_command, parent_generation, (superseded * run))
   where parent is not null;

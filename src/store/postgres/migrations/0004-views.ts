@@ -21,7 +21,7 @@ const NOTES = `${EVENTS} cross join lateral json_array_elements(d -> 'o') o`;
 
 /**
  * Views for people and auditors: `runs`, `stages` (one row per execution of a step, timer or wait, those in flight included),
- * `decisions` and `checkpoints`. Times are ISO 8601 in UTC. Signs that this database cannot hold as text (U+0000 and halves of
+ * `decisions` and `checkpoints`, and `blocked` for those who may see no payloads. Times are ISO 8601 in UTC. Signs that this database cannot hold as text (U+0000 and halves of
  * surrogate pairs) are shown as U+FFFD.
  */
 export const views: Migration = {
@@ -116,5 +116,12 @@ from ${NOTES} where o ->> 'k' in ('decision', 'step.goto', 'step.skipped', 'step
 create view @.checkpoints as
 select e.run, r.workflow_id, e.seq, ${iso("coalesce((o ->> 'at')::bigint, e.at)")} as at, (o::jsonb - 'k')::text as data
 from ${NOTES} where o ->> 'k' = 'checkpoint';
+
+-- Messages that quote an error, which may quote anything, are left out.
+create view @.blocked as
+select r.run, r.workflow_id, r.workflow, r.version, b ->> 'reason' as reason,
+  case when b ->> 'reason' not in ('data_error', 'defect') then b ->> 'message' end as message
+from @.workflow_runs r cross join lateral (select @.readable(r.detail) -> 'blocked' as b) d
+where r.status = 'blocked' and r.closed_at is null;
 `,
 };

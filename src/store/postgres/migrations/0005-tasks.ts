@@ -28,7 +28,7 @@ export const tasks: Migration = {
   number: 5,
   name: "tasks",
   sql: `
-alter table @.engines add column serves text;
+alter table @.engines add column serves text, add column activities text not null default '[]';
 
 create table @.tasks (
   run bigint not null,

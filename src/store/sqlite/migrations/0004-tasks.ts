@@ -10,6 +10,7 @@ export const tasks: Migration = {
   name: "tasks",
   sql: `
 alter table engines add column serves text;
+alter table engines add column activities text not null default '[]';
 
 create table tasks (
   place integer primary key autoincrement,

@@ -1,0 +1,212 @@
+/** What comes from JavaScript, or from data: each is refused where it is said, in words, and nothing of it is written. */
+import { describe, expect, it } from "vitest";
+import { activity, entity, query, signal, update, type WorkflowContext, workflow } from "../../src/index.ts";
+import { bench } from "./fixture.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: these are the mistakes that types would find
+type Any = any;
+const LONG = "x".repeat(1001);
+const HALF = "half \ud800";
+const invalid = (message: string): object => ({
+  code: "INVALID_ARGUMENT",
+  message: expect.stringContaining(message) as string,
+});
+
+describe("in workflow code", () => {
+  const charge = activity("charge", async () => 1);
+  const circle: Record<string, unknown> = {};
+  circle.circle = circle;
+
+  const wrong: readonly [string, (wf: Any) => unknown, string][] = [
+    ["a step without a name", (wf) => wf.step(undefined, () => 1), "the name of a step must be text, not undefined"],
+    ["a step named by an object", (wf) => wf.step({ a: 1 }, () => 1), 'must be text, not {"a":1}'],
+    ["an empty name", (wf) => wf.step("", () => 1), "the name of a step must have 1 to 1000 characters"],
+    ["a long name", (wf) => wf.step(LONG, () => 1), "must have 1 to 1000 characters"],
+    ["half a character", (wf) => wf.step(HALF, () => 1), "must be well-formed text"],
+    ["a step without a function", (wf) => wf.step("s"), "wf.step s takes a name and a function"],
+    ["a label that is none", (wf) => wf.step("s", () => 1, { label: 7 }), "a label must be text, not 7"],
+    ["a wait for a number", (wf) => wf.waitFor(5), "the name of the signal to wait for must be text, not 5"],
+    ["an approval without a name", (wf) => wf.approval(undefined), "the name of an approval must be text"],
+    ["a transaction without one", (wf) => wf.transaction(undefined, () => 1), "the name of a transaction must be text"],
+    ["a call of nothing", (wf) => wf.call(undefined), "wf.call takes an activity or the name of one"],
+    ["a child of nothing", (wf) => wf.child(undefined), "a child is a workflow or the name of one"],
+    ["a child with half an id", (wf) => wf.child("self", 1, { id: HALF }), "the id of a child must be well-formed"],
+    ["a handle on nothing", (wf) => wf.handle(undefined), "the workflow id of a handle must be text"],
+    ["a signal without a name", (wf) => wf.handle("x").signal(undefined), "the name of a signal must be text"],
+    ["a handler of a mere name", (wf) => wf.on("s", () => 1), "wf.on takes a token"],
+    ["a handler that is none", (wf) => wf.on(signal("s"), 5), 'wf.on "s" takes a handler, which is a function'],
+    ["a change without a name", (wf) => wf.patched(undefined), "the name of a change must be text"],
+    ["a note of no kind", (wf) => wf.note(undefined, {}), "the kind of a note must be text"],
+    ["a note of a number", (wf) => wf.note("n", 10n), 'wf.note "n": the data of a note are an object'],
+    ["a saga's step without options", (wf) => wf.saga((s: Any) => s.call(charge, 1)), "charge in a saga has no undo"],
+    ["a predicate that is none", (wf) => wf.until(undefined), "wf.until takes a function"],
+    [
+      "an async predicate",
+      (wf) =>
+        wf.until(async () => {
+          throw new Error("late");
+        }),
+      "must be synchronous",
+    ],
+    ["endless sleep", (wf) => wf.sleep(Number.POSITIVE_INFINITY), "sleep: Infinity is longer than 36500 days"],
+    ["too long a sleep", (wf) => wf.sleep("36501d"), 'sleep: "36501d" is longer than 36500 days'],
+    ["a sleep of nothing", (wf) => wf.sleep(undefined), "sleep: undefined is no duration"],
+    ["a sleep until nothing", (wf) => wf.sleepUntil(undefined), "a point in time, not undefined"],
+  ];
+
+  it.each(wrong)("%s", async (_, code, message) => {
+    const { engine, finish, store } = bench();
+    const w = workflow("self", async (wf: WorkflowContext) => {
+      await code(wf);
+      return "went on";
+    });
+    await using one = await engine({ workflows: [w] });
+    const handle = await one.start(w);
+    await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED", cause: invalid(message) });
+    const rows = await store.history(1, 0, 10);
+    expect(rows.map(({ type }) => type)).toEqual(["RunStarted", "RunFailed"]);
+    for (const { data } of rows) expect(() => JSON.parse(data) as unknown).not.toThrow();
+  });
+
+  it("cycles and other rich values may be noted and told as progress, as they were when it was said", async () => {
+    const { engine, finish, clock } = bench();
+    const w = workflow("w", async (wf) => {
+      const list = [1];
+      wf.note("seen", { list, when: new Date(0), circle, big: 10n });
+      wf.progress({ circle, at: new Date(5) });
+      list.push(2);
+      await wf.sleep("1m");
+      return "done";
+    });
+    await using one = await engine({ workflows: [w] });
+    const handle = await one.start(w);
+    await clock.advance(10);
+    const { progress } = await handle.describe();
+    expect(progress).toMatchObject({ at: new Date(5), circle: { circle: {} } });
+    expect(await finish(handle)).toBe("done");
+    const notes = (await handle.history()).flatMap(({ data }) => data.o ?? []);
+    expect(notes[0]).toMatchObject({
+      k: "seen",
+      list: [1],
+      when: "1970-01-01T00:00:00.000Z",
+      big: { "~": [["BigInt", "10"]] },
+    });
+  });
+
+  it.each([
+    ["a note", (wf: Any) => wf.note("n", { x: "x".repeat(3e6) }), "PAYLOAD_TOO_LARGE", 'wf.note "n" takes 3000008'],
+    ["progress", (wf: Any) => wf.progress("x".repeat(3e6)), "PAYLOAD_TOO_LARGE", "takes 3000002 characters"],
+    ["a tag", (wf: Any) => wf.tag({ a: "x".repeat(3e6) }), "INVALID_ARGUMENT", "1000 characters"],
+    [
+      "a note that cannot be read",
+      (wf: Any) =>
+        wf.note("n", {
+          get a() {
+            throw new Error("g");
+          },
+        }),
+      "UNSERIALISABLE",
+      ".a cannot be kept",
+    ],
+  ] as const)("%s that cannot be kept is an error of the code", async (_, say, code, text) => {
+    const { engine, finish } = bench();
+    const w = workflow("w", async (wf) => {
+      say(wf);
+      return wf.sleep("1s");
+    });
+    await using one = await engine({ workflows: [w] });
+    const message = expect.stringContaining(text) as string;
+    await expect(finish(await one.start(w))).rejects.toMatchObject({ cause: { code, message } });
+  });
+});
+
+describe("validators that are async", () => {
+  it("reject the update, whatever they come to, and the run goes on", async () => {
+    const { engine, finish } = bench();
+    const change = update<number, string>("change");
+    const go = signal("go");
+    const late = async (): Promise<void> => {
+      throw new RangeError("late");
+    };
+    const w = workflow("w", async (wf) => {
+      wf.on(change, (x) => `took ${x}`, { validate: late as Any });
+      wf.on(query("ask"), late as Any);
+      await wf.waitFor(go);
+      return "went on";
+    });
+    const account = entity("account", {
+      state: { n: 0 },
+      on: { add: (state, x: number) => (state.n += x), set: (state, x: number) => (state.n = x) },
+      validate: { add: late as Any },
+    });
+    await using one = await engine({ workflows: [w, account] });
+    const handle = await one.start(w);
+    await expect(handle.update(change, 1)).rejects.toThrow("the validator of update change must be synchronous");
+    await expect(handle.query("ask")).rejects.toThrow("must be synchronous");
+    await expect(one.entity(account, "a").add(1)).rejects.toThrow("must be synchronous");
+    expect(await one.entity(account, "a").set(3)).toBe(3);
+    await handle.signal(go);
+    expect(await finish(handle)).toBe("went on");
+  });
+});
+
+describe("of callers", () => {
+  const w = workflow("w", async (wf) => wf.waitFor("go"));
+
+  const wrong: readonly [string, (one: Any, handle: Any) => unknown, string][] = [
+    ["an id that is an object", (one) => one.start(w, 1, { id: {} }), "a workflow id must be text, not {}"],
+    ["an id that is a number", (one) => one.start(w, 1, { id: 5 }), "a workflow id must be text, not 5"],
+    ["an id with half a character", (one) => one.start(w, 1, { id: HALF }), "a workflow id must be well-formed"],
+    [
+      "an idempotencyKey of no text",
+      (one) => one.start(w, 1, { idempotencyKey: {} }),
+      "an idempotencyKey must be text",
+    ],
+    ["a start of nothing", (one) => one.start(undefined), "start() takes what workflow(…) or flow(…) returned"],
+    ["a handle on nothing", (one) => one.handle(undefined), "the id of a run must be text, not undefined"],
+    ["a handle on half a character", (one) => one.handle(HALF), "the id of a run must be well-formed"],
+    [
+      "an entity's key of no text",
+      async (one) => one.entity(entity("e", { state: {}, on: {} }), {}),
+      "the key of an entity",
+    ],
+    ["a signal without a name", (_, handle) => handle.signal(undefined), "the name of a signal must be text"],
+    ["a signal with an empty one", (_, handle) => handle.signal(""), "the name of a signal must have 1 to 1000"],
+    ["a signal with a long one", (_, handle) => handle.signal(LONG), "the name of a signal must have 1 to 1000"],
+    ["a long key", (_, handle) => handle.signal("a", 1, { key: LONG }), "the key of a signal must have 1 to 1000"],
+    ["a key of no text", (_, handle) => handle.signal("a", 1, { key: {} }), "the key of a signal must be text"],
+    ["an update without a name", (_, handle) => handle.update(undefined), "the name of an update must be text"],
+    [
+      "a long id of an update",
+      (_, handle) => handle.update("u", 1, { id: LONG }),
+      "the id of an update must have 1 to",
+    ],
+    ["a query without a name", (_, handle) => handle.query(undefined), "the name of a query must be text"],
+    ["a fork from nowhere", (_, handle) => handle.fork(), "fork()"],
+    ["a fork from no point", (_, handle) => handle.fork({}), "from says where to go back to"],
+    ["a reset to nowhere", (_, handle) => handle.reset(), "reset()"],
+    ["a reset to no point", (_, handle) => handle.reset({ to: {} }), "to says where to go back to"],
+    ["a workflow with half a name", () => workflow(HALF, async () => 1), "a workflow's name must be well-formed"],
+    ["an activity named by a number", () => activity(5 as Any, async () => 1), "an activity's name must be text"],
+    ["a signal named by nothing", () => signal(undefined as Any), "the name of a signal must be text"],
+  ];
+
+  it.each(wrong)("%s", async (_, call, message) => {
+    const { engine } = bench();
+    await using one = await engine({ workflows: [w] });
+    const handle = await one.start(w);
+    await expect((async () => call(one, handle))()).rejects.toMatchObject(invalid(message));
+    expect(await one.runs.list()).toHaveLength(1);
+  });
+
+  it("are told of long names in short", async () => {
+    const { engine, clock } = bench();
+    await using one = await engine({ workflows: [w] });
+    const handle = await one.start(w);
+    await handle.signal("n".repeat(1000));
+    await clock.advance(10);
+    const refused = await handle.fork({ from: { event: 99 } }).catch((error: Error) => error.message);
+    expect(refused).toContain("nnn… (event 2)");
+    expect((refused as string).length).toBeLessThan(250);
+  });
+});
