@@ -1,12 +1,17 @@
 /** What must hold when the simulation is over, read from the store's rows alone and compared with what clients were told. */
 import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
-import type { EventRow, LoadedRun, Store } from "../../src/store/store.ts";
+import type { AnswerRow, EventRow, LoadedRun, Store } from "../../src/store/store.ts";
+import { checkAdmissions } from "./admission-checker.ts";
+import type { AdmissionTable } from "./admission-table.ts";
+import type { AskingClient } from "./asking-client.ts";
 import type { RunClient } from "./client.ts";
 import type { LedgerRow } from "./database.ts";
+import type { Graveyard } from "./graveyard.ts";
 import { checkMessages } from "./message-checker.ts";
 import type { Oracle } from "./oracle.ts";
 import { type Replayed, replayAll } from "./replay.ts";
 import type { EventKeys, Fail } from "./shadow.ts";
+import type { Tenant } from "./tenant.ts";
 import type { World } from "./world.ts";
 
 const MANY = 1_000_000;
@@ -26,26 +31,70 @@ interface Parts {
   readonly ledger: readonly LedgerRow[];
   readonly oracle: Oracle;
   readonly clients: readonly RunClient[];
+  readonly users: readonly AskingClient[];
+  readonly tenants: readonly Tenant[];
+  readonly graveyard: Graveyard;
+  readonly admissions: AdmissionTable | undefined;
 }
 
 /** Runs every check at the end. */
-export async function checkEnd({ world, base, ledger, oracle, clients }: Parts): Promise<void> {
+export async function checkEnd(parts: Parts): Promise<void> {
+  const { world, base, ledger, oracle, clients, users, tenants, graveyard, admissions } = parts;
   const rows = await base.list({ limit: MANY });
-  const loaded = await base.load(
+  const left = await base.load(
     rows.map(({ run }) => run),
     MANY,
   );
+  // What retention has deleted counts as what it was then. Newest first, as a store lists them.
+  const loaded =
+    graveyard.runs.size === 0 ? left : [...left, ...graveyard.runs.values()].sort((a, b) => b.row.run - a.row.run);
   const fail = (check: string, message: string): void => world.violate(check, message);
   for (const run of loaded) checkRow(run, oracle, fail);
   checkLedger(ledger, oracle, fail);
   for (const { queue, waiting, running } of await base.queues())
     if (waiting + running > 0) fail("tasks", `${waiting + running} tasks of queue ${queue} were left`);
   for (const client of clients) checkAcknowledged(client, loaded, fail);
-  const histories = loaded.flatMap(({ row, events }) => prefixes(events).map((history) => ({ row, history })));
+  for (const tenant of tenants) checkTenant(tenant, loaded, oracle, fail);
+  if (admissions !== undefined) checkAdmissions({ table: admissions, users, loaded, oracle, graveyard, fail });
+  const histories = loaded.flatMap(({ row, events }) =>
+    prefixes(events, oracle.runs.get(row.run)?.copied ?? 0).map((history) => ({ row, history })),
+  );
   const replays = await replayAll(base.id, histories);
   for (const replayed of replays) checkReplay(replayed, fail);
   const whole = loaded.map(({ row }) => replays.findLast((replayed) => replayed.row.run === row.run)!);
-  await checkMessages({ base, loaded, clients, replays: whole, fail });
+  const answer = async (run: number, number: number): Promise<AnswerRow | undefined> =>
+    (await base.answer(run, number)) ?? graveyard.answer(run, number);
+  await checkMessages({ answer, loaded, clients, replays: whole, fail });
+}
+
+/** A resume or a fork of a run that could be deleted any moment has happened whole, if it is said to have happened. */
+function checkTenant(
+  { script, started, resumed, forks }: Tenant,
+  loaded: readonly LoadedRun[],
+  oracle: Oracle,
+  fail: Fail,
+): void {
+  const where = (run: number): string => `${script.id}: run ${run}`;
+  const find = (run: number): LoadedRun | undefined => loaded.find(({ row }) => row.run === run);
+  for (const run of started)
+    if (find(run) === undefined) fail("I1 start", `${where(run)} was acknowledged and does not exist`);
+  for (const [run, times] of resumed) {
+    const there = find(run)?.events.filter(({ type }) => type === "Resumed").length ?? 0;
+    if (there < times) fail("retention half", `${where(run)} was resumed ${times} times and went on ${there} times`);
+  }
+  for (const { of, run, from } of forks) {
+    const fork = oracle.runs.get(run);
+    const original = oracle.runs.get(of)!;
+    const isCopy = fork?.events.slice(1, from - 1).every(({ type, at }, index) => {
+      const event = original.events[index + 1];
+      return event?.type === type && event.at === at;
+    });
+    if (fork?.copied !== from || isCopy !== true || find(run) === undefined)
+      fail(
+        "retention half",
+        `${where(of)} was forked from event ${from}, and run ${run} has ${fork?.copied} of its events`,
+      );
+  }
 }
 
 /** I5: what a transactional step wrote is there once when it completed, and not at all when it failed. */
@@ -65,9 +114,9 @@ function keyOf({ command, generation }: LedgerRow): string {
   return generation === 0 ? `${command}` : `${command}:${generation}`;
 }
 
-/** A whole history, and each part of it that ended before a resume. */
-function prefixes(events: readonly EventRow[]): EventRow[][] {
-  const cuts = events.flatMap(({ type }, index) => (type === "Resumed" ? [index] : []));
+/** A whole history, and each part of it that ended before a resume; not those that were copied. */
+function prefixes(events: readonly EventRow[], copied: number): EventRow[][] {
+  const cuts = events.flatMap(({ type }, index) => (type === "Resumed" && index >= copied ? [index] : []));
   return [...cuts, events.length].map((length) => events.slice(0, length));
 }
 

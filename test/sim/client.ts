@@ -3,15 +3,15 @@
  * under the same id or key until they know. What they were told is kept for the checks.
  */
 
-import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
-import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
+import type { RunHandle } from "../../src/client/run-handle.ts";
+import { isPerdureError } from "../../src/core/errors.ts";
+import { type Answer, Calls, type ClientHost, closed, handleOf } from "./calls.ts";
 import { codeFor, definitionOf } from "./catalogue.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { Bump } from "./interpreter.ts";
 import type { Rng } from "./prng.ts";
 import { SIGNALS, waitsOf } from "./program.ts";
 import type { AskerScript, RunScript, SenderScript } from "./workload.ts";
-import type { World } from "./world.ts";
 
 /** A signal that a sender knows to be in the store. */
 export interface AcknowledgedSignal {
@@ -25,27 +25,13 @@ export interface ToldAnswer {
   readonly answer: string;
 }
 
-/** What a client sees of the fleet and of its run. */
-export interface ClientHost {
-  readonly world: World;
-  /** A process that takes calls for a workflow now, if there is any. */
-  engine(workflow: string, rng: Rng): EngineProcess | undefined;
-  /** Faults have ended and scripts are over. */
-  readonly finishing: boolean;
-}
-
-type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
-
-/** What a call through an engine that closes meanwhile comes to. */
-const closed = (): Promise<never> => Promise.reject(new PerdureError("UNAVAILABLE", "the engine is closing"));
-
-const PATIENCE_MS = 8000;
 const LOOK_EVERY_MS = 900;
 
 export class RunClient {
   readonly script: RunScript;
   readonly #host: ClientHost;
   readonly #rng: Rng;
+  readonly #calls: Calls;
   run: number | undefined;
   /** Runs that were given as answers to starts. */
   readonly started: number[] = [];
@@ -61,6 +47,7 @@ export class RunClient {
     this.script = script;
     this.#host = host;
     this.#rng = rng;
+    this.#calls = new Calls(script.id, host, rng);
   }
 
   /** Nothing is to be done any more, but for what the end of the simulation needs. */
@@ -91,34 +78,11 @@ export class RunClient {
   }
 
   #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#host.world.after(ms, undefined, resolve));
+    return this.#calls.sleep(ms);
   }
 
-  /** Calls through some engine until there is an answer. `undefined`: nobody knows what became of this call. */
-  async #call<T>(what: string, call: (process: EngineProcess) => Promise<T>): Promise<Answer<T> | undefined> {
-    const { world } = this.#host;
-    const process = this.#host.engine(codeFor(this.script.workflow, this.script.version), this.#rng);
-    if (process === undefined) {
-      await this.#sleep(500);
-      return undefined;
-    }
-    const answer = await new Promise<Answer<T> | undefined>((resolve) => {
-      world.after(PATIENCE_MS, undefined, () => resolve(undefined));
-      world.after(0, process, () =>
-        call(process).then(
-          (value) => world.after(0, undefined, () => resolve({ ok: true, value })),
-          (error: unknown) => world.after(0, undefined, () => resolve({ ok: false, error })),
-        ),
-      );
-    });
-    const said = answer === undefined ? "no answer" : answer.ok ? "done" : String(answer.error);
-    world.trace(`client ${this.script.id} ${what} through ${process.name}: ${said}`);
-    if (answer !== undefined && !answer.ok && !isPerdureError(answer.error)) throw answer.error;
-    if (answer === undefined || (!answer.ok && isPerdureError(answer.error, "UNAVAILABLE"))) {
-      await this.#sleep(this.#rng.int(50, 1500));
-      return undefined;
-    }
-    return answer;
+  #call<T>(what: string, call: (process: EngineProcess) => Promise<T>): Promise<Answer<T> | undefined> {
+    return this.#calls.call(codeFor(this.script.workflow, this.script.version), what, call);
   }
 
   async #start(): Promise<void> {
@@ -147,18 +111,18 @@ export class RunClient {
     }
   }
 
-  #handle(process: EngineProcess): RunHandle {
-    const { store, engine, clock } = process;
-    const host: HandleHost = {
-      store,
-      codec: undefined,
-      query: () => Promise.reject(new Error("nobody asks here")),
-      now: () => process.now,
-      hint: () => engine?.hint(),
-      active: () => false,
-      changed: (_run, ms) => new Promise((resolve) => clock.after(ms, () => resolve(undefined))),
-    };
-    return new RunHandle(host, this.script.id, this.run!);
+  /** What became of a run that does not exist any more: its number where its chain goes on. Undefined: it is gone. */
+  async #successor(run: number): Promise<number | undefined> {
+    if (!this.#host.isPurged(run) && !this.#host.isEndPurged(this.script.id, run))
+      throw new Error(`run ${run} does not exist, and nobody has deleted it`);
+    for (;;) {
+      const found = await this.#call("find", ({ store }) => store.find({ workflowId: this.script.id }));
+      if (found?.ok !== true) continue;
+      const row = found.value;
+      if (row === undefined || row.chain === row.run || row.run === run) return undefined;
+      this.run = row.run;
+      return row.run;
+    }
   }
 
   async #until(ready: () => boolean): Promise<void> {
@@ -168,9 +132,16 @@ export class RunClient {
   /** Does something to the run until it is known to have happened. False: the run takes no more of it. */
   async #tell(action: (handle: RunHandle) => Promise<void>, what = "cancel"): Promise<boolean> {
     await this.#until(() => this.run !== undefined);
-    for (;;) {
-      const answer = await this.#call(what, (process) => action(this.#handle(process)));
+    // Every attempt is one at the same run: a newer one of the same id is another addressee.
+    for (let run = this.run!; ; ) {
+      const answer = await this.#call(what, (process) => action(handleOf(process, this.script.id, run)));
       if (answer === undefined) continue;
+      if (!answer.ok && isPerdureError(answer.error, "NOT_FOUND")) {
+        const next = await this.#successor(run);
+        if (next === undefined) return false;
+        run = next;
+        continue;
+      }
       if (!answer.ok && !isPerdureError(answer.error, "RUN_CLOSED") && !isPerdureError(answer.error, "CONFLICT")) {
         if (isPerdureError(answer.error, "LEASE_LOST")) continue;
         throw answer.error;
@@ -206,28 +177,37 @@ export class RunClient {
       await this.#sleep(time - this.#host.world.now);
       const id = `${asker}#${index}`;
       const again = this.#rng.chance(0.3);
-      await this.#ask(id, asks, { asker, n: index + 1 });
-      if (again) await this.#ask(id, asks, { asker, n: index + 1 });
+      const asked = await this.#ask(this.run!, id, asks, { asker, n: index + 1 });
+      if (again && asked !== undefined) await this.#ask(asked, id, asks, { asker, n: index + 1 });
     }
   }
 
-  async #ask(id: string, asks: string, bump: Bump): Promise<void> {
-    for (;;) {
-      const answer = await this.#call(`update ${id}`, (process) => this.#handle(process).update(asks, bump, { id }));
+  /** Answers the run that knows of it; undefined when there is none any more. */
+  async #ask(of: number, id: string, asks: string, bump: Bump): Promise<number | undefined> {
+    for (let run = of; ; ) {
+      const answer = await this.#call(`update ${id}`, (process) =>
+        handleOf(process, this.script.id, run).update(asks, bump, { id }),
+      );
       if (answer === undefined) continue;
+      if (!answer.ok && isPerdureError(answer.error, "NOT_FOUND")) {
+        const next = await this.#successor(run);
+        if (next === undefined) return undefined;
+        run = next;
+        continue;
+      }
       if (answer.ok) {
         this.told.push({ id, answer: JSON.stringify(answer.value) });
-        return;
+        return run;
       }
       const { error } = answer;
       if (isPerdureError(error, "RUN_BLOCKED") || isPerdureError(error, "LEASE_LOST")) {
         await this.#sleep(1000);
         continue;
       }
-      if (isPerdureError(error, "RUN_CLOSED")) return;
+      if (isPerdureError(error, "RUN_CLOSED")) return run;
       if (!isPerdureError(error, "UPDATE_FAILED")) throw error;
       this.told.push({ id, answer: `failed: ${String((error.cause as Error | undefined)?.message)}` });
-      return;
+      return run;
     }
   }
 

@@ -5,7 +5,17 @@
  */
 import { PerdureError } from "../../src/core/errors.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
-import type { Batch, BatchResult, Lease, LoadedRun, OutcomeRow, Store } from "../../src/store/store.ts";
+import type {
+  Batch,
+  BatchResult,
+  Lease,
+  LoadedRun,
+  NewRun,
+  OutcomeRow,
+  StartResult,
+  Store,
+} from "../../src/store/store.ts";
+import { AdmissionTable, type Asked } from "./admission-table.ts";
 import type { World } from "./world.ts";
 
 /** Which database is simulated. */
@@ -46,6 +56,12 @@ export class Database {
   readonly ledger: LedgerRow[] = [];
   /** Called for each row of the users' table at the instant its transaction commits. */
   onLedger: (row: LedgerRow) => void = () => {};
+  /** Called at the instant at which what was asked for in a transaction is decided. */
+  onDecided: (asked: Asked) => void = () => {};
+  /** Called when a run was started that had been asked for in a transaction. */
+  onAdmitted: (run: number, start: NewRun) => void = () => {};
+  /** Present where users ask for something in their transactions. */
+  readonly admissions: AdmissionTable | undefined;
   readonly #memory: Store;
   readonly #world: World;
   readonly #terms = new Map<number, LeaseTerm>();
@@ -54,17 +70,38 @@ export class Database {
   readonly #outcomes = new Map<string, OutcomeRow & { readonly run: number }>();
   readonly #keys = new Map<string, { readonly isOpen: boolean }>();
   #observations = 0;
+  /** In whose name the database itself starts runs. No engine, and never shown as one. */
+  #self: Lease | undefined;
+  #ownBatches = 0;
 
-  constructor(world: World, kind: DatabaseKind) {
+  constructor(world: World, kind: DatabaseKind, { admits = false }: { readonly admits?: boolean } = {}) {
     this.#world = world;
     this.kind = kind;
     this.#memory = createMemoryStore({ id: "sim" });
+    this.admissions = admits && kind === "postgres" ? this.#admissionTable() : undefined;
     this.store = this.#overlaid();
   }
 
   /** The database's own clock, epoch milliseconds. */
   get now(): number {
     return Math.floor(this.#world.wall);
+  }
+
+  #admissionTable(): AdmissionTable {
+    return new AdmissionTable({
+      start: (run) => this.#start(run),
+      send: (message) => this.#memory.send(message),
+      decided: (asked) => this.onDecided(asked),
+      now: () => this.#world.now,
+    });
+  }
+
+  async #start(run: NewRun): Promise<StartResult> {
+    this.#self ??= await this.#memory.register({ label: "database", at: this.now });
+    const batch = { number: ++this.#ownBatches, starts: [run], transitions: [] };
+    const [started] = (await this.#memory.commit(this.#self, batch)).starts;
+    if ("run" in started!) this.onAdmitted(started.run, run);
+    return started!;
   }
 
   /** The memory store with what is different here. */
@@ -85,6 +122,11 @@ export class Database {
           return this.#memory.renew(lease);
         },
         sweep: ({ at }) => this.#sweep(at),
+        engines: async () => (await this.#memory.engines()).filter(({ engine }) => engine !== this.#self?.engine),
+        forgetAnswers: (at, limit) => {
+          this.admissions?.forget(at);
+          return this.#memory.forgetAnswers(at, limit);
+        },
       }),
     };
     return new Proxy(this.#memory, {
@@ -131,6 +173,10 @@ export class Database {
     // The memory store does things when it is called: nothing comes in between.
     void this.#memory.sweep({ ttlMs: Number.POSITIVE_INFINITY, monotonicMs: ++this.#observations, at });
     for (const { engine } of engines) {
+      if (engine === this.#self?.engine) {
+        void this.#memory.renew({ engine });
+        continue;
+      }
       const { expires } = this.#terms.get(engine)!;
       const held = (this.#held.get(engine) ?? 0) > this.#world.now;
       if (expires >= this.#world.now || held) void this.#memory.renew({ engine });

@@ -3,14 +3,15 @@
  * never does anything again; its slot boots the next one.
  */
 
+import type { HandleHost } from "../../src/client/run-handle.ts";
 import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
-import type { Store } from "../../src/store/store.ts";
+import { Retention, type RetentionRules } from "../../src/engine/retention.ts";
 import type { Logger } from "../../src/workflow/logger.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
-import { faultStore, type SharedStore, type StoreUser } from "./fault-store.ts";
+import { faultStore, type LendingStore, type SharedStore, type StoreUser } from "./fault-store.ts";
 import { ACTIVITIES, type WorkPlace } from "./interpreter.ts";
 
 /** How the engines of one simulation are configured. */
@@ -27,7 +28,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
   readonly name: string;
   readonly #shared: SharedStore;
   readonly #config: FleetConfig;
-  readonly store: Store;
+  store: LendingStore;
   readonly slot: number;
   /** This machine's own clock. */
   readonly clock: Clock;
@@ -35,6 +36,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
   alive = true;
   frozen = false;
   lease: number | undefined;
+  boots = 0;
   disturbedAt: number = Number.NEGATIVE_INFINITY;
   /** What this machine's wall clock is ahead of true time. */
   skewMs: number;
@@ -43,6 +45,11 @@ export class EngineProcess implements StoreUser, WorkPlace {
   readonly #workflows: readonly AnyWorkflow[];
   readonly #serves: readonly string[] | undefined;
   readonly #died: () => void;
+  /** What this machine's engine deletes, if anything. */
+  readonly retention: RetentionRules | undefined;
+  #retention: Retention | undefined;
+  /** The latest time that retention was told here. */
+  retentionNow: number = Number.NEGATIVE_INFINITY;
   #thawAt = 0;
   #time: Clock;
 
@@ -55,6 +62,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
       readonly skewMs: number;
       readonly serves: readonly string[] | undefined;
       readonly workflows: readonly AnyWorkflow[];
+      readonly retention?: RetentionRules | undefined;
     },
     died: () => void,
   ) {
@@ -64,6 +72,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
     this.skewMs = machine.skewMs;
     this.#workflows = machine.workflows;
     this.#serves = machine.serves;
+    this.retention = machine.retention;
     this.#died = died;
     this.slot = machine.slot;
     this.store = faultStore(shared, this);
@@ -82,6 +91,27 @@ export class EngineProcess implements StoreUser, WorkPlace {
     return this.#time.now();
   }
 
+  /** What handles need that are made here. */
+  get handleHost(): HandleHost {
+    const { store, engine, clock } = this;
+    return {
+      store,
+      codec: undefined,
+      query: () => Promise.reject(new Error("nobody asks here")),
+      now: () => this.now,
+      hint: () => engine?.hint(),
+      active: () => false,
+      changed: (_run, ms) => new Promise((resolve) => clock.after(ms, () => resolve(undefined))),
+      ...(engine !== undefined && {
+        rewinding: {
+          standing: (row, plan, rows) => engine.standing(row, plan, rows),
+          create: (run) => engine.create(run),
+          seal: (text) => text,
+        },
+      }),
+    };
+  }
+
   /** Whether its engine can run this workflow. */
   knows(workflow: string): boolean {
     return this.#workflows.some(({ name }) => name === workflow);
@@ -91,6 +121,8 @@ export class EngineProcess implements StoreUser, WorkPlace {
   boot(): void {
     const { world } = this.#shared;
     world.trace(`${this.name} boots`);
+    this.boots++;
+    this.store = faultStore(this.#shared, this);
     const engine = new Engine({
       store: this.store,
       registry: new Registry(this.#workflows, Object.values(ACTIVITIES), {}, this.#serves),
@@ -110,6 +142,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
       () => {
         this.engine = engine;
         this.#time = engine.clock;
+        if (this.retention !== undefined) this.#retain(this.retention);
       },
       (error: unknown) => {
         world.trace(`${this.name} could not open: ${String(error)}`);
@@ -117,6 +150,23 @@ export class EngineProcess implements StoreUser, WorkPlace {
         engine.close().then(again, again);
       },
     );
+  }
+
+  /** Deletes old runs, as whoever opens an engine does. */
+  #retain(rules: RetentionRules): void {
+    const { archive, world } = this.#shared;
+    const { clock } = this.engine!;
+    const now = (): number => {
+      const told = clock.now();
+      this.retentionNow = Math.max(this.retentionNow, told);
+      return told;
+    };
+    // Days that are skipped are no time that it has worked, after which it would rest.
+    const monotonic = (): number => world.now;
+    const told: Clock = { now, monotonic, after: (ms, run) => clock.after(ms, run) };
+    const host = { store: this.store, clock: told, log: this.#logger(), holder: this.name, archive: archive.of(this) };
+    this.#retention = new Retention(host, rules);
+    this.#retention.start();
   }
 
   #logger(): Logger {
@@ -169,9 +219,9 @@ export class EngineProcess implements StoreUser, WorkPlace {
       this.alive = false;
       this.#died();
     };
-    engine
-      .close()
-      .then(gone, (error: unknown) => world.violate("close", `${this.name} could not close: ${String(error)}`));
+    const retention = this.#retention;
+    const closing = retention === undefined ? engine.close() : retention.stop().then(() => engine.close());
+    closing.then(gone, (error: unknown) => world.violate("close", `${this.name} could not close: ${String(error)}`));
   }
 
   // ---- WorkPlace -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
  * contract cannot promise of a network happens, too: it arrives even later, and is refused by the fence.
  */
 import { PerdureError } from "../../src/core/errors.ts";
+import type { Admissions, Decided } from "../../src/store/admissions.ts";
 import type {
   Batch,
   BatchResult,
@@ -22,20 +23,25 @@ import type {
   TaskEnd,
 } from "../../src/store/store.ts";
 import type { TaskClaim } from "../../src/store/tasks.ts";
+import type { ArchivePlace } from "./archive.ts";
 import type { Database } from "./database.ts";
 import type { EffectWatch } from "./effect-watch.ts";
 import { channelOf, type FaultPlan, type Operation } from "./faults.ts";
+import type { Digger, Graveyard } from "./graveyard.ts";
 import { INDIGESTIBLE } from "./interpreter.ts";
 import type { Caller, Network } from "./network.ts";
 import type { Oracle } from "./oracle.ts";
 import type { EventKeys } from "./shadow.ts";
 import { type SendStatement, Transaction } from "./transactions.ts";
+import { UserTransaction } from "./user-transactions.ts";
 import type { World } from "./world.ts";
 
 /** The process behind a {@link FaultStore}. */
-export interface StoreUser extends Caller {
-  /** Engine number of its last lease. */
+export interface StoreUser extends Caller, Digger {
+  /** Engine number of the last lease of its engine. */
   lease: number | undefined;
+  /** How many engines it has had: one after another, until one opens. */
+  boots: number;
   /** When it last had a reason to forget runs it had in memory. */
   disturbedAt: number;
 }
@@ -49,10 +55,19 @@ export interface SharedStore {
   readonly network: Network;
   readonly oracle: Oracle;
   readonly effects: EffectWatch;
+  /** Where old runs go before they are deleted, and what is known of them after. */
+  readonly archive: ArchivePlace;
+  readonly graveyard: Graveyard;
   /** When the last commit that was sent by an engine reaches the store. */
   readonly commitLandsAt: Map<number, number>;
   /** Transactions of users that the database has begun. */
-  readonly transactions: Set<Transaction>;
+  readonly transactions: Set<{ lose(): void }>;
+}
+
+/** A store whose database lends transactions to its users. */
+export interface LendingStore extends Store {
+  /** Begins a transaction. */
+  lend(): Promise<UserTransaction>;
 }
 
 interface CallOptions<T> {
@@ -71,9 +86,9 @@ const TIMEOUT_MS = 60_000;
 const LOCK_TIMEOUT_MS = 5000;
 
 /** The store of a process: what has no faults of its own below is asked through the network like everything else. */
-export function faultStore(shared: SharedStore, user: StoreUser): Store {
+export function faultStore(shared: SharedStore, user: StoreUser): LendingStore {
   const own = new FaultStore(shared, user);
-  return new Proxy(shared.base, {
+  return new Proxy(shared.base as LendingStore, {
     get(base, key: keyof Store & keyof FaultStore) {
       if (key in own) {
         const value: unknown = own[key];
@@ -87,10 +102,11 @@ export function faultStore(shared: SharedStore, user: StoreUser): Store {
   });
 }
 
-class FaultStore implements Partial<Store> {
+class FaultStore implements Omit<Partial<Store>, "admissions"> {
   readonly kind = "simulated";
   readonly #shared: SharedStore;
   readonly #user: StoreUser;
+  readonly #boot: number;
   /** Since when the database has been reachable again after it was not. */
   #backAt = Number.NEGATIVE_INFINITY;
   #away = false;
@@ -98,6 +114,7 @@ class FaultStore implements Partial<Store> {
   constructor(shared: SharedStore, user: StoreUser) {
     this.#shared = shared;
     this.#user = user;
+    this.#boot = user.boots;
   }
 
   /** Sends one call through the network. `about` is for the trace. */
@@ -141,7 +158,7 @@ class FaultStore implements Partial<Store> {
     };
     const registered = this.#call("register", params.label, run, { told: (lease) => `engine ${lease.engine}` });
     return registered.then((lease) => {
-      if (params.label !== "terminate") this.#user.lease = lease.engine;
+      if (params.label !== "terminate" && this.#boot === this.#user.boots) this.#user.lease = lease.engine;
       return lease;
     });
   }
@@ -302,11 +319,15 @@ class FaultStore implements Partial<Store> {
     return this.#call("lastEvent", `run ${run}`, () => this.#shared.base.lastEvent(run));
   }
 
-  /** Hints arrive late or not at all; one that is under way stands for all that follow. */
   watch(listener: () => void): () => void {
-    const { base, world, faults, network } = this.#shared;
+    return this.#watch(this.#shared.base, listener);
+  }
+
+  /** Hints arrive late or not at all; one that is under way stands for all that follow. */
+  #watch(source: { watch(listener: () => void): () => void }, listener: () => void): () => void {
+    const { world, faults, network } = this.#shared;
     let underWay = false;
-    const unwatch = base.watch(() => {
+    const unwatch = source.watch(() => {
       if (underWay || network.isCutOff(this.#user)) return;
       const ms = faults.hintDelay();
       if (ms === undefined) return;
@@ -336,7 +357,63 @@ class FaultStore implements Partial<Store> {
     return transaction.run(lease, step, limitMs, work);
   }
 
+  purge(runs: readonly Pick<RunRow, "run" | "length">[]): Promise<number[]> {
+    const about = runs.map(({ run, length }) => `${run}@${length}`).join(" ");
+    const told = (gone: number[]): string => `deleted ${gone.join(" ")}`;
+    return this.#call("purge", about, () => this.#shared.graveyard.purge(this.#user, runs), { told });
+  }
+
+  forgetAnswers(at: number, limit: number): Promise<number> {
+    const { base, graveyard } = this.#shared;
+    const forget = async (): Promise<number> => {
+      await graveyard.rememberAnswers();
+      return base.forgetAnswers(at, limit);
+    };
+    return this.#call("ask", "forgetAnswers", forget);
+  }
+
+  // ---- what users ask for in their transactions ------------------------------------------------------------------------
+
+  get admissions(): Admissions | undefined {
+    const table = this.#shared.database.admissions;
+    if (table === undefined) return undefined;
+    return {
+      ask: (transaction, request) => (transaction as unknown as UserTransaction).ask(request),
+      fate: (ticket) => this.#call("fate", `${ticket.number}`, () => table.fate(ticket), { told: JSON.stringify }),
+      waiting: (after, limit) => {
+        const told = (rows: readonly { number: number }[]): string => rows.map(({ number }) => number).join(" ");
+        return this.#call("waiting", `after ${after}`, () => table.waiting(after, limit), { told });
+      },
+      decide: (kind, at, decisions) => {
+        const run = async (): ReturnType<Admissions["decide"]> => {
+          if (decisions.some((one) => "signal" in one && one.signal.data.includes(`"${INDIGESTIBLE}"`)))
+            throw notKept();
+          return table.decide(kind, at, decisions);
+        };
+        const told = (decided: Awaited<ReturnType<Admissions["decide"]>>): string =>
+          Array.from(decided, ([number, answer]) => `${number}: ${describeDecided(answer)}`).join(", ");
+        return this.#call("decide", `${kind} ${decisions.map(({ number }) => number).join(" ")}`, run, { told });
+      },
+      counts: async () => ({ waiting: table.undecided.length, oldest: null, refused: 0, reasons: [] }),
+      watch: (listener) => this.#watch(table, listener),
+    };
+  }
+
+  async lend(): Promise<UserTransaction> {
+    const { database, world, transactions } = this.#shared;
+    const send: SendStatement = (operation, about, run) => this.#call(operation, about, run);
+    const transaction = new UserTransaction(`tx${transactions.size + 1}`, database.admissions!, world, send);
+    transactions.add(transaction);
+    await this.#call("begin", transaction.xid, async () => {});
+    return transaction;
+  }
+
   async close(): Promise<void> {}
+}
+
+function describeDecided(answer: Decided): string {
+  if (typeof answer === "object" && "conflict" in answer) return `conflict with run ${answer.conflict?.run}`;
+  return typeof answer === "string" ? answer : JSON.stringify(answer);
 }
 
 function notKept(): PerdureError {

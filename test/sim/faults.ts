@@ -27,6 +27,10 @@ export const OPERATIONS = [
   "query",
   "settle",
   "end",
+  "waiting",
+  "decide",
+  "fate",
+  "purge",
 ] as const;
 
 export type Operation = (typeof OPERATIONS)[number];
@@ -46,8 +50,12 @@ export function channelOf(operation: Operation): Channel {
 export const FAULTS = [
   ...(["error", "lost", "slow", "crash", "freeze", "close", "hint", "jump", "skew", "latency"] as const),
   ...(["restart", "partition", "heartbeat", "lane", "late", "skip"] as const),
-  // No fault, but a part of the fleet: engines that run activities for others.
+  // No faults, but parts of the fleet: engines that run activities for others; users who ask for something in their transactions;
+  // engines that delete old runs. And how likely an archive fails.
   "tasks",
+  "admissions",
+  "retention",
+  "archive",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -73,6 +81,16 @@ export interface Fate {
   readonly freezeMs: number;
 }
 
+/** What becomes of something that an archive is asked for. */
+export interface DiskFate {
+  readonly kind: "done" | "error" | "lost";
+  readonly ms: number;
+  /** The process dies right after. */
+  readonly dies: boolean;
+  /** How much of a write is done when it is not done whole. */
+  readonly part: number;
+}
+
 type Rates = Readonly<Record<"error" | "lost" | "slow" | "crash" | "freeze", number>>;
 
 const LATENCIES = [0, 0, 2, 5, 5, 20, 80];
@@ -85,6 +103,8 @@ export class FaultPlan {
   readonly #hints: Rng;
   readonly #network: Rng;
   readonly #rates = new Map<Operation, Rates>();
+  readonly #disks: Rng;
+  readonly #diskTroubles: number;
   readonly #off: ReadonlySet<Fault>;
   readonly #latencyMs: number;
   readonly #hintLoss: number;
@@ -122,6 +142,10 @@ export class FaultPlan {
     this.#maxLeasesLost = shape.pick(MAX_LEASES_LOST);
     this.#deadly = this.#maxLeasesLost > 4 ? 0.05 : 0.004;
     for (const operation of OPERATIONS) this.#rates.set(operation, rates(shape, intensity));
+    for (const operation of TWO_PLACES)
+      this.#rates.set(operation, { ...this.#rates.get(operation)!, lost: 0.06 * intensity, crash: 0.06 * intensity });
+    this.#disks = rng.stream("disks");
+    this.#diskTroubles = intensity * this.#disks.pick([0.02, 0.1, 0.3]);
     const timed = timedFaults(rng.stream("timed"), params, intensity);
     const network = networkFaults(rng.stream("network faults"), params, intensity);
     this.timed = [...timed, ...network].filter(({ kind }) => this.#on(kind));
@@ -205,12 +229,26 @@ export class FaultPlan {
     return !this.calm && this.#on("skip") && passes < this.#skipping ? Math.floor(some * 3) : limit;
   }
 
+  /** Draws the same number of times whatever is switched off. */
+  disk(): DiskFate {
+    const [fails, how, ms, part] = [0, 0, 0, 0].map(() => this.#disks.next()) as [number, number, number, number];
+    const usual: DiskFate = { kind: "done", ms: Math.floor(ms * 4), dies: false, part };
+    if (this.calm || !this.#on("archive") || fails >= this.#diskTroubles) return usual;
+    if (how < 0.3) return { ...usual, kind: "error" };
+    if (how < 0.5) return { ...usual, kind: "lost" };
+    if (how < 0.7) return { ...usual, ms: Math.round(100 * 150 ** ms) };
+    return { ...usual, dies: this.#on("crash") && this.leasesLost < this.#maxLeasesLost };
+  }
+
   /** Whether an engine's process dies in the middle of an effect. */
   crashInEffect(): boolean {
     const dies = this.#fates.next() < this.#deadly;
     return dies && !this.calm && this.#on("crash") && this.leasesLost < this.#maxLeasesLost;
   }
 }
+
+/** What has to happen in two places, or to be known in two: here it is most telling when it is cut off. */
+const TWO_PLACES = ["waiting", "decide", "purge"] as const;
 
 /** Most operations fail rarely; in many seeds one or two fail often. */
 function rates(rng: Rng, intensity: number): Rates {

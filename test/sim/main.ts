@@ -44,13 +44,16 @@ function describe({
   statuses,
   effects,
   commits,
+  asked,
+  deleted,
   steps,
   virtualMs,
   traceHash,
 }: SimResult): string {
   const ends = Object.entries(statuses).map(([status, count]) => `${count} ${status}`);
   const bad = violations.map(({ check, message, at }) => `\n  at ${at}: [${check}] ${message}`);
-  return `seed ${seed}: ${runs} runs (${ends.join(", ")}), ${effects} effects, ${commits} commits, ${steps} steps, ${virtualMs} ms, trace ${traceHash}${bad.join("")}`;
+  const more = `${asked === 0 ? "" : `, ${asked} asked for`}${deleted === 0 ? "" : `, ${deleted} deleted`}`;
+  return `seed ${seed}: ${runs} runs (${ends.join(", ")}), ${effects} effects, ${commits} commits${more}, ${steps} steps, ${virtualMs} ms, trace ${traceHash}${bad.join("")}`;
 }
 
 /** Leaves out faults and runs for as long as the same check still fails. */
@@ -137,6 +140,31 @@ const SITUATIONS: Readonly<Record<string, RegExp>> = {
   "task claimed": / claimTasks happened run/,
   "task settled": / settleTasks happened .*true/,
   "task settled too late": / settleTasks happened .*false/,
+  "start asked for in a transaction": /asks for start/,
+  "signal asked for in a transaction": /asks for signal/,
+  "transaction of a user committed": /tx\d+ commit$/,
+  "transaction of a user rolled back": /^\d+ transaction tx\d+ is rolled back/,
+  "savepoint rolled back": /rollback to savepoint/,
+  "commit of a user: answer lost": / end tx\d+ commit \[lost\]/,
+  "run or signal admitted": / decide happened .*(run|delivered)/,
+  "admission refused": / decide happened .*refused/,
+  "admission that somebody else had": / decide happened $/,
+  "admission: id taken": / decide happened .*conflict/,
+  "admission: answer lost": / decide .*\[lost\]/,
+  "admission: engine dies": / decide .*\[crash/,
+  "told of a start that never was": /is told of .*NOT_FOUND/,
+  "old runs deleted": / purge happened deleted \d/,
+  "old run that had gone on": / purge happened deleted $/,
+  "deleting: engine dies": / purge .*\[crash/,
+  "deleting: answer lost": / purge .*\[lost\]/,
+  "run archived by a function": / archives \d+ characters/,
+  "write to an archive": / appends \d+ to/,
+  "write to an archive torn": / appends .*torn/,
+  "archive fails": /the archive refused|cannot be written/,
+  "resume of a deleted run": / resume run \d+ .*does not exist/,
+  "resume of an old run": / resume run \d+ through \S+: done/,
+  "fork of a deleted run": / fork from \d+ run \d+ .*does not exist/,
+  "fork of an old run": / fork from \d+ run \d+ through \S+: done/,
   "start by a schedule": / commit .* start s\d+@/,
   "entity told": / \+UpdateAccepted add/,
   "signal and timeout at once": /SignalReceived.*WaitTimedOut/,

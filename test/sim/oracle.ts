@@ -29,6 +29,8 @@ export class Oracle {
   readonly #database: Database;
   readonly base: Store;
   readonly runs: Map<number, ShadowRun> = new Map();
+  /** Those that retention has deleted. */
+  readonly purged: Set<number> = new Set();
   readonly #fail: Fail;
   #engines: ReadonlySet<number> = new Set();
   readonly #gone = new Set<number>();
@@ -75,8 +77,7 @@ export class Oracle {
       const started = result.starts[index];
       if (started === undefined || !("run" in started)) return;
       if (start.parent !== undefined) this.#child(start.parent, started);
-      if (started.existing !== true)
-        this.runs.set(started.run, new ShadowRun(started.run, start.workflowId, start.first, this.#fail));
+      if (started.existing !== true) this.created(started.run, start);
     });
     batch.transitions.forEach((transition, index) => {
       if (result.refused.has(index)) return;
@@ -102,15 +103,21 @@ export class Oracle {
 
   async #succeeded({ workflowId, first }: NewRun): Promise<void> {
     const { run } = (await this.base.find({ workflowId }))!;
-    this.runs.set(run, new ShadowRun(run, workflowId, first, this.#fail));
+    this.created(run, { workflowId, first });
   }
 
-  /** Rule 27: there is one child for each command and generation. */
+  /** A run is there. */
+  created(run: number, start: Pick<NewRun, "workflowId" | "first" | "rest">): void {
+    this.lastActivity = this.#world.now;
+    this.runs.set(run, new ShadowRun(run, start, this.#fail));
+  }
+
+  /** Rule 27: there is one child for each command and generation, unless the first was deleted before its parent went on and asks again. */
   #child({ run, command, generation }: ParentLink, started: { readonly run: number; readonly existing?: true }): void {
     const key = `${run}/${command}/${generation}`;
     const known = this.#children.get(key);
-    this.#children.set(key, known ?? started.run);
-    if (known !== undefined && started.existing !== true)
+    this.#children.set(key, known === undefined || this.purged.has(known) ? started.run : known);
+    if (known !== undefined && started.existing !== true && !this.purged.has(known))
       this.#fail(
         "I5 one child",
         `command ${command} of run ${run} (generation ${generation}) has runs ${known} and ${started.run}`,

@@ -2,7 +2,7 @@
  * What the histories should be: a shadow of each, grown from the commits that reached the store, and the checks that hold for
  * every event that is appended. Shares no logic with the engine.
  */
-import type { EventRow, Transition } from "../../src/store/store.ts";
+import type { EventRow, NewRun, Transition } from "../../src/store/store.ts";
 
 const TERMINAL: ReadonlySet<string> = new Set([
   "RunCompleted",
@@ -45,15 +45,28 @@ export class ShadowRun {
   readonly #consumed = new Set<number>();
   readonly #fail: Fail;
   #now = 0;
+  /** How many of its events are those of the run it is a fork of, and the cut behind them. */
+  readonly copied: number;
   /** When it last ended or was blocked: what was in flight then may begin again after a resume. */
   endedAt: number = Number.NEGATIVE_INFINITY;
 
-  constructor(run: number, workflowId: string, first: EventRow, fail: Fail) {
+  constructor(
+    run: number,
+    { workflowId, first, rest = [] }: Pick<NewRun, "workflowId" | "first" | "rest">,
+    fail: Fail,
+  ) {
     this.run = run;
     this.workflowId = workflowId;
     this.events = [first];
     this.#fail = fail;
     if (first.type !== "RunStarted") fail("I2 density", `run ${run} begins with ${first.type}`);
+    this.copied = rest.length === 0 ? 0 : rest.length + 1;
+    for (const event of rest) this.#append(event);
+  }
+
+  /** Whether the next event was copied from another run. */
+  get #isCopy(): boolean {
+    return this.events.length < this.copied;
   }
 
   /** A transition was accepted. */
@@ -74,8 +87,10 @@ export class ShadowRun {
     const last = this.events.at(-1)!;
     const seq = this.events.length + 1;
     const where = `run ${this.run} (${this.workflowId}) event ${seq} ${event.type}`;
+    const isFork = this.events.length + 1 === this.copied;
+    if (isFork && event.type !== "Resumed") this.#fail("I2 density", `${where} ends the copy of another run`);
     if (event.at < last.at) this.#fail("I3 time", `${where}: at ${event.at} is before ${last.at} of ${last.type}`);
-    if (TERMINAL.has(last.type) !== (event.type === "Resumed"))
+    if (!isFork && TERMINAL.has(last.type) !== (event.type === "Resumed"))
       this.#fail("I5 terminal", `${where} follows ${last.type}`);
     if (event.type === "RunStarted") this.#fail("I5 terminal", `${where}: started twice`);
     const data = JSON.parse(event.data) as EventKeys;
@@ -83,7 +98,7 @@ export class ShadowRun {
     if (data.m !== undefined) this.#message(data.m, where);
     if (event.type === "Resumed") this.#cut(data);
     else if (data.c !== undefined && event.type !== "ChildStarted") {
-      if (data.k === "transaction" && event.type !== "StepCancelled")
+      if (data.k === "transaction" && !this.#isCopy && event.type !== "StepCancelled")
         this.transactions.set(this.keyOf(data.c), event.type === "StepCompleted");
       this.#outcome(data.c, seq, where);
     }
@@ -113,7 +128,8 @@ export class ShadowRun {
     const where = `run ${this.run}: resumed after ${this.events.length} events`;
     // Terminating a run that was about to be resumed sets its end aside and nothing else: its code does not go on.
     const terminated = f === Number.MAX_SAFE_INTEGER;
-    const kept = terminated ? [] : this.#undone().filter((seq) => !s.includes(seq));
+    const isFork = this.events.length + 1 === this.copied;
+    const kept = terminated || isFork ? [] : this.#undone().filter((seq) => !s.includes(seq));
     if (kept.length > 0) this.#fail("I3 resume", `${where}: ${kept.join(", ")} were to be set aside and are not`);
     for (const [command, seq] of [...this.#outcomes]) {
       if (s.includes(seq)) this.#outcomes.delete(command);

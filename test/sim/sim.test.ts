@@ -25,6 +25,14 @@ describe("a simulated fleet", () => {
     },
   );
 
+  it("does the same things with transactions of users, old runs and archives", async () => {
+    for (const seed of [76, 91, 123]) {
+      const [first, second] = [await simulate({ seed }), await simulate({ seed })];
+      expect(second.traceHash).toBe(first.traceHash);
+      expect(first.asked + first.deleted).toBeGreaterThan(0);
+    }
+  });
+
   it("does the same things whether or not the trace is kept", async () => {
     const [kept, bare] = [await simulate({ seed: 4, record: true }), await simulate({ seed: 4 })];
     expect(bare.traceHash).toBe(kept.traceHash);

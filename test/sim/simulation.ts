@@ -2,22 +2,25 @@
  * One simulation: a fleet of engines on one store, clients that use it, faults for a while, then calm until every run has come
  * to an end. The same options give the same trace, step by step.
  */
-import type { RunRow, Store } from "../../src/store/store.ts";
+import type { Ticket } from "../../src/store/admissions.ts";
+import type { EventRow, RunRow, Store } from "../../src/store/store.ts";
 import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
+import { ArchivePlace } from "./archive.ts";
+import { AskingClient, type AskingHost } from "./asking-client.ts";
 import { codeFor, WORKFLOWS } from "./catalogue.ts";
 import { checkEnd, stuckOn } from "./checker.ts";
-import { type ClientHost, RunClient } from "./client.ts";
+import { RunClient } from "./client.ts";
 import { Database, type DatabaseKind } from "./database.ts";
 import { EffectWatch } from "./effect-watch.ts";
 import { EngineProcess, type FleetConfig } from "./engine-process.ts";
 import type { SharedStore } from "./fault-store.ts";
 import { type Fault, FaultPlan, type TimedFault } from "./faults.ts";
-
+import { Graveyard, keptFor } from "./graveyard.ts";
 import { Network } from "./network.ts";
 import { Oracle } from "./oracle.ts";
 import { Rng } from "./prng.ts";
 import { replayAll } from "./replay.ts";
-import type { Transaction } from "./transactions.ts";
+import { Tenant, type TenantHost } from "./tenant.ts";
 import { type RunScript, randomWorkload, type Workload } from "./workload.ts";
 import { type Violation, World } from "./world.ts";
 
@@ -46,6 +49,9 @@ export interface SimResult {
   readonly statuses: Readonly<Record<string, number>>;
   readonly effects: number;
   readonly commits: number;
+  /** Starts and signals that were asked for in transactions, and runs that retention deleted. */
+  readonly asked: number;
+  readonly deleted: number;
   readonly steps: number;
   /** Virtual milliseconds, skipped days left out. */
   readonly virtualMs: number;
@@ -66,8 +72,12 @@ const FAR_EVERYWHERE = 2;
 /** How wrong clocks of machines are: one database on one machine, or a fleet that goes by the database's clock. */
 const MOST_SKEW_MS: Readonly<Record<DatabaseKind, number>> = { sqlite: 3000, postgres: 600_000 };
 const LONG_SLEEP_MS = 10_000;
+/** The same for a run that is to be deleted: its engine may have died while it had the turn to do it, and clocks may be wrong. */
+const LATE_DELETION_MS = 240_000;
+/** Runs that are kept for no longer than this are gone at the end. */
+const SOON_MS = 10_000;
 
-class Simulation implements ClientHost {
+class Simulation implements AskingHost, TenantHost {
   readonly world: World;
   readonly #rng: Rng;
   readonly #workload: Workload;
@@ -81,6 +91,11 @@ class Simulation implements ClientHost {
   readonly #fleet: EngineProcess[] = [];
   readonly #incarnations: number[] = [];
   readonly #clients: RunClient[];
+  readonly tickets: Map<string, Ticket> = new Map();
+  readonly #users: AskingClient[];
+  readonly #tenants: Tenant[];
+  readonly #archive: ArchivePlace;
+  readonly #graveyard: Graveyard;
   readonly #off: ReadonlySet<Fault>;
   finishing = false;
   #quietSince = 0;
@@ -94,8 +109,16 @@ class Simulation implements ClientHost {
     this.#rng = new Rng(`seed ${seed}`);
     this.#off = off;
     const workload = randomWorkload(this.#rng.stream("workload"));
-    this.#workload = { ...workload, runs: workload.runs.filter(({ id }) => !without.has(id)) };
-    const database = new Database(this.world, kind ?? (seed % 3 === 0 ? "sqlite" : "postgres"));
+    this.#workload = {
+      ...workload,
+      runs: workload.runs.filter(({ id }) => !without.has(id)),
+      asking: off.has("admissions") ? [] : workload.asking.filter(({ name }) => !without.has(name)),
+      retention: off.has("retention") ? undefined : workload.retention,
+    };
+    const { asking, retention } = this.#workload;
+    const database = new Database(this.world, kind ?? (seed % 3 === 0 ? "sqlite" : "postgres"), {
+      admits: asking.length > 0,
+    });
     this.#base = database.store;
     this.#oracle = new Oracle(this.world, database);
     const { engines, activeMs } = workload;
@@ -107,13 +130,17 @@ class Simulation implements ClientHost {
     });
     const { world } = this;
     this.#effects = new EffectWatch(world, this.#oracle);
-    const transactions = new Set<Transaction>();
+    const isOneMachine = database.kind === "sqlite";
+    this.#archive = new ArchivePlace(world, this.#faults, retention?.archive ?? "none", isOneMachine);
+    this.#graveyard = new Graveyard(world, this.#oracle, this.#archive, !isOneMachine);
+    const transactions = new Set<{ lose(): void }>();
     this.#network = new Network(world, this.#faults);
     this.#network.onRestart = () => {
       for (const transaction of transactions) transaction.lose();
       this.#shared.commitLandsAt.clear();
     };
     database.onLedger = (row) => this.#oracle.booked(row);
+    database.onAdmitted = (run, start) => this.#oracle.created(run, start);
     this.#shared = {
       database,
       network: this.#network,
@@ -123,6 +150,8 @@ class Simulation implements ClientHost {
       faults: this.#faults,
       oracle: this.#oracle,
       effects: this.#effects,
+      archive: this.#archive,
+      graveyard: this.#graveyard,
       commitLandsAt: new Map(),
     };
     const shape = this.#rng.stream("config");
@@ -136,16 +165,28 @@ class Simulation implements ClientHost {
     this.#clients = this.#workload.runs.map(
       (script) => new RunClient(script, this, this.#rng.stream(`client ${script.id}`)),
     );
+    this.#users =
+      database.admissions === undefined
+        ? []
+        : asking.map((script) => new AskingClient(script, this, this.#rng.stream(`user ${script.name}`)));
+    this.#tenants = (retention?.tenants ?? [])
+      .filter(({ id }) => !without.has(id))
+      .map((script) => new Tenant(script, this, this.#rng.stream(`tenant ${script.id}`)));
   }
 
   async run(): Promise<void> {
     const { engines, activeMs } = this.#workload;
     for (let slot = 0; slot < engines; slot++) this.#boot(slot);
     for (const fault of this.#faults.timed) this.world.after(fault.at, undefined, () => this.#strike(fault));
-    for (const client of this.#clients) client.begin();
+    for (const one of [...this.#clients, ...this.#users, ...this.#tenants]) one.begin();
     this.world.after(activeMs, undefined, () => this.#calmDown());
     this.#lookLater();
-    await this.world.run();
+    const unmount = this.#archive.mount();
+    try {
+      await this.world.run();
+    } finally {
+      unmount();
+    }
     if (this.world.violations.length === 0)
       await checkEnd({
         world: this.world,
@@ -153,6 +194,10 @@ class Simulation implements ClientHost {
         ledger: this.#shared.database.ledger,
         oracle: this.#oracle,
         clients: this.#clients,
+        users: this.#users,
+        tenants: this.#tenants,
+        graveyard: this.#graveyard,
+        admissions: this.#shared.database.admissions,
       });
   }
 
@@ -167,7 +212,14 @@ class Simulation implements ClientHost {
     const rest = rng.span(100, 15_000);
     const died = (): void => void this.world.after(rest, undefined, () => this.#boot(slot));
     const serves = this.#served(slot);
-    const machine = { slot, serves, skewMs: this.#off.has("skew") ? 0 : skew, workflows: this.#deployed(slot) };
+    const retention = this.#workload.retention?.rules[slot];
+    const machine = {
+      slot,
+      serves,
+      skewMs: this.#off.has("skew") ? 0 : skew,
+      workflows: this.#deployed(slot),
+      retention,
+    };
     const process = new EngineProcess(`e${slot}.${incarnation}`, this.#shared, this.#config, machine, died);
     this.#fleet[slot] = process;
     this.world.after(0, process, () => process.boot());
@@ -194,6 +246,37 @@ class Simulation implements ClientHost {
     const draw = rng.next();
     return open[Math.floor(draw * open.length)];
   }
+
+  // ---- what clients know -----------------------------------------------------------------------------------------------
+
+  isPurged(run: number): boolean {
+    return this.#graveyard.runs.has(run);
+  }
+
+  isEndPurged(workflowId: string, run: number): boolean {
+    const rows = Array.from(this.#graveyard.runs.values(), ({ row }) => row);
+    return rows.some((row) => row.workflowId === workflowId && row.run > run && row.chain <= run);
+  }
+
+  runOf(workflowId: string): number | undefined {
+    return this.#clients.find(({ script }) => script.id === workflowId)?.run;
+  }
+
+  rowOf(run: number): Promise<RunRow | undefined> {
+    return this.#base.find({ run });
+  }
+
+  eventsOf(run: number): readonly EventRow[] {
+    return this.#oracle.runs.get(run)?.events ?? [];
+  }
+
+  /** By the rules of the first machine, which has them all. */
+  keptMs(row: RunRow): number | undefined {
+    const rules = this.#workload.retention?.rules[0];
+    return rules === undefined ? undefined : keptFor(rules, row);
+  }
+
+  // ---- faults ----------------------------------------------------------------------------------------------------------
 
   #strike({ slot, kind, ms, refused }: TimedFault): void {
     if (kind === "restart") this.#network.restart(ms);
@@ -235,6 +318,7 @@ class Simulation implements ClientHost {
     const { world } = this;
     if (world.now >= this.#overAt) return world.stop();
     const rows = await this.#base.list({ limit: MANY });
+    this.#checkThere(rows);
     for (const client of this.#clients) {
       const row = rows.find(({ workflowId }) => workflowId === client.script.id);
       if (row?.status === "blocked") this.#checkBlocked(row);
@@ -247,10 +331,34 @@ class Simulation implements ClientHost {
       return world.violate("rest", `not at rest ${LONGEST_CALM_MS} ms after the faults ended: ${open(rows)}`);
     await this.#checkLate(rows);
     const busy = Math.max(this.#oracle.lastActivity, this.#quietSince, this.#calmSince);
-    const over = rows.every(isClosed) && this.#clients.every((client) => client.done);
+    const waits = this.#clients.every((client) => client.done) && this.#isSettled(rows);
+    const over = waits && rows.every(isClosed);
     if (over) this.#overAt = Math.min(this.#overAt, world.now + QUIET_MS / 5);
     else if (world.now - busy > QUIET_MS) await this.#atRest(rows);
     if (!over) this.#overAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** What was created is there, or was deleted by retention: the checks of that look at each. */
+  #checkThere(rows: readonly RunRow[]): void {
+    const { runs } = this.#oracle;
+    if (rows.length === runs.size - this.#graveyard.runs.size) return;
+    const there = new Set(rows.map(({ run }) => run));
+    const lost = [...runs.keys()].filter((run) => !there.has(run) && !this.isPurged(run));
+    this.world.violate("I1 there", `runs ${lost.join(", ")} are gone; ${rows.length} are there`);
+  }
+
+  /** Whether nobody asks for anything any more, and what was asked for has happened; and nothing is left that is to be deleted soon. */
+  #isSettled(rows: readonly RunRow[]): boolean {
+    const asked =
+      this.#users.every(({ done }) => done) && (this.#shared.database.admissions?.undecided.length ?? 0) === 0;
+    return asked && this.#tenants.every(({ done }) => done) && !rows.some((row) => this.#isOld(row, SOON_MS));
+  }
+
+  /** Whether a run is to be deleted, or will be in so many milliseconds. */
+  #isOld(row: RunRow, soonMs = 0): boolean {
+    const kept = row.closedAt === null ? undefined : this.keptMs(row);
+    if (kept === undefined || (soonMs > 0 && kept > soonMs)) return false;
+    return soonMs > 0 || this.#isPast(row.closedAt! + kept, row.workflow);
   }
 
   /** Only crashes may block a run of this workload, and results that cannot be kept. */
@@ -317,10 +425,10 @@ class Simulation implements ClientHost {
   /** Rule 26: polling is the truth; nothing that is due waits much longer than engines need to come back. */
   async #checkLate(rows: readonly RunRow[]): Promise<void> {
     const seen = new Map<string, number>();
-    const waits = (what: string): void => {
+    const waits = (what: string, lateMs = LATE_MS): void => {
       const since = this.#waitingSince.get(what) ?? this.world.now;
       seen.set(what, since);
-      if (this.world.now - since > LATE_MS) this.world.violate("late", `${what} waits since ${since}`);
+      if (this.world.now - since > lateMs) this.world.violate("late", `${what} waits since ${since}`);
     };
     // Suspects start one at a time (rule 18): among many, the last of them waits for all others.
     const goesOn = (row: RunRow): boolean =>
@@ -336,6 +444,10 @@ class Simulation implements ClientHost {
     );
     for (const { row, messages } of loaded)
       for (const { number } of messages) waits(`message ${number} to run ${row.run} (${row.workflowId})`);
+    for (const { number, request } of this.#shared.database.admissions?.undecided ?? [])
+      waits(`${request.kind} ${number} of ${request.workflowId}, asked for in a transaction,`);
+    for (const row of rows)
+      if (this.#isOld(row)) waits(`deleting run ${row.run} (${row.workflowId}, ${row.status})`, LATE_DELETION_MS);
     this.#waitingSince = seen;
   }
 
@@ -378,10 +490,14 @@ class Simulation implements ClientHost {
       traceHash: world.traceHash,
       lines: world.lines,
       runs: this.#oracle.runs.size,
-      ids: this.#workload.runs.map(({ id }) => id),
+      ids: [...this.#workload.runs, ...(this.#workload.retention?.tenants ?? [])]
+        .map(({ id }) => id)
+        .concat(this.#workload.asking.map(({ name }) => name)),
       statuses,
       effects: this.#effects.effects,
       commits: this.#oracle.commits,
+      asked: this.#shared.database.admissions?.all.length ?? 0,
+      deleted: this.#graveyard.runs.size,
       steps: world.steps,
       virtualMs: world.now,
     };

@@ -2,8 +2,10 @@
 
 import { SCHEDULE_WORKFLOW, scheduleId } from "../../src/workflow/schedule.ts";
 import { OVERLAPS, scheduleSpec } from "../../src/workflow/schedule-spec.ts";
+import { type AskerOfTransactions, randomAsking } from "./asking-workload.ts";
 import type { Rng } from "./prng.ts";
 import { type Program, randomChain, randomErrand, randomProgram, SIGNALS } from "./program.ts";
+import { type RetentionScript, randomRetention } from "./retention-workload.ts";
 import { TALLY } from "./tally.ts";
 
 /** Signals one sender sends to one run, each only after the one before was acknowledged. */
@@ -50,6 +52,10 @@ export interface Workload {
   /** Faults end here; until then clients start and send. */
   readonly activeMs: number;
   readonly runs: readonly RunScript[];
+  /** What is asked for inside users' transactions, where the database is one that lends them. */
+  readonly asking: readonly AskerOfTransactions[];
+  /** Present where engines delete old runs. */
+  readonly retention: RetentionScript | undefined;
 }
 
 export function randomWorkload(rng: Rng): Workload {
@@ -70,8 +76,22 @@ export function randomWorkload(rng: Rng): Workload {
   const more = rng.stream("more");
   if (more.chance(0.2)) runs.push(randomTally(more.stream("tally"), `t${count}`, activeMs));
   if (more.chance(0.12)) runs.push(randomSchedule(more.stream("schedule"), `s${count}`, activeMs, shape));
-  return { engines, activeMs, runs };
+  const others = runs.filter(({ workflow }) => workflow !== SCHEDULE_WORKFLOW).map(({ id }) => id);
+  const within = { engines, activeMs, gridMs: Math.min(gridMs, 1000) };
+  const asking = rng.stream("asking");
+  const old = rng.stream("old runs");
+  return {
+    engines,
+    activeMs,
+    runs,
+    asking: asking.chance(ASKING_SHARE) ? randomAsking(asking, { ...within, others }) : [],
+    retention: !crowd && old.chance(RETENTION_SHARE) ? randomRetention(old, within) : undefined,
+  };
 }
+
+/** How many seeds have more than engines and runs. */
+const ASKING_SHARE = 0.3;
+const RETENTION_SHARE = 0.25;
 
 /** On a coarse grid of time things often happen in the same millisecond: signals when their waits time out, runs together. */
 function onGrid(script: RunScript, gridMs: number): RunScript {
