@@ -125,14 +125,15 @@ const transitions = fc.record({
   base: fc.integer({ min: 1, max: 4 }),
   events,
   consumed: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
-  attempts: fc.array(
+  // One row of a command in a transition, as engines write them.
+  attempts: fc.uniqueArray(
     fc.tuple(fc.integer({ min: 1, max: 3 }), maybe(fc.constantFrom("x", "x/a", "x/b"))).map(([number, activity]) => {
       if (activity === null) return attempt(number);
       const payloads = { input: "1", body: "{}", lost: "{}", details: null };
       const task = { generation: 0, queue: "x", activity, workflow: "order", at: number, ...payloads };
       return attempt(number, { external: true, task });
     }),
-    { maxLength: 2 },
+    { maxLength: 2, selector: ({ command }) => command },
   ),
   settled: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
   image: maybe(images),
