@@ -7,6 +7,7 @@
 import type { Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
 import type { Reading } from "./reading.ts";
+import type { Scope } from "./scope.ts";
 
 /** A signal that came and was not asked for. `data` is its parsed payload. */
 export interface Buffered {
@@ -19,9 +20,14 @@ export interface Buffered {
 /** A signal with its payload revived. */
 export type Received = Buffered & { readonly value: unknown };
 
-/** What handles an update, and what looks at it before. */
-export interface UpdateHandler {
+/** What handles a message, and the scope of the code it belongs to. */
+interface Handler {
   readonly run: (input: unknown) => unknown;
+  readonly scope: Scope;
+}
+
+/** What handles an update, and what looks at it before. */
+export interface UpdateHandler extends Handler {
   readonly validate: ((input: unknown) => unknown) | undefined;
 }
 
@@ -30,11 +36,13 @@ export interface HandlersHost {
   readonly reading: Reading;
   /** Whether endings still count; blocks the run when they come out of turn. */
   mayEnd(what: string): boolean;
+  /** Whether code of this scope is still to get messages. */
+  reaches(scope: Scope): boolean;
   /** The handler of a signal failed. */
   signalFailed(error: unknown): void;
 }
 
-type Handler = (value: unknown) => unknown;
+type Run = Handler["run"];
 
 export class Handlers {
   readonly #host: HandlersHost;
@@ -42,7 +50,7 @@ export class Handlers {
   readonly #keptUpdates: Buffered[] = [];
   readonly #signals = new Map<string, Handler>();
   readonly #updates = new Map<string, UpdateHandler>();
-  readonly #queries = new Map<string, Handler>();
+  readonly #queries = new Map<string, Run>();
   /** Handlers that have not ended, by name. */
   readonly #running = new Map<string, number>();
 
@@ -60,7 +68,8 @@ export class Handlers {
   /** Gives a signal to its handler, or keeps it. */
   receive(signal: Received): void {
     const handler = this.#signals.get(signal.name);
-    if (handler !== undefined) this.#signal(signal.name, handler, signal.value);
+    if (handler !== undefined && this.#host.reaches(handler.scope))
+      this.#signal(signal.name, handler.run, signal.value);
     else this.keep(signal);
   }
 
@@ -93,13 +102,14 @@ export class Handlers {
   /** Handles signals of this name from now on, those that came before at once. */
   onSignal(name: string, handler: Handler): void {
     this.#signals.set(name, handler);
+    if (!this.#host.reaches(handler.scope)) return;
     const kept = this.#kept.get(name) ?? [];
     this.#kept.delete(name);
-    for (const { value } of kept) this.#signal(name, handler, value);
+    for (const { value } of kept) this.#signal(name, handler.run, value);
   }
 
-  #signal(name: string, handler: Handler, value: unknown): void {
-    this.#run(name, handler, value, (ending) => {
+  #signal(name: string, run: Run, value: unknown): void {
+    this.#run(name, run, value, (ending) => {
       if (!ending.ok) this.#host.signalFailed(ending.error);
     });
   }
@@ -108,6 +118,12 @@ export class Handlers {
 
   onUpdate(name: string, handler: UpdateHandler): void {
     this.#updates.set(name, handler);
+  }
+
+  /** Whether somebody here is to handle updates of this name. */
+  handles(name: string): boolean {
+    const handler = this.#updates.get(name);
+    return handler !== undefined && this.#host.reaches(handler.scope);
   }
 
   /** Whether an update of this name is looked at before it is accepted. */
@@ -137,11 +153,11 @@ export class Handlers {
     return handler !== undefined;
   }
 
-  #run(name: string, handler: Handler, value: unknown, done: (ending: Ending) => void): void {
+  #run(name: string, run: Run, value: unknown, done: (ending: Ending) => void): void {
     this.#running.set(name, (this.#running.get(name) ?? 0) + 1);
     let running: Promise<unknown>;
     try {
-      running = Promise.resolve(handler(value));
+      running = Promise.resolve(run(value));
     } catch (error) {
       running = Promise.reject(error);
     }
@@ -161,7 +177,7 @@ export class Handlers {
 
   // ---- queries ---------------------------------------------------------------------------------------------------------
 
-  onQuery(name: string, handler: Handler): void {
+  onQuery(name: string, handler: Run): void {
     this.#queries.set(name, handler);
   }
 

@@ -143,6 +143,15 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.ending !== undefined;
   }
 
+  /**
+   * Whether another run is to go on from this one, which may still have to undo its sagas. The input of that run is made, so that
+   * messages are kept for it, but for those that an undo waits for.
+   */
+  get continuing(): boolean {
+    const word = this.ending ?? this.#unfinished?.lastWord;
+    return word?.ok === true && word.next !== undefined;
+  }
+
   openCommand(command: number): CommandIdentity | undefined {
     return this.#open.get(command);
   }
@@ -484,6 +493,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#messages ??= new Handlers({
       reading: this.#reading,
       mayEnd: (what) => this.#mayEnd(what),
+      reaches: (scope) => !(this.continuing && scope.isReachedFrom(this.scope)),
       signalFailed: (error) => {
         if (!(isA(error, CancelledError) && this.scope.cancelled !== undefined)) this.#conclude({ ok: false, error });
       },
@@ -506,7 +516,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   }
 
   #accept({ n: name = "", m: message = 0, p }: EventData): void {
-    if (this.ending !== undefined) {
+    if (this.ending !== undefined || (this.continuing && !this.messages.handles(name))) {
       this.messages.keepUpdate({ name, message, at: this.now, data: p });
       return;
     }

@@ -167,9 +167,9 @@ export class Outbox {
     if (terminate !== undefined || timedOut) return this.#abrupt(terminate);
     if (machine.blockage !== undefined) return this.#blocked(machine.blockage);
     if (machine.ending !== undefined) return this.#ending();
+    this.#leave(mayPark);
     const cancelAt = this.#messages.findIndex((message) => message.kind === "cancel");
-    const taken = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
-    const messages = mayPark ? taken : this.#withoutSteps(taken);
+    const messages = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
     const { events, consumed } = this.#merge(messages);
     if (events.length === 0 && consumed.length === 0) {
       if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
@@ -182,11 +182,24 @@ export class Outbox {
     return this.#transition(events, consumed, this.#progress(events));
   }
 
-  /** The run is being let go and its steps were given up: what is meant for them stays in the inbox for whoever goes on with it. */
-  #withoutSteps(messages: readonly MessageRow[]): readonly MessageRow[] {
-    if (!messages.some(isForStep)) return messages;
-    this.#left.push(...messages.filter(isForStep));
-    return messages.filter((message) => !isForStep(message));
+  /**
+   * Leaves in the inbox what is not for this run: it is being let go and its steps were given up, or another run is to go on from it,
+   * which is the one to be cancelled and updated.
+   */
+  #leave(mayPark: boolean): void {
+    if (this.#left.length > 0) this.#messages.unshift(...this.#left.splice(0));
+    const { continuing } = this.#machine;
+    if (this.#messages.length === 0 || (mayPark && !continuing)) return;
+    const isLeft = (message: MessageRow): boolean => {
+      if (isForStep(message)) return !mayPark;
+      return continuing && this.#isForSuccessor(message);
+    };
+    this.#left.push(...this.#messages.filter(isLeft));
+    this.#messages = this.#messages.filter((message) => !isLeft(message));
+  }
+
+  #isForSuccessor({ kind, name }: MessageRow): boolean {
+    return kind === "cancel" || (kind === "update" && !this.#machine.messages.handles(name));
   }
 
   #rest(mayPark: boolean): Transition | undefined {
@@ -410,7 +423,7 @@ export class Outbox {
   }
 
   #takeAll(): readonly MessageRow[] {
-    if (this.#messages.length === 0 && this.#pauses.length === 0) return NONE;
+    if (this.#left.length + this.#messages.length + this.#pauses.length === 0) return NONE;
     return [...this.#left.splice(0), ...this.#messages.splice(0), ...this.#pauses.splice(0)];
   }
 
@@ -427,9 +440,9 @@ export class Outbox {
     const buffered = this.#machine.messages.kept.map((signal) => this.#again("signal", signal));
     const unhandled = this.#machine.messages.keptUpdates.map((update) => this.#again("update", update));
     this.answers.forget(unhandled.map(({ number }) => number));
-    const moved = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
-    const kept = [...buffered, ...unhandled].sort((a, b) => a.number - b.number);
-    const successor = { start: this.#host.successor(input, at), messages: [...kept, ...moved] };
+    const waiting = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
+    const moved = [...buffered, ...unhandled, ...waiting].sort((a, b) => a.number - b.number);
+    const successor = { start: this.#host.successor(input, at), messages: moved };
     const events = [newEvent.runContinued(at, input)];
     return this.#close(events, messages, "continued_as_new", true, { successor });
   }

@@ -265,9 +265,16 @@ export class RunContext implements WorkflowContext {
       (input: unknown): unknown =>
         this.#inside(() => fn(input as I));
     const { messages } = this.#machine;
-    if (kind === "signal") messages.onSignal(name, inside(handler));
-    else if (kind === "query") messages.onQuery(name, inside(handler));
-    else messages.onUpdate(name, { run: inside(handler), validate: check === undefined ? undefined : inside(check) });
+    const run = inside(handler);
+    const scope = this.#scope;
+    if (kind === "signal") messages.onSignal(name, { run, scope });
+    else if (kind === "query") messages.onQuery(name, run);
+    else messages.onUpdate(name, { run, scope, validate: check === undefined ? undefined : inside(check) });
+  }
+
+  /** The scope the executing code is in. */
+  get #scope(): Scope {
+    return currentScope() ?? this.#machine.scope;
   }
 
   /** Runs code on behalf of the run, wherever it is called from. */
@@ -313,6 +320,7 @@ export class RunContext implements WorkflowContext {
     checkedName(name, "the name of an approval");
     let decision: Decision | undefined;
     this.#machine.messages.onUpdate(`approval:${name}`, {
+      scope: this.#scope,
       validate: (given) => {
         const { by } = given as Decision;
         if (decision !== undefined) throw new PerdureError("CONFLICT", `${name} was decided by ${decision.by} already`);
@@ -427,7 +435,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
-    const outer = currentScope() ?? this.#machine.scope;
+    const outer = this.#scope;
     const inner = new Scope(outer, true);
     const limit = options?.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of the scope");
     const clock = new Scope(outer, true);
@@ -454,7 +462,7 @@ export class RunContext implements WorkflowContext {
   }
 
   uncancellable<T>(fn: () => Promise<T>): Promise<T> {
-    return runInner(new Scope(currentScope() ?? this.#machine.scope, false), fn);
+    return runInner(new Scope(this.#scope, false), fn);
   }
 
   now(): number {

@@ -1,6 +1,5 @@
 /** An engine on a memory store with a clock that tests move. */
-import { onTestFinished } from "vitest";
-import { getCurrentTest } from "vitest/suite";
+import { onTestFinished, TestRunner } from "vitest";
 import { type OpenOptions, open, type Perdure } from "../../src/client/open.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { silentLogger } from "../../src/engine/log.ts";
@@ -35,7 +34,7 @@ let ground = (): Ground => ({ clock: new VirtualClock(), store: createMemoryStor
  */
 export function benchesOn(opened: () => Promise<Store>, leftOut: Readonly<Record<string, string>>): void {
   ground = () => {
-    const test = getCurrentTest();
+    const test = TestRunner.getCurrentTest();
     const why = leftOut[test?.name ?? ""];
     if (why !== undefined) test?.context.skip(why);
     const clock = new AttentiveClock();

@@ -3,7 +3,9 @@ import {
   activity,
   isPerdureError,
   type PerdureError,
+  query,
   signal,
+  update,
   type Workflow,
   type WorkflowContext,
   workflow,
@@ -363,6 +365,146 @@ describe("a saga that is still at work when the workflow's function ends", () =>
     );
     expect(causeOf(await failing(at, w))).toMatchObject({ code: "CONFLICT" });
     expect(goods.log).toEqual(["charge", "undo charge"]);
+  });
+});
+
+describe("what comes for a run that continues as new while a saga is being undone", () => {
+  const poke = signal<string>("poke");
+  const refund = signal<string>("refund");
+  const bump = update<string, string>("bump");
+  const seen = query<readonly string[]>("seen");
+
+  /** Continues as new after a second, beside a saga whose undo lasts until somebody has said how to refund. */
+  function continuing(undo: (wf: WorkflowContext) => Promise<unknown>) {
+    const log: string[] = [];
+    const w = workflow("w", async (wf, got: readonly string[] | undefined): Promise<string> => {
+      let all = got ?? [];
+      wf.on(seen, () => all);
+      wf.on(poke, (what) => {
+        all = [...all, what];
+      });
+      wf.on(
+        bump,
+        async (what) => {
+          const found = await wf.step("look up", () => `${what} looked up`);
+          all = [...all, found];
+          return what;
+        },
+        {
+          validate: () => {
+            if (got === undefined) throw new Error("the first run bumps nothing");
+          },
+        },
+      );
+      if (got !== undefined) {
+        await wf.until(() => all.length === 3);
+        return all.join();
+      }
+      const saga = wf.saga(async (saga) => {
+        await saga.step("charge", () => 7, {
+          undo: async () => {
+            log.push(`undone ${JSON.stringify(await undo(wf))}`);
+          },
+        });
+        throw new Error("not today");
+      });
+      saga.catch(() => {});
+      await wf.sleep("1s");
+      return wf.continueAsNew(all);
+    });
+    return { w, log };
+  }
+
+  async function poked(w: Workflow<readonly string[] | undefined, string>) {
+    const at = bench();
+    const e = await at.engine({ workflows: [w] });
+    const run = await e.start(w, undefined);
+    await at.clock.advance(2_000);
+    expect((await run.describe()).status).toBe("running");
+    return { at, e, run };
+  }
+
+  it("is handled by the run that goes on, in its order, and a wait of the undo gets its own", async () => {
+    const { w, log } = continuing((wf) => wf.waitFor(refund));
+    const { at, run } = await poked(w);
+    await run.signal(poke, "one");
+    const bumped = run.update(bump, "two");
+    await at.clock.advance(100);
+    await run.signal(poke, "three");
+    expect(await run.query(seen)).toEqual([]);
+    expect(log).toEqual([]);
+    await run.signal(refund, "in cash");
+    expect(await at.finish(run)).toBe("one,three,two looked up");
+    expect(await bumped).toBe("two");
+    expect(log).toEqual(['undone "in cash"']);
+  });
+
+  it("is decided by an approval of the undo", async () => {
+    const { w, log } = continuing(async (wf) => (await wf.approval("refund"))?.by);
+    const { at, run } = await poked(w);
+    for (const what of ["one", "two", "three"]) await run.signal(poke, what);
+    await run.approve("refund", { by: "ada" });
+    expect(await at.finish(run)).toBe("one,two,three");
+    expect(log).toEqual(['undone "ada"']);
+  });
+
+  it("is decided by an approval that was given before the undo asks for it", async () => {
+    const { w, log } = continuing(async (wf) => {
+      await wf.sleep("10s");
+      return (await wf.approval("refund"))?.by;
+    });
+    const { at, run } = await poked(w);
+    const given = run.approve("refund", { by: "ada" });
+    for (const what of ["one", "two", "three"]) await run.signal(poke, what);
+    expect(await at.finish(run)).toBe("one,two,three");
+    await given;
+    expect(log).toEqual(['undone "ada"']);
+  });
+
+  it("reaches handlers of the undo", async () => {
+    const { w, log } = continuing(async (wf) => {
+      let how: string | undefined;
+      wf.on(refund, (said) => {
+        how = said;
+      });
+      await wf.until(() => how !== undefined);
+      return how;
+    });
+    const { at, run } = await poked(w);
+    for (const what of ["one", "two", "three"]) await run.signal(poke, what);
+    await run.signal(refund, "in cash");
+    expect(await at.finish(run)).toBe("one,two,three");
+    expect(log).toEqual(['undone "in cash"']);
+  });
+
+  it("cancels the run that goes on", async () => {
+    const { w, log } = continuing((wf) => wf.waitFor(refund));
+    const { at, run } = await poked(w);
+    await run.cancel("enough");
+    await run.signal(refund, "in cash");
+    expect(await at.finish(run).catch(thrown)).toMatchObject({ code: "RUN_CANCELLED" });
+    expect(log).toEqual(['undone "in cash"']);
+  });
+
+  it("survives a crash meanwhile", async () => {
+    const { w, log } = continuing((wf) => wf.waitFor(refund));
+    const at = bench();
+    const { store, vanish } = vanishing(at.store);
+    const first = await at.engine({ workflows: [w], store });
+    const { workflowId } = await first.start(w, undefined);
+    await at.clock.advance(2_000);
+    const early = await first.handle(workflowId);
+    await early.signal(poke, "one");
+    early.update(bump, "two").catch(() => {});
+    await at.clock.advance(100);
+    vanish();
+    const second = await at.engine({ workflows: [w] });
+    await at.clock.advance(60_000);
+    const run = await second.handle(workflowId);
+    await run.signal(poke, "three");
+    await run.signal(refund, "in cash");
+    expect(await at.finish(run)).toBe("one,three,two looked up");
+    expect(log).toEqual(['undone "in cash"']);
   });
 });
 
