@@ -352,11 +352,25 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: what was buffered stays behind",
-    edits: [["src/engine/outbox.ts", "messages: [...kept, ...moved]", "messages: moved"]],
+    edits: [["src/engine/outbox.ts", "[...buffered, ...unhandled, ...waiting]", "[...waiting]"]],
   },
   {
     name: "continuing: what lies in the inbox stays behind",
-    edits: [["src/engine/outbox.ts", "messages: [...kept, ...moved]", "messages: kept"]],
+    edits: [["src/engine/outbox.ts", "[...buffered, ...unhandled, ...waiting]", "[...buffered, ...unhandled]"]],
+  },
+  {
+    name: "continuing: handlers take signals while sagas are undone",
+    edits: [
+      [
+        "src/core/machine.ts",
+        "reaches: (scope) => !(this.continuing && scope.isReachedFrom(this.scope)),",
+        "reaches: () => true,",
+      ],
+    ],
+  },
+  {
+    name: "continuing: a cancellation ends with the run that is left",
+    edits: [["src/engine/outbox.ts", 'return kind === "cancel" || (kind === "update"', 'return (kind === "update"']],
   },
   {
     name: "continuing: message numbers begin anew",

@@ -2,16 +2,20 @@
 export { type AgentSource, defineConfig, type PerdureConfig } from "./cli/config.ts";
 export type { AwaitedCode } from "./client/awaited-code.ts";
 export type { BulkAction, BulkOptions, BulkReport } from "./client/bulk.ts";
-export { type Connection, connect } from "./client/connect.ts";
+export { connect } from "./client/connect.ts";
+export type { Connection } from "./client/connection.ts";
 export type { ForkOptions } from "./client/fork.ts";
-export { type ListOptions, type OpenOptions, open, type Perdure, type Runs, type StartOptions } from "./client/open.ts";
+export { open } from "./client/open.ts";
+export type { OpenOptions } from "./client/open-options.ts";
 export type { Pause, PauseTarget } from "./client/pause-control.ts";
+export type { Perdure } from "./client/perdure.ts";
 export type { QueueOptions } from "./client/queue-options.ts";
 export type { QueueStatus } from "./client/queues.ts";
 export type { ReplayOptions, ReplayReport } from "./client/replays.ts";
 export type { ResetOptions } from "./client/reset.ts";
 export type { OpenStep, RunDescription } from "./client/run-description.ts";
 export type { HistoryEvent, RunHandle, SignalOptions, UpdateHandle, UpdateOptions } from "./client/run-handle.ts";
+export type { ListOptions, Runs } from "./client/runs.ts";
 export type {
   BackfillOptions,
   ScheduleCall,
@@ -20,7 +24,7 @@ export type {
   Schedules,
   TriggerOptions,
 } from "./client/schedules.ts";
-export type { AskOptions, WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
+export type { AskOptions, StartOptions, WithPayload, WithSignal, WithUpdate } from "./client/starts.ts";
 export { CancelledError } from "./core/cancelled.ts";
 export type { Point } from "./core/cut.ts";
 export type { Duration } from "./core/duration.ts";

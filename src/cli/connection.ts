@@ -1,5 +1,6 @@
 /** How commands reach runs: a store without an engine, and runs found by what people type. */
-import { type Connection, connect } from "../client/connect.ts";
+import { connect } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import type { RunHandle } from "../client/run-handle.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";

@@ -1,6 +1,6 @@
 /** Commands on a run that can also be given a filter: then they do the same with every run of it. */
 import type { BulkAction } from "../client/bulk.ts";
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import type { RunDescription } from "../client/run-description.ts";
 import type { PerdureError } from "../core/errors.ts";
 import { EXIT, type Invocation, type OptionSpecs } from "./command.ts";

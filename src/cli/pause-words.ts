@@ -1,5 +1,5 @@
 /** Pauses of workflows, queues and everything, as they are typed and told. */
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import type { Pause, PauseTarget } from "../client/pause-control.ts";
 import type { RunDescription } from "../client/run-description.ts";
 import { isClosed } from "../core/status.ts";

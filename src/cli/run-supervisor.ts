@@ -4,7 +4,8 @@
  * The engine serves the whole store: it may also advance other runs of the same workflow, and another process may advance this
  * one. So what is shown comes from live events and, for whatever happens elsewhere, from looking at the store.
  */
-import { open, type Perdure } from "../client/open.ts";
+import { open } from "../client/open.ts";
+import type { Perdure } from "../client/perdure.ts";
 import type { RunHandle } from "../client/run-handle.ts";
 import { isPerdureError } from "../core/errors.ts";
 import type { RunEvent } from "../engine/observers.ts";

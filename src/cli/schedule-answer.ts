@@ -1,5 +1,5 @@
 /** Telling a schedule something: its code runs in an engine, which may be elsewhere, or nowhere yet. */
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { isPerdureError } from "../core/errors.ts";
 

@@ -1,5 +1,5 @@
 /** Waiting for what a run answers: the run's code runs in an engine, which may be elsewhere, or nowhere. */
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import type { RunRow } from "../store/store.ts";

@@ -1,5 +1,5 @@
 /** The approvals that runs wait for. */
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import type { RunDescription } from "../client/run-description.ts";
 
 /** An approval that somebody has to decide. Times are epoch milliseconds. */

@@ -1,5 +1,5 @@
 /** Runs that are due and that nobody takes, by the code they wait for. */
-import type { Connection } from "../client/connect.ts";
+import type { Connection } from "../client/connection.ts";
 import type { RunStatus } from "../core/status.ts";
 import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 import { CodeAtHand, codeName } from "./code-at-hand.ts";

@@ -31,6 +31,7 @@ import { Reading } from "./reading.ts";
 import { Scope } from "./scope.ts";
 import { Unfinished } from "./unfinished.ts";
 import { VersionAnswers } from "./version-answers.ts";
+import { Waits } from "./waits.ts";
 
 /** Something the function asked for that is not settled yet. `spec` belongs to the engine. */
 export interface Command<Spec = unknown> extends CommandIdentity {
@@ -94,12 +95,11 @@ function never(): Promise<never> {
 export class Machine<Spec = unknown> implements CodePosition {
   readonly #options: MachineOptions<Spec>;
   readonly #open = new Map<number, Open<Spec>>();
-  #waiters: Map<string, Open<Spec>[]> | undefined;
+  /** What waits for signals, and until a predicate is true. */
+  #waits: Waits<Open<Spec>> | undefined;
   readonly #reading = new Reading();
   /** Signals, updates and queries. */
   #messages: Handlers | undefined;
-  /** Predicates of `until`, by command, in the order in which they were registered. */
-  #conditions: Map<number, () => boolean> | undefined;
   /** Told when the child of a command exists. */
   #awaited: Map<number, (child: StartedChild) => void> | undefined;
   #versions: VersionAnswers | undefined;
@@ -172,7 +172,7 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   /** Commands that wait for this signal, in the order in which they will get it. */
   waiting(signal: string): readonly number[] {
-    return this.#waiters?.get(signal)?.map(({ id }) => id) ?? NONE;
+    return this.#waits?.of(signal) ?? NONE;
   }
 
   openTurn(): void {
@@ -194,8 +194,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#turn = false;
     this.#fresh = [];
     this.#open.clear();
-    this.#waiters?.clear();
-    this.#conditions?.clear();
+    this.#waits?.clear();
   }
 
   /** Commands issued since the last call. */
@@ -341,10 +340,8 @@ export class Machine<Spec = unknown> implements CodePosition {
       this.#settleWait(wait, kept.value);
       return true;
     }
-    this.#waiters ??= new Map();
-    const waiters = this.#waiters.get(wait.name);
-    if (waiters === undefined) this.#waiters.set(wait.name, [wait]);
-    else waiters.push(wait);
+    this.#waits ??= new Waits();
+    this.#waits.forSignal(wait);
     return false;
   }
 
@@ -509,7 +506,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   #receive(signal: Buffered): void {
     const value = reviveParsed(signal.data, this.#options.codec);
     const ended = this.ending !== undefined;
-    const wait = ended ? undefined : this.#waiters?.get(signal.name)?.shift();
+    const wait = ended ? undefined : this.#waits?.take(signal.name);
     if (ended) this.messages.keep({ ...signal, value });
     else if (wait !== undefined) this.#settleWait(wait, value);
     else this.messages.receive({ ...signal, value });
@@ -542,9 +539,10 @@ export class Machine<Spec = unknown> implements CodePosition {
     if (this.#reading.run(`the predicate of ${describe({ kind, name })}`, predicate)) return Promise.resolve(true);
     const before = this.commands;
     const promise = this.issue(command);
-    if (this.commands > before) {
-      this.#conditions ??= new Map();
-      this.#conditions.set(this.commands, predicate);
+    const open = this.commands > before ? this.#open.get(this.commands) : undefined;
+    if (open !== undefined) {
+      this.#waits ??= new Waits();
+      this.#waits.until(open, predicate);
     }
     return promise;
   }
@@ -554,20 +552,8 @@ export class Machine<Spec = unknown> implements CodePosition {
    * reactions, too, after which it is to be asked again.
    */
   drained(): boolean {
-    if (
-      this.#conditions === undefined ||
-      this.#conditions.size === 0 ||
-      this.ending !== undefined ||
-      this.blockage !== undefined
-    )
-      return false;
-    let settled = false;
-    for (const [id, predicate] of this.#conditions) {
-      const open = this.#open.get(id);
-      if (open === undefined) this.#conditions.delete(id);
-      else if (this.#holds(open, predicate)) settled = true;
-    }
-    return settled;
+    if (this.#waits === undefined || this.ending !== undefined || this.blockage !== undefined) return false;
+    return this.#waits.ask((open, predicate) => this.#holds(open, predicate));
   }
 
   #holds(open: Open<Spec>, predicate: () => boolean): boolean {
@@ -577,7 +563,6 @@ export class Machine<Spec = unknown> implements CodePosition {
     } catch (error) {
       this.#settleWait(open, undefined, error as Error);
     }
-    this.#conditions?.delete(open.id);
     return true;
   }
 
@@ -637,10 +622,7 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   #remove(open: Open<Spec>): void {
     this.#open.delete(open.id);
-    this.#conditions?.delete(open.id);
-    if (open.kind !== "wait") return;
-    const waiters = this.#waiters?.get(open.name);
-    waiters?.splice(waiters.indexOf(open), 1);
+    this.#waits?.remove(open);
   }
 
   /** Checks a position recorded outside of the history (at park), or before an event that is not applied. `when` is said to people. */

@@ -35,8 +35,8 @@ export interface ClaimHost {
   fetchInbox(lease: Lease): Promise<void>;
 }
 
-/** How many runs are claimed at a time. */
-const CLAIM_LIMIT = 500;
+/** How many runs are claimed at a time: while these are replayed, the store claims the next. */
+const CLAIM_LIMIT = 100;
 const MAX_SLEEP_MS = 60_000;
 const TRIAL_LOOK_MS = 100;
 const LOCKED_LOOK_MS = 20;

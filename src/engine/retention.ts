@@ -6,20 +6,13 @@
  * only one in each interval. That saves work and nothing depends on it: a run is deleted once, and archived at least once.
  */
 import { createHash } from "node:crypto";
-import type { Duration } from "../core/duration.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { type KeptMs, keptMs, type Retention as RetentionOption } from "../workflow/retention.ts";
-import type { AnyWorkflow } from "../workflow/workflow.ts";
+import type { KeptMs } from "../workflow/retention.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import { type Archive, type Collected, Collector, type Pace, type Wanted } from "./collector.ts";
-
-/** How long runs are kept after their end, by workflow; `default` for all others. What is not named is kept for ever. */
-export interface RetentionRules {
-  readonly default: KeptMs | undefined;
-  readonly byWorkflow: ReadonlyMap<string, KeptMs>;
-}
+import type { RetentionRules } from "./retention-rules.ts";
 
 /** What retention needs. */
 export interface RetentionHost {
@@ -47,27 +40,6 @@ const FORGOTTEN_AT_ONCE = 1000;
 const ANSWERS_KEPT_MS = 7 * 86_400_000;
 
 const JOB = "retention";
-
-/**
- * The rules of workflows and of `open({ retention })`, which counts more.
- *
- * @throws PerdureError `INVALID_ARGUMENT` for what is no duration.
- */
-export function retentionRules(
-  workflows: readonly AnyWorkflow[],
-  options: Duration | Readonly<Record<string, RetentionOption | undefined>> = {},
-): RetentionRules {
-  const byWorkflow = new Map<string, KeptMs>();
-  for (const { name, kept } of workflows) if (kept !== undefined) byWorkflow.set(name, kept);
-  let byDefault: KeptMs | undefined;
-  for (const [name, retention] of Object.entries(typeof options === "object" ? options : { default: options })) {
-    if (retention === undefined) continue;
-    const kept = keptMs(retention, `retention of ${name}`);
-    if (name === "default") byDefault = kept;
-    else byWorkflow.set(name, kept);
-  }
-  return { default: byDefault, byWorkflow };
-}
 
 export class Retention {
   readonly #host: RetentionHost;

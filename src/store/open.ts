@@ -1,5 +1,4 @@
 import { isPostgres, sqlitePath } from "./address.ts";
-import { createMemoryStore } from "./memory/memory-store.ts";
 import type { Durability } from "./sqlite/protocol.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 import type { Store } from "./store.ts";
@@ -27,5 +26,7 @@ export async function openStore(address: string, options: OpenStoreOptions = {})
     return openPostgresStore(address, options);
   }
   const path = sqlitePath(address);
-  return path === undefined ? createMemoryStore() : openSqliteStore({ path, ...options });
+  if (path !== undefined) return openSqliteStore({ path, ...options });
+  const { createMemoryStore } = await import("./memory/memory-store.ts");
+  return createMemoryStore();
 }

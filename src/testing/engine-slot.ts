@@ -1,5 +1,5 @@
 /** The place of the engine in a test environment: when the one in it crashes, the next one takes over what it left. */
-import type { AskedEngine } from "../client/open.ts";
+import type { AskedEngine } from "../client/perdure.ts";
 import { isPerdureError } from "../core/errors.ts";
 import type { Closing, Engine } from "../engine/engine.ts";
 import type { StartSpec } from "../engine/new-run.ts";

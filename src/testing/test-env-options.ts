@@ -1,5 +1,5 @@
 /** What a test environment is made with. */
-import type { OpenOptions } from "../client/open.ts";
+import type { OpenOptions } from "../client/open-options.ts";
 import type { ActivitySet } from "../engine/registry.ts";
 import { type AnyActivity, activity } from "../workflow/activity.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";

@@ -1,6 +1,7 @@
 /** A test environment: the real engine on a store in memory, with time, activities and crashes in the hands of the test. */
 import { AssertionError } from "node:assert";
-import { engineConfig, Perdure, type PerdureParts, registryOf } from "../client/open.ts";
+import { engineSettings, registryOf } from "../client/open-options.ts";
+import { Perdure, type PerdureParts } from "../client/perdure.ts";
 import { OPEN_STATUSES } from "../client/replays.ts";
 import type { RunDescription } from "../client/run-description.ts";
 import { RunHandle } from "../client/run-handle.ts";
@@ -281,11 +282,8 @@ export async function createTestEnv(options: TestEnvOptions = {}): Promise<TestE
       points,
       () => attempts.lost(),
       ({ life, logger, ...own }) => {
-        const config = engineConfig(
-          { ...openOptions, clock: own.clock, logger },
-          { store: own.store, registry, sealer },
-        );
-        return new Engine({ ...config, around: attempts.around(life) });
+        const settings = engineSettings({ ...openOptions, clock: own.clock, logger }, { registry, sealer });
+        return new Engine({ ...settings, store: own.store, around: attempts.around(life) });
       },
     );
   const slot = new EngineSlot({ store, clock, codec: options.codec, make });

@@ -30,11 +30,11 @@ describe("the documentation shows", () => {
     ["an activity's context", fields("src/workflow/activity.ts", "ActivityContext")],
     ["a run's handle", methods("src/client/run-handle.ts", "RunHandle").filter((name) => !internal.has(name))],
     ["an update's handle", fields("src/client/run-handle.ts", "UpdateHandle")],
-    ["an engine", methods("src/client/open.ts", "Perdure")],
+    ["an engine", methods("src/client/perdure.ts", "Perdure")],
     ["its runs", methods("src/client/runs.ts", "Runs")],
     ["its schedules", methods("src/client/schedules.ts", "Schedules").filter((name) => name !== "make")],
     ["a schedule's handle", methods("src/client/schedules.ts", "ScheduleHandle").filter((name) => name !== "change")],
-    ["a connection", fields("src/client/connect.ts", "Connection").filter((name) => name !== "store")],
+    ["a connection", fields("src/client/connection.ts", "Connection").filter((name) => name !== "store")],
     ["a callback", fields("src/workflow/context.ts", "Callback")],
     ["a child's handle", fields("src/workflow/context.ts", "ChildHandle")],
     ["another run", fields("src/workflow/context.ts", "PeerHandle")],
@@ -48,7 +48,7 @@ describe("the documentation shows", () => {
   });
 
   it.each([
-    ["open", "src/client/open.ts", "OpenOptions"],
+    ["open", "src/client/open-options.ts", "OpenOptions"],
     ["start", "src/client/starts.ts", "StartOptions"],
     ["signalWithStart", "src/client/starts.ts", "WithSignal"],
     ["updateWithStart", "src/client/starts.ts", "WithUpdate"],

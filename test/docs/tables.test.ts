@@ -46,7 +46,7 @@ describe("starting-runs.md", () => {
         .map(([name = ""]) => code(name))
         .sort();
     expect(options("Options of start")).toEqual(fields("src/client/starts.ts", "StartOptions"));
-    expect(options("Options of open")).toEqual(fields("src/client/open.ts", "OpenOptions"));
+    expect(options("Options of open")).toEqual(fields("src/client/open-options.ts", "OpenOptions"));
   });
 });
 

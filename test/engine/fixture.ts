@@ -1,6 +1,8 @@
 /** An engine on a memory store with a clock that tests move. */
 import { onTestFinished, TestRunner } from "vitest";
-import { type OpenOptions, open, type Perdure } from "../../src/client/open.ts";
+import { open } from "../../src/client/open.ts";
+import type { OpenOptions } from "../../src/client/open-options.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import type { RunEvent } from "../../src/engine/observers.ts";

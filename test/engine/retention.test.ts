@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Perdure } from "../../src/client/open.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import type { ArchivedRun } from "../../src/engine/archived-run.ts";
 import { Collector, type Pace } from "../../src/engine/collector.ts";
 import { parseHistories } from "../../src/engine/recorded-history.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { connect } from "../../src/client/connect.ts";
-import type { Perdure } from "../../src/client/open.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import type { ScheduleDescription } from "../../src/client/schedules.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { type Flow, parseFlow } from "../../src/flow/index.ts";

@@ -1,6 +1,6 @@
 /** Attempts that run on another engine than their run: handed out by queue, claimed, settled, lost, cancelled, limited. */
 import { describe, expect, test } from "vitest";
-import type { Perdure } from "../../src/client/open.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import { flow, task } from "../../src/flow/index.ts";
 import type { Batch } from "../../src/store/store.ts";
 import type { ActivityContext } from "../../src/workflow/activity.ts";

@@ -1,6 +1,6 @@
 /** Code that changes while runs are open: `patched` and `version` inside a workflow, and several versions of it side by side. */
 import { describe, expect, test } from "vitest";
-import type { Perdure } from "../../src/client/open.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { activity } from "../../src/workflow/activity.ts";

@@ -1,5 +1,6 @@
 /** A program and a script in the engine, on any store, on a clock that is moved. */
-import { open, type Perdure } from "../../src/client/open.ts";
+import { open } from "../../src/client/open.ts";
+import type { Perdure } from "../../src/client/perdure.ts";
 import { replayRuns } from "../../src/client/replays.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError } from "../../src/core/errors.ts";

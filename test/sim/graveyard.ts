@@ -4,7 +4,7 @@
  * with rules of its own, not with those of the engine, what is too old.
  */
 import { formatRunId } from "../../src/core/ids.ts";
-import type { RetentionRules } from "../../src/engine/retention.ts";
+import type { RetentionRules } from "../../src/engine/retention-rules.ts";
 import type { AnswerRow, LoadedRun, RunRow } from "../../src/store/store.ts";
 import type { ArchivePlace, KeptRun } from "./archive.ts";
 import type { Oracle } from "./oracle.ts";

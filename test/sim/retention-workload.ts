@@ -2,7 +2,7 @@
  * How long a fleet keeps runs, and runs that are there to be deleted: short ones that are started under one workflow id again and again,
  * and resumed or forked just when they may be deleted. Pure data from the seed.
  */
-import { type RetentionRules, retentionRules } from "../../src/engine/retention.ts";
+import { type RetentionRules, retentionRules } from "../../src/engine/retention-rules.ts";
 import type { Retention } from "../../src/workflow/retention.ts";
 import { scheduleWorkflow } from "../../src/workflow/schedule.ts";
 import type { ArchiveKind } from "./archive.ts";

@@ -1,5 +1,5 @@
 /** `perdure approvals approve` and `perdure approvals reject`. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { PerdureError } from "../../core/errors.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,5 +1,5 @@
 /** `perdure approvals list`: what waits for somebody's decision. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";
 import type { Part } from "../text/styled-line.ts";

@@ -1,5 +1,5 @@
 /** `perdure complete`: settles what waits for a token. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";
 import { readValue } from "../input-values.ts";

@@ -1,6 +1,7 @@
 /** `perdure doctor`: whether everything is in place. */
 import { hostname } from "node:os";
-import { type Connection, connect } from "../../client/connect.ts";
+import { connect } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { RunDescription } from "../../client/run-description.ts";
 import { isPerdureError } from "../../core/errors.ts";
 import { shownAddress } from "../../store/address.ts";

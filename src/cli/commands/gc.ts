@@ -1,5 +1,5 @@
 /** `perdure gc`: what the runs of a store take, and deleting those that ended long ago. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type ClosedStatus, isClosed } from "../../core/status.ts";
 import { type Collected, Collector, countWanted, type Wanted } from "../../engine/collector.ts";
 import type { SizeRow } from "../../store/store.ts";

@@ -1,5 +1,5 @@
 /** `perdure pause`: stops a workflow, a queue or everything, on all engines of the store. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { PauseTarget } from "../../client/pause-control.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";

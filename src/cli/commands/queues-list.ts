@@ -1,5 +1,5 @@
 /** `perdure queues list`: what waits in which queue, and who serves it. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { QueueStatus } from "../../client/queues.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";

@@ -1,6 +1,6 @@
 /** `perdure replay`: whether the code at hand agrees with the histories of a store. */
 import { open, readFile } from "node:fs/promises";
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { OPEN_STATUSES, type ReplayFilter, type ReplayReport, replayRuns } from "../../client/replays.ts";
 import { parseRunId } from "../../core/ids.ts";
 import { ARCHIVE_BEGINS, HistoryReader, type RecordedHistory } from "../../engine/recorded-history.ts";

@@ -1,7 +1,7 @@
 /** `perdure run`: runs a flow or workflow in this process, to its end. */
 import { relative } from "node:path";
 import { connect } from "../../client/connect.ts";
-import type { Perdure } from "../../client/open.ts";
+import type { Perdure } from "../../client/perdure.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { type Duration, durationMs } from "../../core/duration.ts";
 import { isPerdureError, PerdureError } from "../../core/errors.ts";

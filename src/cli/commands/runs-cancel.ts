@@ -1,5 +1,5 @@
 /** `perdure runs cancel`: asks a run to stop. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { MANY_OPTIONS, MANY_USAGE, meansMany, withMany } from "../many-runs.ts";

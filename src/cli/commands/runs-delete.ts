@@ -1,5 +1,5 @@
 /** `perdure runs delete`. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { PerdureError } from "../../core/errors.ts";
 import { isClosed } from "../../core/status.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,7 +1,7 @@
 /** `perdure runs export`: histories as files, to be replayed by tests. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { parseRunId } from "../../core/ids.ts";
 import { formatHistory } from "../../engine/recorded-history.ts";
 import { recordRun } from "../../engine/recording.ts";

@@ -1,6 +1,7 @@
 /** `perdure runs fork`: a new run that begins in the middle of another one. */
 import type { ForkOptions } from "../../client/fork.ts";
-import { open, type Perdure } from "../../client/open.ts";
+import { open } from "../../client/open.ts";
+import type { Perdure } from "../../client/perdure.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import type { Store } from "../../store/store.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

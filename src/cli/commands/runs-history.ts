@@ -1,5 +1,5 @@
 /** `perdure runs history`: every event of a run. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { HistoryEvent } from "../../client/run-handle.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";

@@ -1,6 +1,6 @@
 /** `perdure runs list`. */
 
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { RunDescription } from "../../client/run-description.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";

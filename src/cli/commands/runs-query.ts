@@ -1,5 +1,5 @@
 /** `perdure runs query`: asks a run something, with its own code. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { open } from "../../client/open.ts";
 import { silentLogger } from "../../engine/log.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,6 +1,6 @@
 /** `perdure runs reset`: takes a run back to a step. */
 
-import type { Perdure } from "../../client/open.ts";
+import type { Perdure } from "../../client/perdure.ts";
 import type { ResetOptions } from "../../client/reset.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,5 +1,5 @@
 /** `perdure runs result`: waits for a run that is advanced elsewhere. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Duration, durationMs } from "../../core/duration.ts";
 import { isPerdureError } from "../../core/errors.ts";
 import { isClosed } from "../../core/status.ts";

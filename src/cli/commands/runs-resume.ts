@@ -1,5 +1,5 @@
 /** `perdure runs resume`: goes on with a run that stopped. */
-import type { Perdure } from "../../client/open.ts";
+import type { Perdure } from "../../client/perdure.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { PerdureError } from "../../core/errors.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";

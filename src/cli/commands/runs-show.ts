@@ -1,5 +1,5 @@
 /** `perdure runs show`: one run with its steps. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { Pause } from "../../client/pause-control.ts";
 import type { RunDescription } from "../../client/run-description.ts";
 import type { HistoryEvent, RunHandle } from "../../client/run-handle.ts";

@@ -1,5 +1,5 @@
 /** `perdure runs signal`: answers a run, wherever it is advanced. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { didYouMean } from "../../core/suggestion.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";

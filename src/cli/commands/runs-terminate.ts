@@ -1,5 +1,5 @@
 /** `perdure runs terminate`: ends a run at once. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { isClosed } from "../../core/status.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,5 +1,5 @@
 /** `perdure runs update`: changes a run and prints what it answers. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { messageInput } from "../message-input.ts";

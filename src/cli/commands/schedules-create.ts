@@ -1,6 +1,7 @@
 /** `perdure schedules create`: starts a workflow by the clock from now on. */
 import { setTimeout as pass } from "node:timers/promises";
-import { type Connection, connect } from "../../client/connect.ts";
+import { connect } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { open } from "../../client/open.ts";
 import type { ScheduleHandle } from "../../client/schedules.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";

@@ -1,5 +1,5 @@
 /** `perdure schedules list`: all schedules, what they start and when next. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";
 import { scheduleRecord, statusPart, whenText } from "../schedule-words.ts";

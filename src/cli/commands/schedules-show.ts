@@ -1,5 +1,5 @@
 /** `perdure schedules show` and `perdure schedules preview`: one schedule, and what it will do. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { ScheduleDescription } from "../../client/schedules.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";

@@ -1,5 +1,5 @@
 /** `perdure schedules trigger` and `perdure schedules backfill`: starts by hand. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import type { ScheduleEntry } from "../../workflow/schedule-state.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";

@@ -1,5 +1,5 @@
 /** `perdure schedules update`: changes when and how a schedule starts its workflow. */
-import type { Connection } from "../../client/connect.ts";
+import type { Connection } from "../../client/connection.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { withConnection } from "../connection.ts";
 import { scheduleAnswer } from "../schedule-answer.ts";

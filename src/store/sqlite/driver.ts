@@ -64,8 +64,13 @@ interface Database<S> {
 
 type Open = (path: string) => Connection;
 
+let driver: Open | undefined;
+
 /** Opens a database file, or a private one in memory for `:memory:`. */
-export const openConnection: Open = nodeDriver() ?? libsqlDriver();
+export function openConnection(path: string): Connection {
+  driver ??= nodeDriver() ?? libsqlDriver();
+  return driver(path);
+}
 
 function nodeDriver(): Open | undefined {
   const builtin = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule?.("node:sqlite");
