@@ -360,6 +360,7 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: handlers take signals while sagas are undone",
+    survives: "no workflow of the simulation leaves a saga behind; test/engine/saga.test.ts and the model test notice",
     edits: [
       [
         "src/core/machine.ts",
@@ -370,6 +371,7 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: a cancellation ends with the run that is left",
+    survives: "no workflow of the simulation leaves a saga behind; test/engine/saga.test.ts and the model test notice",
     edits: [["src/engine/outbox.ts", 'return kind === "cancel" || (kind === "update"', 'return (kind === "update"']],
   },
   {
