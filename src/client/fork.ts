@@ -1,6 +1,7 @@
 /**
  * Forks: new runs that begin with the history of another one, up to some point (rules 29 to 31, 37). What is copied is never checked
- * against the code again: the new run has its own ids and random numbers, and may have another input. So it is checked once, here.
+ * against the code again: the new run has ids of its own, and may have another input. So it is checked once, here. What the original
+ * drew at random before that point the new run draws too (rule 8): steps that are kept were given it.
  */
 import type { Point } from "../core/cut.ts";
 import { PerdureError } from "../core/errors.ts";
@@ -9,7 +10,7 @@ import { formatRunId } from "../core/ids.ts";
 import { checkedId } from "../core/names.ts";
 import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import { FORKED, planReplay, type ReplayPlan, type ReplayRow } from "../core/resume.ts";
+import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
 import { assertNoSecret } from "../engine/secrets.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
@@ -164,7 +165,9 @@ async function beginning(source: Source, { children = {} }: ForkOptions): Promis
   const undone = kept.filter((one) => rerun.includes(one.seq) || (one.seq > pivot && follows(one, commands)));
   const aside = [...dead, ...undone].map((one) => one.seq).sort((a, b) => a - b);
   const at = Math.max(host.now(), history.at(-1)!.at);
-  const cutEvent = newEvent.resumed(at, aside, commands, `${FORKED} of ${formatRunId(host.store.id, row.run)}`);
+  const original = formatRunId(host.store.id, row.run);
+  const drawnAs = drawnAt(history, seq - 1) ?? original;
+  const cutEvent = newEvent.resumed(at, aside, commands, `${FORKED} of ${original}`, drawnAs);
   const shift = row.inbox + 1;
   return [
     ...prefix.slice(1).map((event) => renumbered(event, shift)),

@@ -170,7 +170,14 @@ export const newEvent: {
   versionMarked(at: number): NewEvent;
   cancelRequested(at: number, reason: string, message: number): NewEvent;
   /** `reason` says what it was when it was not a resume: a reset or a fork. */
-  resumed(at: number, setAside: readonly number[], commands: number, reason?: string): NewEvent;
+  resumed(
+    at: number,
+    setAside: readonly number[],
+    commands: number,
+    reason?: string,
+    /** Of a fork: the run whose random numbers were drawn before this event. */
+    drawnAs?: string,
+  ): NewEvent;
   runCompleted(at: number, result: Payload): NewEvent;
   runFailed(at: number, failure: Failure): NewEvent;
   runCancelled(at: number, reason: string): NewEvent;
@@ -217,10 +224,10 @@ export const newEvent: {
     at,
     body: `"m":${message},"r":${JSON.stringify(reason)}`,
   }),
-  resumed: (at, setAside, commands, reason) => ({
+  resumed: (at, setAside, commands, reason, drawnAs) => ({
     type: "Resumed",
     at,
-    body: `"s":${JSON.stringify(setAside)},"f":${commands}${reason === undefined ? "" : `,"r":${JSON.stringify(reason)}`}`,
+    body: `"s":${JSON.stringify(setAside)},"f":${commands}${reason === undefined ? "" : `,"r":${JSON.stringify(reason)}`}${drawnAs === undefined ? "" : `,"h":${quoted(drawnAs)}`}`,
   }),
   runCompleted: (at, result) => ({ type: "RunCompleted", at, body: `"p":${result}` }),
   runFailed: (at, failure) => ({ type: "RunFailed", at, body: `"e":${JSON.stringify(failure)}` }),

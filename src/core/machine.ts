@@ -112,6 +112,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   #notes: Note[] = [];
   #rolling = "";
   #draws = 0;
+  #drawnAs: string | undefined;
   #turn = false;
   #dead = false;
   /** What has to be over before the run ends. */
@@ -236,6 +237,11 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#notes = [...notes, ...this.#notes];
   }
 
+  /** The run whose random numbers are drawn: a fork goes by those of the original until it is on its own. */
+  get drawnAs(): string {
+    return this.#drawnAs ?? this.#options.runId;
+  }
+
   /** A number in [0, 1) from (run, commands issued, draw). */
   random(): number {
     return unitInterval(this.#seed());
@@ -246,7 +252,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   }
 
   #seed(): string {
-    return `${this.#options.runId}:${this.commands}:${this.#draws++}`;
+    return `${this.drawnAs}:${this.commands}:${this.#draws++}`;
   }
 
   /**
@@ -379,8 +385,12 @@ export class Machine<Spec = unknown> implements CodePosition {
    * Applies one event. Promises it settles run their reactions before the turn is closed. `verify` is false for the part of a
    * history that a resume has knowingly changed.
    */
-  apply(row: { readonly type: string; readonly at: number; readonly data: string }, verify: boolean): void {
+  apply(
+    row: { readonly type: string; readonly at: number; readonly data: string; readonly drawnAs?: string | undefined },
+    verify: boolean,
+  ): void {
     if (this.#dead || this.blockage !== undefined) return;
+    this.#drawnAs = row.drawnAs;
     const { type, at, data } = parseEvent(row);
     if (verify && !this.#agreement.admits(type, data)) return;
     if (at > this.now) this.now = at;

@@ -12,6 +12,8 @@ export interface ReplayRow {
   readonly data: string;
   readonly seq: number;
   readonly verify: boolean;
+  /** The run whose random numbers the code draws from this event on (rule 8): the one it was copied from, else its own. */
+  readonly drawnAs?: string | undefined;
 }
 
 /** A history as it is to be replayed. */
@@ -32,6 +34,7 @@ interface Cut {
   readonly setAside: ReadonlySet<number>;
   readonly first: number;
   readonly commands: number;
+  readonly drawnAs: string | undefined;
 }
 
 const NO_GENERATION = (): number => 0;
@@ -53,7 +56,8 @@ export function planReplay(history: readonly Row[]): ReplayPlan {
     const row = history[index]!;
     const seq = index + 1;
     if (cuts.some((cut) => cut.setAside.has(seq))) continue;
-    rows.push({ ...row, seq, verify: !cuts.some((cut) => seq > cut.first && seq < cut.seq) });
+    const verify = !cuts.some((cut) => seq > cut.first && seq < cut.seq);
+    rows.push({ ...row, seq, verify, drawnAs: drawnAs(cuts, seq) });
   }
   for (const cut of cuts) {
     for (const seq of cut.setAside) {
@@ -71,15 +75,26 @@ function cutsOf(history: readonly Row[]): Cut[] {
   for (let index = 0; index < history.length; index++) {
     const row = history[index]!;
     if (row.type !== "Resumed") continue;
-    const { s = [], f = 0, r } = parseEvent(row).data;
+    const { s = [], f = 0, r, h } = parseEvent(row).data;
     cuts.push({
       seq: index + 1,
       setAside: new Set(s),
       first: r?.startsWith(FORKED) === true ? 1 : s.reduce((one, other) => Math.min(one, other), index + 1),
       commands: f,
+      drawnAs: h,
     });
   }
   return cuts;
+}
+
+/** The run whose random numbers were drawn at an event of a history; undefined for its own. */
+export function drawnAt(history: readonly Row[], seq: number): string | undefined {
+  return drawnAs(cutsOf(history), seq);
+}
+
+/** What was copied was drawn as whoever it was copied from: the fork that came next says so. */
+function drawnAs(cuts: readonly Cut[], seq: number): string | undefined {
+  return cuts.find((cut) => cut.drawnAs !== undefined && seq < cut.seq)?.drawnAs;
 }
 
 function outcomeCommand(row: Row): number | undefined {

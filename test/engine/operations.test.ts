@@ -94,6 +94,43 @@ describe("fork", () => {
     await expect(handle.fork({ from: "second", id: "mine-2" })).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
   });
 
+  test("draws what the original drew at random before the step, and other values after it", async () => {
+    const { engine, finish, clock } = bench();
+    const drawing = workflow("drawing", async (wf) => {
+      const draw = (): (string | number)[] => [wf.uuid(), wf.random(), crypto.randomUUID(), Math.random()];
+      const first = draw();
+      await wf.step("one", () => first);
+      const second = draw();
+      await wf.step("two", () => second);
+      const third = draw();
+      await wf.waitFor("go");
+      return { first, second, third };
+    });
+    const host = await engine({ workflows: [drawing] });
+    const handle = await host.start(drawing, undefined, { id: "d" });
+    await clock.advance(10);
+    await handle.signal("go");
+    const drawn = await finish(handle);
+    const fork = await handle.fork({ from: "two" });
+    const early = await fork.fork({ from: "one" });
+    await clock.advance(10);
+    const late = await fork.fork({ from: "go" });
+    await host.close();
+    await using second = await engine({ workflows: [drawing] });
+    const result = async ({ workflowId }: RunHandle): Promise<typeof drawn> => {
+      const again = await second.handle<typeof drawn>(workflowId);
+      await again.signal("go");
+      return finish(again);
+    };
+    const forked = await result(fork);
+    expect([forked.first, forked.second]).toEqual([drawn.first, drawn.second]);
+    for (const [index, value] of forked.third.entries()) expect(value).not.toBe(drawn.third[index]);
+    expect(await result(late)).toEqual(forked);
+    const { first, second: anew } = await result(early);
+    expect(first).toEqual(drawn.first);
+    for (const [index, value] of anew.entries()) expect(value).not.toBe(drawn.second[index]);
+  });
+
   test("is replayed after a crash like any other run", async () => {
     const { engine, store, finish, clock } = bench();
     const pauses = workflow("pauses", async (wf, n: number) => {

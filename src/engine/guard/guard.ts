@@ -24,8 +24,8 @@ export interface Use {
 export interface GuardedCode {
   readonly guard: Guard;
   readonly facts: { readonly workflow: string; readonly workflowId: string; readonly runId: string };
-  /** The run's time, and how many commands its code has issued. */
-  readonly machine: { readonly now: number; readonly commands: number };
+  /** The run's time, how many commands its code has issued, and the run whose random numbers it draws. */
+  readonly machine: { readonly now: number; readonly commands: number; readonly drawnAs: string };
 }
 
 /** Places that were warned about are remembered up to this many: they are positions in code. */

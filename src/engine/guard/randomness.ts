@@ -22,13 +22,13 @@ interface Draws {
 const drawn = new WeakMap<GuardedCode, Draws>();
 
 function nextSeed(code: GuardedCode): string {
-  const { commands } = code.machine;
+  const { commands, drawnAs } = code.machine;
   let draws = drawn.get(code);
   if (draws === undefined || draws.commands !== commands) {
     draws = { commands, count: 0 };
     drawn.set(code, draws);
   }
-  return `${code.facts.runId}:${commands}:ambient:${draws.count++}`;
+  return `${drawnAs}:${commands}:ambient:${draws.count++}`;
 }
 
 /** More random bytes than this at once are for a pool, which would hand the same numbers to the whole process. */
