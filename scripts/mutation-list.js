@@ -99,15 +99,15 @@ export const MUTATIONS = [
     name: "effects start before the inbox is applied after a replay",
     edits: [
       [
-        "src/engine/run-actor.ts",
+        "src/engine/effects.ts",
         "if ((this.#takenOver !== undefined && this.#outbox.hasNews) ||",
-        "if ((this.#takenOver !== undefined && this.#outbox.hasNews && this.#releasing) ||",
+        "if ((this.#takenOver !== undefined && this.#outbox.hasNews && this.inboxApplied) ||",
       ],
     ],
   },
   {
     name: "settled commands are carried out again after a replay",
-    edits: [["src/engine/run-actor.ts", "      if (!this.machine.open.has(command.id)) continue;\n", ""]],
+    edits: [["src/engine/effects.ts", "      if (!this.machine.open.has(command.id)) continue;\n", ""]],
   },
   // ---- replay ------------------------------------------------------------------------------------------------------------
   {
@@ -235,7 +235,7 @@ export const MUTATIONS = [
   },
   {
     name: "a run between two attempts is kept warm",
-    edits: [["src/engine/residents.ts", "    if (actor.betweenAttempts) this.#cool(actor);\n", ""]],
+    edits: [["src/engine/residents.ts", "    if (actor.effects.betweenAttempts) this.#cool(actor);\n", ""]],
   },
   {
     name: "steps held back for the lease never begin",
@@ -247,9 +247,7 @@ export const MUTATIONS = [
   },
   {
     name: "a run that could not park sets no alarm",
-    edits: [
-      ["src/engine/run-actor.ts", "&& this.#held.length === 0) this.arm();", "&& this.#held.length === 0) void 0;"],
-    ],
+    edits: [["src/engine/run-actor.ts", "&& !this.effects.holding) this.arm();", "&& !this.effects.holding) void 0;"]],
     survives:
       "takes a commit in flight for almost as long as a sleep, too rare here; test/sim/regressions.test.ts notices",
   },
@@ -280,9 +278,9 @@ export const MUTATIONS = [
   {
     name: "a run parks although steps are held back until its inbox is applied",
     edits: [
-      ["src/engine/run-actor.ts", " || this.#held.length > 0) return undefined;", ") return undefined;"],
+      ["src/engine/effects.ts", " || this.#held.length > 0) return undefined;", ") return undefined;"],
       [
-        "src/engine/run-actor.ts",
+        "src/engine/effects.ts",
         "    const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];\n",
         "    if (fresh.length === 0 && this.#held.length === 0) return;\n    const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];\n",
       ],
@@ -413,7 +411,7 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/outbox.ts",
-        "const withChildren = !goesOn && this.#host.hasChildren;",
+        "const withChildren = !goesOn && this.#host.effects.hasChildren;",
         "const withChildren = false;",
       ],
     ],
@@ -450,8 +448,8 @@ export const MUTATIONS = [
     name: "a pause is taken while steps are running",
     edits: [
       [
-        "src/engine/run-actor.ts",
-        'return this.#busy ? undefined : this.giveUp(new CancelledError("the run is paused"));',
+        "src/engine/effects.ts",
+        'return this.busy ? undefined : this.giveUp(new CancelledError("the run is paused"));',
         'return this.giveUp(new CancelledError("the run is paused"));',
       ],
     ],
@@ -474,7 +472,7 @@ export const MUTATIONS = [
   },
   {
     name: "a pause writes rows of what is settled",
-    edits: [["src/engine/run-actor.ts", "      .filter(({ command }) => this.#outbox.rows.has(command))\n", ""]],
+    edits: [["src/engine/effects.ts", "      .filter(({ command }) => this.#outbox.rows.has(command))\n", ""]],
     survives: "takes several things at once, too rare for few seeds; test/sim/regressions-of-children.test.ts notices",
   },
 ];

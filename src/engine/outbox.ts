@@ -36,6 +36,17 @@ export interface Arrival {
 /** What the outbox needs from its run. */
 export interface OutboxHost extends ResultHost {
   readonly clock: Clock;
+  readonly effects: OutboxEffects;
+  /** A run that had crashed engines got further. */
+  progressed(): void;
+  /** The run that goes on from this one. */
+  successor(input: Payload, at: number): NewRun;
+  /** The run ends while handlers of these names are running. */
+  unfinished(handlers: readonly string[]): void;
+}
+
+/** What the outbox asks of, and does to, what the run has set going. */
+export interface OutboxEffects {
   /** Stops a step that must not go on; its outcome is being written or it has none. */
   drop(command: number, reason: Error): void;
   /** Stops all of them. */
@@ -46,8 +57,6 @@ export interface OutboxHost extends ResultHost {
   parkUntil(): number | undefined;
   /** What it waits for, for people. */
   waits(): readonly object[];
-  /** A run that had crashed engines got further. */
-  progressed(): void;
   /** An outcome that came as a message: the event it makes, or undefined when it means nothing (any more). */
   foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[];
   /** Whether a transaction of the user's is under way. */
@@ -58,10 +67,6 @@ export interface OutboxHost extends ResultHost {
   standStill(): readonly AttemptRow[] | undefined;
   /** Whether there are children that may not have ended. */
   readonly hasChildren: boolean;
-  /** The run that goes on from this one. */
-  successor(input: Payload, at: number): NewRun;
-  /** The run ends while handlers of these names are running. */
-  unfinished(handlers: readonly string[]): void;
 }
 
 export class Outbox {
@@ -174,7 +179,7 @@ export class Outbox {
     if (events.length === 0 && consumed.length === 0) {
       if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
       // A transaction is not cut off in the middle: it has happened, or it has not.
-      if (cancelAt === 0) return this.#host.transacting ? undefined : this.#cancel();
+      if (cancelAt === 0) return this.#host.effects.transacting ? undefined : this.#cancel();
       if (!this.hasRows) return this.#rest(mayPark);
     }
     // An event of its own, because others may be set aside by a resume.
@@ -249,7 +254,7 @@ export class Outbox {
         this.#foreign(message, events, settled);
         break;
       case "retry":
-        this.#host.retryNow((JSON.parse(message.data) as { c: number }).c);
+        this.#host.effects.retryNow((JSON.parse(message.data) as { c: number }).c);
         break;
       default:
     }
@@ -272,7 +277,7 @@ export class Outbox {
     const command = this.#machine.open.get(outcome.c);
     if (command === undefined || settled.has(command.id)) return;
     if (outcome.g !== undefined && outcome.g !== command.generation) return;
-    const made = this.#host.foreign(command, outcome, this.#stamp(this.#now()));
+    const made = this.#host.effects.foreign(command, outcome, this.#stamp(this.#now()));
     if (made.length === 0) return;
     events.push(...made);
     settled.add(command.id);
@@ -393,7 +398,7 @@ export class Outbox {
     for (const command of this.#machine.open.values()) {
       if (!this.#machine.isCancellable(command.id)) continue;
       events.push(newEvent.stepCancelled(command, at));
-      this.#host.drop(command.id, new CancelledError(reason));
+      this.#host.effects.drop(command.id, new CancelledError(reason));
     }
     return this.#transition(events, [message], null);
   }
@@ -477,8 +482,8 @@ export class Outbox {
     also: Also = {},
   ): Transition {
     const goesOn = status === "continued_as_new";
-    const withChildren = !goesOn && this.#host.hasChildren;
-    this.#host.dropAll(() => new CancelledError(`the run ${status}`));
+    const withChildren = !goesOn && this.#host.effects.hasChildren;
+    this.#host.effects.dropAll(() => new CancelledError(`the run ${status}`));
     this.#arrivals = [];
     this.rows.settleAll();
     const forget = status === "completed" || status === "terminated" || goesOn;
@@ -498,7 +503,7 @@ export class Outbox {
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
   #blocked(blockage: Blockage): Transition {
-    const rows = this.#host.giveUp(new CancelledError("the run is blocked"));
+    const rows = this.#host.effects.giveUp(new CancelledError("the run is blocked"));
     const attempts = blockage.reason === "data_error" ? NONE : rows;
     const image = this.#image({ status: "blocked", owned: false, detail: JSON.stringify({ blocked: blockage }) });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
@@ -506,10 +511,10 @@ export class Outbox {
 
   /** Stands still until somebody resumes it. Refused while something is in flight: it is asked again after that. */
   #paused(message: MessageRow): Transition | undefined {
-    const attempts = this.#host.standStill();
+    const attempts = this.#host.effects.standStill();
     if (attempts === undefined) return undefined;
     const reason = String(decodePayload(message.data) ?? "");
-    const detail = JSON.stringify({ check: this.#machine.check, paused: reason, waits: this.#host.waits() });
+    const detail = JSON.stringify({ check: this.#machine.check, paused: reason, waits: this.#host.effects.waits() });
     const image = this.#image({ status: "paused", owned: false, detail });
     this.#notesTaken = NONE;
     this.#messagesTaken = NONE;
@@ -519,14 +524,14 @@ export class Outbox {
 
   /** Gives the run up until something is due or a message comes. */
   #park(): Transition | undefined {
-    const until = this.#host.parkUntil();
+    const until = this.#host.effects.parkUntil();
     if (until === undefined) return undefined;
     const notes = this.#machine.pendingNotes;
     this.#notesTaken = NONE;
     this.#messagesTaken = NONE;
     const detail = JSON.stringify({
       check: this.#machine.check,
-      waits: this.#host.waits(),
+      waits: this.#host.effects.waits(),
       ...(notes.length > 0 && { notes }),
     });
     const wakeAt = Number.isFinite(until) ? until : null;

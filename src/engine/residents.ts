@@ -169,7 +169,7 @@ export class Residents {
     this.#takeover.done(run);
     this.#warm.set(run, actor);
     // Attempts leave no event: whether another engine made one meanwhile could not be seen from the length of the history.
-    if (actor.betweenAttempts) this.#cool(actor);
+    if (actor.effects.betweenAttempts) this.#cool(actor);
     if (this.#warm.size > this.#host.warmRuns) {
       const [oldest] = this.#warm.values();
       if (oldest !== undefined) this.#cool(oldest);

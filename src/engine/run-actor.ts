@@ -1,5 +1,5 @@
 /**
- * One active run: its machine, its outbox and what is in flight.
+ * One active run: its machine, its outbox and its effects.
  *
  * Owner: the engine that holds the run's lease; all methods are called on its main thread. The cycle: things arrive (outcomes,
  * messages, due timers) → `takeTransition` makes events of them → the committer makes them durable → `committed` hands them to
@@ -8,38 +8,25 @@
  * Invariants kept here (numbers as in ARCHITECTURE.md):
  * - I1: effects start in `turnsDone` only, after the commit that holds their cause.
  * - I2, rule 12: at most one transition is in flight; the next is built only when the last is known.
- * - rule 2: after a replay, a row in flight that no command matches blocks the run before any effect starts.
- * - rule 23: after a replay the inbox is applied before any re-issued effect starts.
  */
 import { CancelledError } from "../core/cancelled.ts";
 import type { Ending } from "../core/ending.ts";
-import type { NewEvent, Note } from "../core/events.ts";
+import type { Note } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
 import { isA } from "../core/foreign.ts";
-import type { Command, Machine } from "../core/machine.ts";
+import type { Machine } from "../core/machine.ts";
 import { pastOf } from "../core/past.ts";
 import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import { isClosed } from "../core/status.ts";
-import type {
-  Also,
-  AttemptRow,
-  EventRow,
-  MessageRow,
-  NewMessage,
-  NewRun,
-  Refusal,
-  RunImage,
-  Transition,
-} from "../store/store.ts";
+import type { Also, EventRow, MessageRow, NewRun, Refusal, RunImage, Transition } from "../store/store.ts";
 import { handsOut } from "../store/tasks.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Around } from "./around.ts";
-import { Children } from "./children.ts";
-import type { CancelTimer, Clock } from "./clock.ts";
-import type { ForeignOutcome } from "./closing.ts";
-import { type ChildSpec, type CommandSpec, dueOf, isChild, isEffect, isStep, type StepSpec } from "./command-spec.ts";
-import { DueTimes, waitsOf } from "./due-times.ts";
+import type { Clock } from "./clock.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import { DueTimes } from "./due-times.ts";
+import { Effects, type EffectsHost } from "./effects.ts";
 import { runLogger } from "./log.ts";
 import type { MachineOwner } from "./machine-maker.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
@@ -47,44 +34,30 @@ import { QuietWatch } from "./quiet-watch.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
-import { Steps, type StepsHost } from "./steps.ts";
 import { Told, tellsOfTheRun } from "./told.ts";
 import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */
 type Phase = "replaying" | "live" | "parked" | "gone";
 
-/** Waits that last this long get a row, so that people see them. */
-const JOURNAL_AFTER_MS = 1000;
-/** How long a run that was there when an engine crashed keeps waiting in memory. */
-const CAREFUL_PARK_AFTER_MS = 250;
-
-export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner {
+export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwner {
   readonly facts: RunFacts;
   readonly machine: Machine<CommandSpec>;
+  readonly effects: Effects;
   readonly #engine: RunHost<RunActor>;
   readonly #outbox: Outbox;
   readonly #reporter: RunReporter;
   phase: Phase = "live";
-  inboxApplied = true;
 
   #pending: readonly (EventRow & { readonly verify?: boolean })[] = NONE;
   #cursor = 0;
   #applying = false;
   #queued = false;
   #inFlight: Transition | undefined;
-  readonly #steps: Steps;
-  /** When waiting commands are due: timers, waits with a timeout, steps between two attempts. */
   readonly #due: DueTimes;
   #quiet: QuietWatch | undefined;
-  #journal: CancelTimer | undefined;
-  #takenOver: TakenOver | undefined;
-  /** Commands that wait for the inbox to be applied first (rule 23). */
-  #held: readonly Command<CommandSpec>[] = NONE;
   #timedOut = false;
   #releasing = false;
-  /** Made with the first child: most runs have none. */
-  #children: Children | undefined;
   /** Made with the first thing the run tells of itself. */
   #toldFacts: Told | undefined;
 
@@ -97,7 +70,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.#outbox = new Outbox(facts, this.machine, this);
     const { machine } = this;
     const parts = { facts, machine, engine, outbox: this.#outbox, reporter: this.#reporter, due: this.#due };
-    this.#steps = new Steps(this, parts);
+    this.effects = new Effects(this, parts);
   }
 
   get clock(): Clock {
@@ -125,19 +98,9 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     return this.#outbox.crashes;
   }
 
-  /** Whether steps wait for their next attempt. */
-  get betweenAttempts(): boolean {
-    return this.#steps.size > 0;
-  }
-
   get #told(): Told {
     this.#toldFacts ??= new Told(this.facts, this.codec);
     return this.#toldFacts;
-  }
-
-  get #kin(): Children {
-    this.#children ??= new Children(this, this.#engine.services);
-    return this.#children;
   }
 
   // ---- beginning -------------------------------------------------------------------------------------------------------
@@ -152,13 +115,11 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** A run taken over: replays its history, then goes on where it stopped. */
   replay(rows: readonly ReplayRow[], from: TakenOver): void {
     this.phase = "replaying";
-    this.inboxApplied = false;
-    this.#takenOver = from;
     this.#outbox.seq = from.length;
     this.#outbox.crashes = from.crashes;
     this.#outbox.rows.restore(from.attempts);
     if (from.unanswered.length > 0) this.#outbox.answers.restore(from.unanswered);
-    if (from.children.length > 0) this.#kin.restore(from.children);
+    this.effects.restore(from);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(rows);
     const issued = [...from.attempts, ...from.children].map(({ command }) => command);
@@ -195,7 +156,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     if (this.#inFlight !== undefined || this.#applying || this.phase !== "live") return undefined;
     this.#inFlight = this.#outbox.build(this.#timedOut, !this.#releasing);
     // What it was to be parked for may have come near while the committer was busy; or the news came to nothing.
-    if (this.#inFlight === undefined && this.#held.length === 0) this.arm();
+    if (this.#inFlight === undefined && !this.effects.holding) this.arm();
     else if (this.#inFlight === undefined) this.turnsDone();
     return this.#inFlight;
   }
@@ -303,7 +264,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       this.ready();
       return;
     }
-    this.#takeCommands();
+    this.effects.carryOut();
     if (this.#outbox.hasNews) this.ready();
     else if (this.phase === "live") this.#settleDown();
   }
@@ -311,13 +272,9 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** The history is applied: what is in flight must match what the code asks for now. */
   #replayed(): void {
     this.phase = "live";
-    const { check, attempts, open, outcomes } = this.#takenOver!;
-    for (const row of attempts) this.machine.verifyInFlight(row);
-    this.#children?.verify();
-    for (const left of open) this.machine.verifyInFlight(left);
-    if (check !== undefined) this.machine.verifyCheck(check);
+    this.effects.verify();
     this.machine.trace(undefined);
-    this.#steps.restoreOutcomes(outcomes);
+    this.effects.restoreOutcomes();
     const untold = this.#told.missing();
     if (untold !== undefined) this.#outbox.tell(untold);
     this.#reporter.recovered(this.seq, this.crashes);
@@ -339,45 +296,17 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.#engine.closed(this, last);
   }
 
-  // ---- effects ---------------------------------------------------------------------------------------------------------
-
-  /** Starts what the function asked for; after a takeover only once the inbox has been applied. */
-  #takeCommands(): void {
-    const fresh = this.machine.takeCommands();
-    const commands = this.#held.length === 0 ? fresh : [...this.#held, ...fresh];
-    this.#held = NONE;
-    if (commands.length === 0 && this.#takenOver === undefined) return;
-    if ((this.#takenOver !== undefined && this.#outbox.hasNews) || this.#outbox.pausing || this.machine.unmarked) {
-      const open = commands.filter(({ id }) => this.machine.open.has(id));
-      for (const command of open) if (!isEffect(command)) this.#startWait(command);
-      this.#held = open.filter(isEffect);
-      return;
-    }
-    this.inboxApplied = true;
-    for (const command of commands) {
-      if (!this.machine.open.has(command.id)) continue;
-      if (isStep(command.spec)) this.#steps.start(command as Command<StepSpec>);
-      else if (isChild(command.spec)) this.#kin.start(command as Command<ChildSpec>);
-      else this.#startWait(command);
-    }
-    this.#takenOver = undefined;
-  }
-
-  #startWait(command: Command<CommandSpec>): void {
-    const due = dueOf(command.spec);
-    if (due !== undefined) this.#due.set(command.id, due);
-    this.#reporter.waiting(command, due);
-  }
+  // ---- resting ---------------------------------------------------------------------------------------------------------
 
   /** Decides what an active run without news does next: write rows, wait in memory, park, or be called quiet. */
   #settleDown(): void {
-    if (this.#outbox.hasRows || (this.#outbox.pausing && !this.#busy)) {
+    if (this.#outbox.hasRows || (this.#outbox.pausing && !this.effects.busy)) {
       this.ready();
       return;
     }
-    if (this.#steps.beginCareful() && this.#outbox.hasNews) return;
+    if (this.effects.beginCareful() && this.#outbox.hasNews) return;
     if (this.machine.open.size === 0) this.#watchQuiet();
-    else if (this.#steps.size < this.machine.open.size || this.#due.any) this.#wait();
+    else if (this.effects.waiting) this.#wait();
   }
 
   #watchQuiet(): void {
@@ -390,52 +319,12 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   }
 
   #wait(): void {
-    if (this.parkUntil() !== undefined) {
+    if (this.effects.parkUntil() !== undefined) {
       this.ready();
       return;
     }
     this.arm();
-    this.journalLater();
-  }
-
-  /** Whether something is being done outside of the run. */
-  get #busy(): boolean {
-    return this.#steps.running || this.#children?.starting === true;
-  }
-
-  standStill(): readonly AttemptRow[] | undefined {
-    return this.#busy ? undefined : this.giveUp(new CancelledError("the run is paused"));
-  }
-
-  parkUntil(): number | undefined {
-    if (this.#children?.starting === true || this.#children?.held === true) return undefined;
-    if (this.machine.open.size === 0 || this.machine.ending !== undefined || this.#held.length > 0) return undefined;
-    if (!this.#steps.wait) return undefined;
-    if (this.#steps.restFor(this.#engine.parkAfterMs)) return undefined;
-    const nearest = this.#due.nearest();
-    // A run that only waits did not crash anything: parked, it does not count the next crash.
-    const least = this.crashes > 0 ? CAREFUL_PARK_AFTER_MS : this.#engine.parkAfterMs;
-    return nearest - this.clock.now() > least ? nearest : undefined;
-  }
-
-  waits(): readonly object[] {
-    return waitsOf(this.machine.open.values(), this.#due);
-  }
-
-  /** Rows for timers and waits that have lasted while something else keeps the run active. */
-  #journalWaits(): void {
-    this.#journal = undefined;
-    if (this.phase !== "live" || this.machine.ending !== undefined) return;
-    for (const command of this.machine.open.values()) {
-      if (!isStep(command.spec)) this.#outbox.rows.keepWait(command, dueOf(command.spec));
-    }
-    this.#steps.keepHeldRows();
-    if (this.#outbox.hasRows) this.ready();
-  }
-
-  /** Rows for what lasts, after a while. */
-  journalLater(): void {
-    this.#journal ??= this.clock.after(JOURNAL_AFTER_MS, () => this.#journalWaits());
+    this.effects.journalLater();
   }
 
   #isQuiet(): boolean {
@@ -455,11 +344,7 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
       this.ready();
       return;
     }
-    for (const [id, due] of this.#due.take(now)) {
-      const command = this.machine.open.get(id);
-      if (this.#steps.due(id)) continue;
-      if (command !== undefined) this.#outbox.arrive({ at: due, command, event: undefined });
-    }
+    for (const [id, due] of this.#due.take(now)) this.effects.ring(id, due);
     if (this.#outbox.hasNews) this.ready();
     else if (this.#inFlight === undefined && !this.#applying) this.#settleDown();
     this.arm();
@@ -472,77 +357,13 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   #stopClocks(): void {
     this.#due.disarm();
     this.#quiet?.stop();
-    this.#journal?.();
-    this.#journal = undefined;
-    this.#steps.restNoMore();
+    this.effects.stopClocks();
   }
 
-  // ---- StepsHost -------------------------------------------------------------------------------------------------------
+  // ---- EffectsHost -----------------------------------------------------------------------------------------------------
 
   get live(): boolean {
     return this.phase === "live";
-  }
-
-  takenRow(command: number): AttemptRow | undefined {
-    return this.#takenOver?.attempts.find((left) => left.command === command);
-  }
-
-  mayStartChild(command: Command<ChildSpec>): boolean {
-    return this.#engine.mayGoOn(this.facts.workflow, () => {
-      if (this.phase === "live") this.#children?.admitted(command);
-    });
-  }
-
-  // ---- OutboxHost ------------------------------------------------------------------------------------------------------
-
-  drop(command: number, reason: Error): void {
-    this.#steps.drop(command, reason);
-    this.#children?.cancel(command, reason.message);
-  }
-
-  foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[] {
-    if (isChild(command.spec)) {
-      this.#outbox.rows.settle(command.id);
-      return this.#kin.ended(command as Command<ChildSpec>, outcome, at);
-    }
-    return this.#steps.settledElsewhere(command, outcome, at);
-  }
-
-  /** Whether a transaction of the user's is under way: whatever it comes to is known soon. */
-  get transacting(): boolean {
-    return this.#steps.transacting;
-  }
-
-  retryNow(command: number): void {
-    const open = this.machine.open.get(command);
-    if (open !== undefined && isStep(open.spec)) this.#steps.hurry(open as Command<StepSpec>);
-  }
-
-  get hasChildren(): boolean {
-    return this.#children?.any === true;
-  }
-
-  successor(input: Payload, at: number): NewRun {
-    return this.#engine.services.successor(this, input, at, this.#told.tags);
-  }
-
-  unfinished(handlers: readonly string[]): void {
-    this.#reporter.unfinished(handlers);
-  }
-
-  // ---- what children need ----------------------------------------------------------------------------------------------
-
-  /** Puts an event about a command on its way into the history. */
-  arrive(command: Command<CommandSpec>, event: NewEvent): void {
-    if (this.phase !== "live") return;
-    this.#outbox.arrive({ at: event.at, command, event });
-    this.ready();
-  }
-
-  /** Puts a message to another run on its way. */
-  tell(message: NewMessage): void {
-    this.#outbox.send(message);
-    if (this.phase === "live") this.ready();
   }
 
   get gone(): boolean {
@@ -554,18 +375,14 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     if (this.phase === "live" && !this.#applying && this.#inFlight === undefined) this.#settleDown();
   }
 
-  dropAll(reason: () => Error): void {
-    if (this.#steps.size > 0) this.#steps.stop(reason());
-    this.#due.clear();
+  // ---- OutboxHost ------------------------------------------------------------------------------------------------------
+
+  successor(input: Payload, at: number): NewRun {
+    return this.#engine.services.successor(this, input, at, this.#told.tags);
   }
 
-  giveUp(reason: Error): readonly AttemptRow[] {
-    const left = (this.#takenOver?.attempts ?? NONE)
-      .filter(({ command }) => this.#outbox.rows.has(command))
-      .map((row) => (row.external === true ? row : { ...row, startedAt: null }));
-    const rows = [...left, ...this.#steps.stop(reason)];
-    this.dropAll(() => reason);
-    return rows;
+  unfinished(handlers: readonly string[]): void {
+    this.#reporter.unfinished(handlers);
   }
 
   progressed(): void {
@@ -577,14 +394,13 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
   /** The engine shuts down: stops effects, and rewrites rows of attempts given up, so that they do not count as lost. */
   release(): void {
     this.#releasing = true;
-    for (const row of this.#steps.stop(new DOMException("the engine shuts down", "AbortError")))
-      this.#outbox.rows.keep(row);
+    this.effects.release(new DOMException("the engine shuts down", "AbortError"));
     if (this.#outbox.hasRows) this.ready();
   }
 
   /** Forgets the run without a trace: it belongs to somebody else, or is parked and not worth keeping warm. */
   abandon(reason: string): void {
-    this.dropAll(() => new DOMException(reason, "AbortError"));
+    this.effects.dropAll(() => new DOMException(reason, "AbortError"));
     this.#end();
   }
 
@@ -617,12 +433,8 @@ export class RunActor implements TurnTaker, StepsHost, OutboxHost, MachineOwner 
     this.ready();
   }
 
-  /** A command ended without an event of its own: settled by a signal, or given up by its scope. */
   onSettled(command: number): void {
-    if (this.#steps.has(command)) this.drop(command, new CancelledError("its scope was left"));
-    else this.#children?.cancel(command, "the scope it was started in was left");
-    this.#due.delete(command);
-    this.#outbox.rows.settle(command);
+    this.effects.left(command);
   }
 
   /** The handler of an update has ended. */
