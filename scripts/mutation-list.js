@@ -160,21 +160,25 @@ export const MUTATIONS = [
   // ---- messages ----------------------------------------------------------------------------------------------------------
   {
     name: "parking ignores what came into the inbox meanwhile",
-    edits: [["src/engine/outbox.ts", "wakeAt, detail, ifInbox: this.#inboxSeen }", "wakeAt, detail, ifInbox: null }"]],
+    edits: [["src/engine/outbox.ts", "wakeAt, detail, ifInbox: this.#inbox.seen }", "wakeAt, detail, ifInbox: null }"]],
   },
   {
     name: "closing ignores what came into the inbox meanwhile",
     edits: [
-      ["src/engine/outbox.ts", "crashes: 0, ifInbox: this.#inboxSeen, forget }", "crashes: 0, ifInbox: null, forget }"],
+      [
+        "src/engine/outbox.ts",
+        "crashes: 0, ifInbox: this.#inbox.seen, forget }",
+        "crashes: 0, ifInbox: null, forget }",
+      ],
     ],
   },
   {
     name: "messages taken by a refused transition are forgotten",
-    edits: [["src/engine/outbox.ts", "    this.#messages = [...this.#messagesTaken, ...this.#messages];\n", ""]],
+    edits: [["src/engine/outbox.ts", "    this.#inbox.giveBack(this.#messagesTaken);\n", ""]],
   },
   {
     name: "a message is taken twice",
-    edits: [["src/engine/outbox.ts", "      if (message.number <= this.#inboxSeen) continue;\n", ""]],
+    edits: [["src/engine/inbox.ts", "      if (message.number <= this.#seen) continue;\n", ""]],
   },
   {
     name: "messages are not removed from the inbox when they are consumed",
@@ -350,11 +354,11 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: what was buffered stays behind",
-    edits: [["src/engine/outbox.ts", "[...buffered, ...unhandled, ...waiting]", "[...waiting]"]],
+    edits: [["src/engine/run-end.ts", "[...buffered, ...unhandled, ...waiting]", "[...waiting]"]],
   },
   {
     name: "continuing: what lies in the inbox stays behind",
-    edits: [["src/engine/outbox.ts", "[...buffered, ...unhandled, ...waiting]", "[...buffered, ...unhandled]"]],
+    edits: [["src/engine/run-end.ts", "[...buffered, ...unhandled, ...waiting]", "[...buffered, ...unhandled]"]],
   },
   {
     name: "continuing: handlers take signals while sagas are undone",
@@ -400,7 +404,7 @@ export const MUTATIONS = [
     name: "children: their parent is not told how they ended",
     edits: [
       [
-        "src/engine/outbox.ts",
+        "src/engine/closing.ts",
         "const told = parent === null ? NONE :",
         "const told = parent === null || parent !== undefined ? NONE :",
       ],

@@ -6,7 +6,16 @@ import { type EventType, parseEvent } from "../core/events.ts";
 import { type Failure, failureText } from "../core/failure.ts";
 import { encodePayload, type Payload } from "../core/payload.ts";
 import { stopOf } from "../store/stop.ts";
-import type { Also, AnswerRow, ChildRow, EventRow, MessageRow, NewMessage, ParentLink } from "../store/store.ts";
+import type {
+  Also,
+  AnswerRow,
+  ChildRow,
+  EventRow,
+  MessageRow,
+  NewMessage,
+  ParentLink,
+  Transition,
+} from "../store/store.ts";
 
 /** An outcome that comes as a message: from a child, from an activity that completes elsewhere, or by hand. */
 export interface ForeignOutcome {
@@ -42,6 +51,22 @@ export function foreignOutcome(
   if (result !== undefined) text = `${text.slice(0, -1)},"p":${result}}`;
   if (details !== null) text = `${text.slice(0, -1)},"d":${details}}`;
   return text;
+}
+
+/** A transition that ends a run, with what the end means to its parent and its children. */
+export function tellsKin(
+  transition: Transition,
+  about: Identity & { readonly parent: ParentLink | null },
+  status: string,
+  withChildren: boolean,
+): Transition {
+  const { parent, workflowId } = about;
+  if (parent === null && !withChildren) return transition;
+  const last = transition.events.at(-1)!;
+  const told = parent === null ? NONE : [toParent(parent, about, last)];
+  const sends = [...(transition.also?.sends ?? NONE), ...told];
+  const stops = withChildren ? stopsChildren(last.at, `its parent ${workflowId} ended (${status})`) : undefined;
+  return { ...transition, also: { ...transition.also, ...stops, ...(sends.length > 0 && { sends }) } };
 }
 
 interface Identity {

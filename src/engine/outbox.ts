@@ -8,22 +8,21 @@
  *   everything it cuts off.
  * - rule 6: an update that has a validator is the first of its transition, so that it is judged by what came before it.
  */
-import { CancelledError, isCancellation } from "../core/cancelled.ts";
+import { CancelledError } from "../core/cancelled.ts";
 import type { Blockage } from "../core/ending.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
-import { toFailure } from "../core/failure.ts";
-import type { Buffered } from "../core/handlers.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
-import type { Also, AttemptRow, MessageRow, NewMessage, NewRun, RunImage, Transition } from "../store/store.ts";
+import type { Also, MessageRow, NewMessage, RunImage, Transition } from "../store/store.ts";
 import { Answers } from "./answers.ts";
-import type { Clock } from "./clock.ts";
-import { type ForeignOutcome, stopsChildren, toParent, updatesIn } from "./closing.ts";
+import { type ForeignOutcome, tellsKin, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import { Inbox } from "./inbox.ts";
+import type { OutboxHost } from "./outbox-host.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
-import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
-import { redactFailure } from "./secrets.ts";
+import { endOf, movesOn } from "./run-end.ts";
+import type { RunFacts } from "./run-facts.ts";
 
 /** A settled step or a due wait, on its way into the history. */
 export interface Arrival {
@@ -33,49 +32,13 @@ export interface Arrival {
   readonly event: NewEvent | undefined;
 }
 
-/** What the outbox needs from its run. */
-export interface OutboxHost extends ResultHost {
-  readonly clock: Clock;
-  readonly effects: OutboxEffects;
-  /** A run that had crashed engines got further. */
-  progressed(): void;
-  /** The run that goes on from this one. */
-  successor(input: Payload, at: number): NewRun;
-  /** The run ends while handlers of these names are running. */
-  unfinished(handlers: readonly string[]): void;
-}
-
-/** What the outbox asks of, and does to, what the run has set going. */
-export interface OutboxEffects {
-  /** Stops a step that must not go on; its outcome is being written or it has none. */
-  drop(command: number, reason: Error): void;
-  /** Stops all of them. */
-  dropAll(reason: () => Error): void;
-  /** Stops all of them; answers with the rows by which the attempts given up do not count as lost. */
-  giveUp(reason: Error): readonly AttemptRow[];
-  /** When the run has to be woken if it parks now (infinite: by a message only), or undefined when it must stay. */
-  parkUntil(): number | undefined;
-  /** What it waits for, for people. */
-  waits(): readonly object[];
-  /** An outcome that came as a message: the event it makes, or undefined when it means nothing (any more). */
-  foreign(command: Command<CommandSpec>, outcome: ForeignOutcome, at: number): NewEvent[];
-  /** Whether a transaction of the user's is under way. */
-  readonly transacting: boolean;
-  /** Somebody wants the next attempt of a step now. */
-  retryNow(command: number): void;
-  /** The run is to stand still: rows of what waits for its next attempt, or undefined while something is in flight. */
-  standStill(): readonly AttemptRow[] | undefined;
-  /** Whether there are children that may not have ended. */
-  readonly hasChildren: boolean;
-}
-
 export class Outbox {
   readonly #run: number;
   readonly #about: RunFacts;
   readonly #machine: Machine<CommandSpec>;
   readonly #host: OutboxHost;
   #arrivals: Arrival[] = [];
-  #messages: MessageRow[] = [];
+  readonly #inbox = new Inbox();
   /** Rows of what is in flight. */
   readonly rows: RowsInFlight = new RowsInFlight();
   #notesTaken: readonly Note[] = NONE;
@@ -86,13 +49,7 @@ export class Outbox {
   /** Transactional steps whose kept outcome is in the history now. */
   #outcomes: number[] = [];
   #facts: { tags?: string; progress?: string } | undefined;
-  /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
-  #pauses: MessageRow[] = [];
-  /** Messages that are left in the inbox, unless the run ends after all. */
-  readonly #left: MessageRow[] = [];
   #lastAt = 0;
-  /** Highest inbox number seen. What a fork kept of the original's messages has numbers below 0. */
-  #inboxSeen = Number.NEGATIVE_INFINITY;
   /** Length of the durable history. */
   seq = 0;
   crashes = 0;
@@ -112,7 +69,7 @@ export class Outbox {
 
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
-    return this.#arrivals.length > 0 || this.#messages.length > 0 || this.#machine.unmarked;
+    return this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked;
   }
 
   /** Whether rows of steps in flight, or anything else that needs no event, are waiting. */
@@ -131,7 +88,7 @@ export class Outbox {
 
   /** Whether somebody wants the run to stand still. */
   get pausing(): boolean {
-    return this.#pauses.length > 0;
+    return this.#inbox.pause !== undefined;
   }
 
   /** A message to another run, in the next transition. */
@@ -150,13 +107,7 @@ export class Outbox {
 
   /** New messages from the inbox, in order; `inbox` is the number the run's row stands at. */
   deliver(messages: readonly MessageRow[], inbox: number): void {
-    for (const message of messages) {
-      if (message.number <= this.#inboxSeen) continue;
-      this.#inboxSeen = message.number;
-      if (message.kind === "pause") this.#pauses.push(message);
-      else this.#messages.push(message);
-    }
-    if (inbox > this.#inboxSeen) this.#inboxSeen = inbox;
+    this.#inbox.deliver(messages, inbox);
   }
 
   forgetArrivals(): void {
@@ -168,18 +119,16 @@ export class Outbox {
   /** The next transition, or undefined when there is nothing to write. `timedOut` ends the run without asking its code. */
   build(timedOut: boolean, mayPark: boolean): Transition | undefined {
     const machine = this.#machine;
-    const terminate = this.#messages.find((message) => message.kind === "terminate");
-    if (terminate !== undefined || timedOut) return this.#abrupt(terminate);
+    const { termination } = this.#inbox;
+    if (termination !== undefined || timedOut) return this.#abrupt(termination);
     if (machine.blockage !== undefined) return this.#blocked(machine.blockage);
     if (machine.ending !== undefined) return this.#ending();
     this.#leave(mayPark);
-    const cancelAt = this.#messages.findIndex((message) => message.kind === "cancel");
-    const messages = cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
-    const { events, consumed } = this.#merge(messages);
+    const { events, consumed } = this.#merge(this.#inbox.take());
     if (events.length === 0 && consumed.length === 0) {
       if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
       // A transaction is not cut off in the middle: it has happened, or it has not.
-      if (cancelAt === 0) return this.#host.effects.transacting ? undefined : this.#cancel();
+      if (this.#inbox.cancelling) return this.#host.effects.transacting ? undefined : this.#cancel();
       if (!this.hasRows) return this.#rest(mayPark);
     }
     // An event of its own, because others may be set aside by a resume.
@@ -192,15 +141,10 @@ export class Outbox {
    * which is the one to be cancelled and updated.
    */
   #leave(mayPark: boolean): void {
-    if (this.#left.length > 0) this.#messages.unshift(...this.#left.splice(0));
+    this.#inbox.lookAgain();
     const { continuing } = this.#machine;
-    if (this.#messages.length === 0 || (mayPark && !continuing)) return;
-    const isLeft = (message: MessageRow): boolean => {
-      if (isForStep(message)) return !mayPark;
-      return continuing && this.#isForSuccessor(message);
-    };
-    this.#left.push(...this.#messages.filter(isLeft));
-    this.#messages = this.#messages.filter((message) => !isLeft(message));
+    if (!this.#inbox.any || (mayPark && !continuing)) return;
+    this.#inbox.leave((message) => (isForStep(message) ? !mayPark : continuing && this.#isForSuccessor(message)));
   }
 
   #isForSuccessor({ kind, name }: MessageRow): boolean {
@@ -208,7 +152,7 @@ export class Outbox {
   }
 
   #rest(mayPark: boolean): Transition | undefined {
-    const pause = this.#pauses.at(-1);
+    const { pause } = this.#inbox;
     if (pause !== undefined) return this.#paused(pause);
     return mayPark ? this.#park() : undefined;
   }
@@ -230,7 +174,7 @@ export class Outbox {
         this.#outcome(arrivals[next++]!, messages, events, settled);
       const alone = message.kind === "update" && this.#machine.messages.validates(message.name);
       if (alone && events.length > 0) {
-        this.#messages = [...messages.slice(taken), ...this.#messages];
+        this.#inbox.giveBack(messages.slice(taken));
         this.#arrivals.push(...arrivals.slice(next));
         return { events, consumed: messages.slice(0, taken) };
       }
@@ -390,7 +334,7 @@ export class Outbox {
 
   /** The cancellation and the outcome of everything it cuts off, alone in its transition. */
   #cancel(): Transition {
-    const message = this.#messages.shift()!;
+    const message = this.#inbox.takeNext();
     if (this.#machine.cancelReason !== undefined) return this.#transition(NONE, [message], null);
     const at = this.#stamp(this.#now());
     const reason = String(decodePayload(message.data) ?? "");
@@ -406,7 +350,7 @@ export class Outbox {
   /** Ends the run without asking its code. */
   #abrupt(terminate: MessageRow | undefined): Transition {
     const status = terminate === undefined ? "timed_out" : "terminated";
-    const messages = this.#takeAll();
+    const messages = this.#inbox.takeAll();
     const events = this.#leftovers(messages);
     const at = this.#stamp(this.#now());
     if (terminate === undefined) events.push(newEvent.runTimedOut(at));
@@ -419,17 +363,12 @@ export class Outbox {
     const ending = this.#machine.ending!;
     const { handling } = this.#machine;
     if (handling.length > 0) this.#host.unfinished(handling);
-    const messages = this.#takeAll();
+    const messages = this.#inbox.takeAll();
     if (ending.ok && ending.next !== undefined) return this.#continued(ending.next, messages);
     const events = this.#leftovers(messages);
-    const { event, status } = this.#endingEvent(this.#stamp(this.#now()));
+    const { event, status } = endOf(this.#machine, this.#about, this.#host, this.#stamp(this.#now()));
     events.push(event);
     return this.#close(events, messages, status, true);
-  }
-
-  #takeAll(): readonly MessageRow[] {
-    if (this.#left.length + this.#messages.length + this.#pauses.length === 0) return NONE;
-    return [...this.#left.splice(0), ...this.#messages.splice(0), ...this.#pauses.splice(0)];
   }
 
   #leftovers(messages: readonly MessageRow[]): NewEvent[] {
@@ -442,36 +381,10 @@ export class Outbox {
   #continued(next: Payload, messages: readonly MessageRow[]): Transition {
     const at = this.#stamp(this.#now());
     const input = encodePayload(decodePayload(next), this.#host.codec);
-    const buffered = this.#machine.messages.kept.map((signal) => this.#again("signal", signal));
-    const unhandled = this.#machine.messages.keptUpdates.map((update) => this.#again("update", update));
-    this.answers.forget(unhandled.map(({ number }) => number));
-    const waiting = messages.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
-    const moved = [...buffered, ...unhandled, ...waiting].sort((a, b) => a.number - b.number);
-    const successor = { start: this.#host.successor(input, at), messages: moved };
+    this.answers.forget(this.#machine.messages.keptUpdates.map(({ message }) => message));
+    const successor = { start: this.#host.successor(input, at), messages: movesOn(this.#machine, this.#run, messages) };
     const events = [newEvent.runContinued(at, input)];
     return this.#close(events, messages, "continued_as_new", true, { successor });
-  }
-
-  /** A message that is in the history already, as it was in the inbox. */
-  #again(kind: "signal" | "update", { name, message, at, data }: Buffered): MessageRow {
-    return { run: this.#run, number: message, kind, name, data: JSON.stringify(data), at };
-  }
-
-  #endingEvent(at: number): { event: NewEvent; status: ClosedStatus } {
-    const ending = this.#machine.ending!;
-    const cancelled = this.#machine.cancelReason;
-    if (!ending.ok) {
-      if (cancelled !== undefined && isCancellation(ending.error))
-        return { event: newEvent.runCancelled(at, cancelled), status: "cancelled" };
-      const failure = redactFailure(this.#about.secrets, toFailure(ending.error));
-      return { event: newEvent.runFailed(at, failure), status: "failed" };
-    }
-    try {
-      const result = encodeResult(this.#host, this.#about, ending.value, "the workflow's result");
-      return { event: newEvent.runCompleted(at, result), status: "completed" };
-    } catch (error) {
-      return { event: newEvent.runFailed(at, toFailure(error)), status: "failed" };
-    }
   }
 
   #close(
@@ -488,17 +401,12 @@ export class Outbox {
     this.rows.settleAll();
     const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
-    const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inboxSeen, forget });
+    const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inbox.seen, forget });
     const left = goesOn ? NONE : updatesIn(messages);
     if (this.#answersMade !== undefined || left.length > 0) this.answers.close(left, status, closedAt);
     const transition = this.#transition(events, messages, image, withCheck);
-    const { parent, workflowId } = this.#about;
     if (goesOn) return { ...transition, also: { ...transition.also, ...also } };
-    if (parent === null && !withChildren) return transition;
-    const told = parent === null ? NONE : [toParent(parent, this.#about, transition.events.at(-1)!)];
-    const sends = [...(transition.also?.sends ?? NONE), ...told];
-    const stops = withChildren ? stopsChildren(closedAt, `its parent ${workflowId} ended (${status})`) : undefined;
-    return { ...transition, also: { ...transition.also, ...stops, ...(sends.length > 0 && { sends }) } };
+    return tellsKin(transition, this.#about, status, withChildren);
   }
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
@@ -518,7 +426,7 @@ export class Outbox {
     const image = this.#image({ status: "paused", owned: false, detail });
     this.#notesTaken = NONE;
     this.#messagesTaken = NONE;
-    const consumed = this.#pauses.splice(0).map(({ number }) => number);
+    const consumed = this.#inbox.takePauses().map(({ number }) => number);
     return { run: this.#run, base: this.seq, events: NONE, consumed, attempts, settled: NONE, image };
   }
 
@@ -535,14 +443,14 @@ export class Outbox {
       ...(notes.length > 0 && { notes }),
     });
     const wakeAt = Number.isFinite(until) ? until : null;
-    const image = this.#image({ status: "running", owned: false, wakeAt, detail, ifInbox: this.#inboxSeen });
+    const image = this.#image({ status: "running", owned: false, wakeAt, detail, ifInbox: this.#inbox.seen });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts: NONE, settled: NONE, image };
   }
 
   /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
     this.rows.giveBack(transition.settled);
-    this.#messages = [...this.#messagesTaken, ...this.#messages];
+    this.#inbox.giveBack(this.#messagesTaken);
     this.#machine.returnNotes(this.#notesTaken);
     const { sends = NONE, answers = NONE, outcomes = NONE, facts } = transition.also ?? {};
     // What the end of the run would have told its parent is made anew when it ends.
