@@ -2,7 +2,7 @@
 import { PerdureError } from "../core/errors.ts";
 import type { Refused } from "../engine/admitter.ts";
 import type { Ticket } from "../store/admissions.ts";
-import type { HandleHost } from "./run-handle.ts";
+import type { HandleHost } from "./handle-host.ts";
 
 /** How long calls that need the run wait for it, unless they have a limit of their own. */
 const PATIENCE_MS = 10_000;

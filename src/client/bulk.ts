@@ -4,8 +4,9 @@ import { formatRunId } from "../core/ids.ts";
 import { checkCount, checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import type { RunFilter, RunRow } from "../store/store.ts";
+import type { HandleHost } from "./handle-host.ts";
 import { describeRun, type RunDescription } from "./run-description.ts";
-import { type HandleHost, RunHandle } from "./run-handle.ts";
+import { RunHandle } from "./run-handle.ts";
 
 /** What can be done with many runs at once. */
 export type BulkAction = "cancel" | "terminate" | "pause" | "resume" | "retry" | "delete";

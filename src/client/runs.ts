@@ -7,8 +7,9 @@ import { RUN_STATUSES, type RunStatus } from "../core/status.ts";
 import { textTags } from "../core/tags.ts";
 import type { RunFilter } from "../store/store.ts";
 import { type BulkAction, type BulkOptions, type BulkReport, bulk } from "./bulk.ts";
+import type { HandleHost } from "./handle-host.ts";
 import { describeRun, type RunDescription } from "./run-description.ts";
-import { type HandleHost, RunHandle } from "./run-handle.ts";
+import { RunHandle } from "./run-handle.ts";
 
 /** Which runs are meant: those that are all of this. */
 export interface RunsFilter {

@@ -30,7 +30,8 @@ import {
 import type { Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { awaitedCode } from "./awaited-code.ts";
-import { type HandleHost, RunHandle } from "./run-handle.ts";
+import type { HandleHost } from "./handle-host.ts";
+import { RunHandle } from "./run-handle.ts";
 
 /** What schedules need of an engine to be made. */
 export interface ScheduleMaker {

@@ -18,7 +18,8 @@ import type { Signal, Update } from "../workflow/signal.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { askForStart } from "./asking.ts";
 import { AwaitedRun } from "./awaited-run.ts";
-import { type HandleHost, RunHandle } from "./run-handle.ts";
+import type { HandleHost } from "./handle-host.ts";
+import { RunHandle } from "./run-handle.ts";
 
 /** Options of {@link Perdure.start}. */
 export interface StartOptions {

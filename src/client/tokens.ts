@@ -7,7 +7,7 @@ import { foreignOutcome } from "../engine/closing.ts";
 import { callbackSignal } from "../engine/workflow-context.ts";
 import type { Sealer } from "../store/sealing.ts";
 import type { MessageKind } from "../store/store.ts";
-import type { HandleHost } from "./run-handle.ts";
+import type { HandleHost } from "./handle-host.ts";
 
 /** What is sealed in a token: the run, and for attempts which one. */
 interface Addressed {

@@ -4,7 +4,7 @@
  * Owner: one environment. Rest is not guessed from time: the engine says that it is idle, calls to the store and running attempts
  * are counted, and a whole pass of the event loop must go by in which nothing of that moved.
  */
-import type { Waits } from "../client/run-handle.ts";
+import type { Waits } from "../client/handle-host.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { nextPass, realTime } from "./real-time.ts";
 import type { VirtualClock } from "./virtual-clock.ts";

@@ -1,5 +1,6 @@
 /** Calls of clients: through whatever engine is there; one that gets no answer is given up, and nobody knows what became of it. */
-import { type HandleHost, RunHandle } from "../../src/client/run-handle.ts";
+import type { HandleHost } from "../../src/client/handle-host.ts";
+import { RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError, PerdureError } from "../../src/core/errors.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { Rng } from "./prng.ts";

@@ -3,7 +3,7 @@
  * never does anything again; its slot boots the next one.
  */
 
-import type { HandleHost } from "../../src/client/run-handle.ts";
+import type { HandleHost } from "../../src/client/handle-host.ts";
 import type { CancelTimer, Clock } from "../../src/engine/clock.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { silentLogger } from "../../src/engine/log.ts";
