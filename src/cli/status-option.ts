@@ -1,15 +1,13 @@
 /** What `--status` takes. */
-import { RUN_STATUSES, type RunStatus } from "../core/status.ts";
+import { OPEN_STATUSES, RUN_STATUSES, type RunStatus } from "../core/status.ts";
 import { closest } from "../core/suggestion.ts";
 import { usageError } from "./usage-error.ts";
-
-const OPEN: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
 
 /** The statuses that a value of `--status` names: `failed,open`. @throws PerdureError `INVALID_ARGUMENT`. */
 export function statusesOf(text: string): readonly RunStatus[] {
   return text.split(",").flatMap((word) => {
     const name = word.trim().replaceAll("-", "_");
-    if (name === "open") return OPEN;
+    if (name === "open") return OPEN_STATUSES;
     const status = RUN_STATUSES.find((one) => one === name);
     if (status !== undefined) return [status];
     const near = closest(name, RUN_STATUSES);

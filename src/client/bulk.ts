@@ -2,7 +2,7 @@
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";
 import { checkCount, checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
-import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
+import { CLOSED_STATUSES, isClosed, OPEN_STATUSES, RESUMABLE, type RunStatus } from "../core/status.ts";
 import type { RunFilter, RunRow } from "../store/store.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { describeRun, type RunDescription } from "./run-description.ts";
@@ -42,16 +42,14 @@ export interface BulkReport {
 const PAGE = 200;
 const AT_ONCE = 20;
 
-const OPEN: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
-
 /** Statuses that an action is for. */
 const FOR: Readonly<Record<BulkAction, readonly RunStatus[]>> = {
-  cancel: OPEN,
-  terminate: OPEN,
+  cancel: OPEN_STATUSES,
+  terminate: OPEN_STATUSES,
   pause: ["pending", "running"],
   resume: [...RESUMABLE],
   retry: ["pending", "running"],
-  delete: ["completed", "failed", "cancelled", "terminated", "timed_out", "continued_as_new"],
+  delete: CLOSED_STATUSES,
 };
 
 /** Does something with every run of a filter. */

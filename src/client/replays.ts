@@ -2,7 +2,7 @@
 
 import type { Blockage } from "../core/ending.ts";
 import { formatRunId } from "../core/ids.ts";
-import type { RunStatus } from "../core/status.ts";
+import { OPEN_STATUSES, type RunStatus } from "../core/status.ts";
 import { recordingOf } from "../engine/recording.ts";
 import type { Registry } from "../engine/registry.ts";
 import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
@@ -48,9 +48,6 @@ export interface FoundCode {
 
 /** Finds the code of a run. */
 export type FindCode = (run: Pick<RunRow, "workflow" | "version" | "meta">) => Promise<FoundCode | undefined>;
-
-/** Statuses of runs that have not ended. */
-export const OPEN_STATUSES: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
 
 const PAGE = 100;
 /** Events loaded for each run of a page; longer histories are loaded one at a time. */

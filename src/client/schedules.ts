@@ -4,7 +4,7 @@ import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import { formatRunId, MAX_NAME } from "../core/ids.ts";
 import { decodePayload, reviveParsed } from "../core/payload.ts";
-import { isClosed, type RunStatus } from "../core/status.ts";
+import { isClosed, OPEN_STATUSES, type RunStatus } from "../core/status.ts";
 import type { StartSpec } from "../engine/new-run.ts";
 import { place } from "../engine/taken-id.ts";
 import type { RunRow, StartResult } from "../store/store.ts";
@@ -191,7 +191,7 @@ export class Schedules {
   async list(): Promise<ScheduleDescription[]> {
     const found: ScheduleDescription[] = [];
     for (let before: number | undefined; ; ) {
-      const filter = { workflow: SCHEDULE_WORKFLOW, status: OPEN, limit: PAGE };
+      const filter = { workflow: SCHEDULE_WORKFLOW, status: OPEN_STATUSES, limit: PAGE };
       const rows = await this.#host.store.list({ ...filter, ...(before !== undefined && { before }) });
       for (const row of rows) found.push(await describe(this.#host, row));
       if (rows.length < PAGE) return found.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -199,8 +199,6 @@ export class Schedules {
     }
   }
 }
-
-const OPEN: readonly RunStatus[] = ["pending", "running", "paused", "blocked"];
 
 /** One schedule. */
 export class ScheduleHandle {

@@ -4,9 +4,8 @@
  *
  * Owner: an engine's retention, or `perdure gc`. Several may work at a time: a run is deleted once, and archived at least once.
  */
-import type { ClosedStatus } from "../core/status.ts";
+import { CLOSED_STATUSES, type ClosedStatus } from "../core/status.ts";
 import type { RunFilter, RunRow, Store } from "../store/store.ts";
-import { CLOSED_STATUSES } from "../workflow/retention.ts";
 import { ArchiveFolder } from "./archive-folder.ts";
 import { type ArchivedRun, archiveLine, type ReadRun, RunReader } from "./archived-run.ts";
 

@@ -1,6 +1,6 @@
 /** How long runs of a flow are kept: the `retention` key, read and written. */
 import { formatDuration, parseDuration } from "../core/duration.ts";
-import { CLOSED_STATUSES } from "../workflow/retention.ts";
+import { CLOSED_STATUSES } from "../core/status.ts";
 import type { FlowRetention, Json } from "./model.ts";
 import type { Finding } from "./problem.ts";
 import type { JsonSchema } from "./schema.ts";

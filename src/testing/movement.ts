@@ -1,6 +1,7 @@
 /** What moves in a test environment: calls to the store, the engine, running attempts. Time stands still while it does. */
-import { OPEN_STATUSES } from "../client/replays.ts";
+
 import { describeRun, type RunDescription } from "../client/run-description.ts";
+import { OPEN_STATUSES } from "../core/status.ts";
 import type { Clock } from "../engine/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempts } from "./attempts.ts";

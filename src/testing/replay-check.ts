@@ -1,20 +1,11 @@
 /** Replaying the runs of a test environment: what ran once must run the same way again. */
 import { AssertionError } from "node:assert";
 import { type FindCode, type ReplayReport, replayRuns } from "../client/replays.ts";
-import type { RunStatus } from "../core/status.ts";
+import { CLOSED_STATUSES } from "../core/status.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";
 import type { Registry } from "../engine/registry.ts";
 import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
 import type { Store } from "../store/store.ts";
-
-const CLOSED: readonly RunStatus[] = [
-  "completed",
-  "failed",
-  "cancelled",
-  "terminated",
-  "timed_out",
-  "continued_as_new",
-];
 
 /** Replays every run that has ended and whose code is there. @throws AssertionError naming those that go another way. */
 export async function verifyRuns(store: Store, registry: Registry, options: ReplayerOptions): Promise<void> {
@@ -23,7 +14,7 @@ export async function verifyRuns(store: Store, registry: Registry, options: Repl
     return definition === undefined ? undefined : { definition, registry };
   };
   const differences: string[] = [];
-  for await (const report of replayRuns(store, find, { status: CLOSED }, options))
+  for await (const report of replayRuns(store, find, { status: CLOSED_STATUSES }, options))
     if (report.result === "different") differences.push(await told(store, report));
   if (differences.length > 0) throw different(differences.reverse());
 }

@@ -2,11 +2,11 @@
 import { AssertionError } from "node:assert";
 import { engineSettings, registryOf } from "../client/open-options.ts";
 import { Perdure, type PerdureParts } from "../client/perdure.ts";
-import { OPEN_STATUSES } from "../client/replays.ts";
 import type { RunDescription } from "../client/run-description.ts";
 import { RunHandle } from "../client/run-handle.ts";
 import { PerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
+import { OPEN_STATUSES } from "../core/status.ts";
 import { Engine } from "../engine/engine.ts";
 import { silentLogger } from "../engine/log.ts";
 import type { RecordedHistory } from "../engine/recorded-history.ts";

@@ -1,7 +1,7 @@
 /** How long runs are kept after their end. */
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
-import type { ClosedStatus } from "../core/status.ts";
+import { CLOSED_STATUSES, type ClosedStatus } from "../core/status.ts";
 
 /**
  * One span for all runs, or one for each way to end: what is not named is kept for ever, unless there is a `default`.
@@ -13,16 +13,6 @@ export type Retention = Duration | { readonly [Status in ClosedStatus | "default
 
 /** The same in milliseconds, by the status a run ended with. Those that are missing are kept for ever. */
 export type KeptMs = { readonly [Status in ClosedStatus]?: number };
-
-/** The ways to end. */
-export const CLOSED_STATUSES: readonly ClosedStatus[] = [
-  "completed",
-  "failed",
-  "cancelled",
-  "terminated",
-  "timed_out",
-  "continued_as_new",
-];
 
 const WORDS: ReadonlySet<string> = new Set([...CLOSED_STATUSES, "default"]);
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { RunStatus } from "../../src/core/status.ts";
+import { isClosed, RUN_STATUSES } from "../../src/core/status.ts";
 import {
   type CodeKey,
   createMemoryStore,
@@ -21,16 +21,6 @@ interface Actor {
   batch: number;
 }
 
-const STATUSES: readonly RunStatus[] = [
-  "pending",
-  "running",
-  "paused",
-  "blocked",
-  "completed",
-  "failed",
-  "continued_as_new",
-];
-const CLOSED: readonly RunStatus[] = ["completed", "failed", "continued_as_new"];
 const run = fc.integer({ min: 1, max: 4 });
 const time = fc.integer({ min: 1, max: 9 });
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
@@ -112,7 +102,7 @@ const alsos = fc.record(
 );
 
 const images = fc.record({
-  status: fc.constantFrom(...STATUSES),
+  status: fc.constantFrom(...RUN_STATUSES),
   owned: fc.boolean(),
   wakeAt: maybe(time),
   crashes: fc.nat(3),
@@ -183,9 +173,14 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     arbitrary: fc
-      .record({ run, from: fc.subarray([...STATUSES]), status: fc.constantFrom(...STATUSES), wakeAt: maybe(time) })
+      .record({
+        run,
+        from: fc.subarray([...RUN_STATUSES]),
+        status: fc.constantFrom(...RUN_STATUSES),
+        wakeAt: maybe(time),
+      })
       .map(({ run: number, from, status, wakeAt }) => ({ store }: Actor) => {
-        const closedAt = CLOSED.includes(status) ? 9 : null;
+        const closedAt = isClosed(status) ? 9 : null;
         return store.amend(number, from, { status, wakeAt, closedAt, crashes: 0, detail: null });
       }),
     weight: 2,
@@ -234,7 +229,7 @@ async function commit(actor: Actor, starts: readonly Partial<NewRun>[], list: re
       number: actor.batch++,
       starts: starts.map((one) => newRun(one)),
       transitions: list.map(({ run: number, base, image: to, also, ...rest }) => {
-        const closed = to !== null && CLOSED.includes(to.status);
+        const closed = to !== null && isClosed(to.status);
         const written =
           to === null ? null : image({ ...to, closedAt: closed ? 9 : null, ...(closed && { owned: false }) });
         const { successor, ...others } = also ?? {};

@@ -1,8 +1,9 @@
 /** `perdure replay`: whether the code at hand agrees with the histories of a store. */
 import { open, readFile } from "node:fs/promises";
 import type { Connection } from "../../client/connection.ts";
-import { OPEN_STATUSES, type ReplayFilter, type ReplayReport, replayRuns } from "../../client/replays.ts";
+import { type ReplayFilter, type ReplayReport, replayRuns } from "../../client/replays.ts";
 import { parseRunId } from "../../core/ids.ts";
+import { OPEN_STATUSES } from "../../core/status.ts";
 import { ARCHIVE_BEGINS, HistoryReader, type RecordedHistory } from "../../engine/recorded-history.ts";
 import { Replayer } from "../../engine/replayer.ts";
 import { CodeAtHand, codeName } from "../code-at-hand.ts";
