@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { formatRunId } from "../../src/core/ids.ts";
 import { connect, open } from "../../src/index.ts";
 import { openPostgresStore, openStore, postgresMigrationStatus } from "../../src/store/index.ts";
-import { checksum } from "../../src/store/postgres/migrate.ts";
+import { checksum } from "../../src/store/migration-state.ts";
 import { MIGRATIONS } from "../../src/store/postgres/migrations/index.ts";
 import { attempt, event, image, newScene } from "../../src/testing/store-conformance/scene.ts";
 import { folderWith, perdure } from "../cli/perdure.ts";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { migrationStatus, openSqliteStore } from "../../src/store/index.ts";
+import { checksum } from "../../src/store/migration-state.ts";
 import { openConnection } from "../../src/store/sqlite/driver.ts";
-import { checksum } from "../../src/store/sqlite/migrate.ts";
 import { MIGRATIONS } from "../../src/store/sqlite/migrations/index.ts";
 import { scratchFile } from "./scratch.ts";
 

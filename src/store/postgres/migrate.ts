@@ -3,23 +3,20 @@
  * recorded with the checksum of their text; a schema that knows migrations this version does not, or knows them differently, is
  * refused.
  */
-import { createHash } from "node:crypto";
 import type { Client } from "pg";
 import { PerdureError } from "../../core/errors.ts";
-import type { MigrationState } from "../migration-state.ts";
+import { type AppliedMigration, checksum, compareMigrations, type MigrationState } from "../migration-state.ts";
 import { randomStoreId } from "../store-id.ts";
 import { sqlState } from "./failures.ts";
 import { MIGRATIONS, type Migration } from "./migrations/index.ts";
 
 /** Compares a schema with this version. @throws PerdureError INCOMPATIBLE_STORE */
 export async function migrationState(client: Client, schema: string): Promise<MigrationState> {
-  const applied = await appliedMigrations(client, schema);
-  for (const row of applied) checkApplied(row, schema);
-  const known = new Set(applied.map(({ number }) => number));
-  return {
-    applied: applied.map(({ number, name, appliedAt }) => ({ number, name, appliedAt })),
-    pending: MIGRATIONS.filter(({ number }) => !known.has(number)).map(({ number, name }) => ({ number, name })),
-  };
+  return compareMigrations(await appliedMigrations(client, schema), MIGRATIONS, {
+    text: `the schema "${schema}"`,
+    instead: "use another schema",
+    details: { schema },
+  });
 }
 
 /** Applies what is pending. @throws PerdureError INCOMPATIBLE_STORE, UNAVAILABLE */
@@ -34,11 +31,6 @@ export async function migrate(client: Client, schema: string): Promise<void> {
     await client.query("rollback").catch(() => undefined);
     throw sqlState(error) === "42501" ? notAllowed(schema, error) : error;
   }
-}
-
-/** Checksum of a migration's text. */
-export function checksum(migration: Migration): string {
-  return createHash("sha256").update(migration.sql).digest("hex");
 }
 
 async function applyPending(client: Client, schema: string): Promise<void> {
@@ -64,14 +56,7 @@ async function apply(client: Client, schema: string, migration: Migration): Prom
   ]);
 }
 
-interface Applied {
-  readonly number: number;
-  readonly name: string;
-  readonly checksum: string;
-  readonly appliedAt: number;
-}
-
-async function appliedMigrations(client: Client, schema: string): Promise<Applied[]> {
+async function appliedMigrations(client: Client, schema: string): Promise<AppliedMigration[]> {
   const { rows } = await client.query<{ relname: string }>(
     "select relname from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1) and relkind in ('r', 'p')",
     [schema],
@@ -85,25 +70,6 @@ async function appliedMigrations(client: Client, schema: string): Promise<Applie
     `select number, name, checksum, applied_at from ${schema}.migrations order by number`,
   );
   return found.rows.map(({ applied_at, ...row }) => ({ ...row, appliedAt: Number(applied_at) }));
-}
-
-function checkApplied(row: Applied, schema: string): void {
-  const migration = MIGRATIONS.find(({ number }) => number === row.number);
-  const newest = MIGRATIONS.at(-1)?.number ?? 0;
-  if (migration === undefined) {
-    throw new PerdureError(
-      "INCOMPATIBLE_STORE",
-      `the schema "${schema}" was written by a newer version: it has migration ${row.number} (${row.name}), this version knows up to ${newest}. Update perdure, or use another schema.`,
-      { details: { schema, migration: row.number, newest } },
-    );
-  }
-  if (checksum(migration) !== row.checksum) {
-    throw new PerdureError(
-      "INCOMPATIBLE_STORE",
-      `the schema "${schema}" was made by a different migration ${row.number} (${row.name}) than the one of this version, so its tables may differ. Open it with the version that made it.`,
-      { details: { schema, migration: row.number } },
-    );
-  }
 }
 
 function foreign(schema: string): PerdureError {

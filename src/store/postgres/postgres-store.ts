@@ -3,6 +3,7 @@
  * life, hints, users' transactions and everything else use others, so that nothing foreign ever makes commits wait.
  */
 import type { StoreTransaction } from "../../core/sql-transaction.ts";
+import type { SendQueue } from "../send-queue.ts";
 import type {
   AnswerRow,
   AttemptRow,
@@ -40,12 +41,12 @@ import { handsOut } from "../tasks.ts";
 import { PostgresAdmissions } from "./admissions.ts";
 import { Claims } from "./claims.ts";
 import { Database } from "./database.ts";
-import { Inboxes } from "./inboxes.ts";
 import { Lane } from "./lane.ts";
 import { Leases } from "./leases.ts";
 import { Notices } from "./notices.ts";
 import { prepareDatabase } from "./opening.ts";
 import { Records } from "./records.ts";
+import { sendQueue } from "./sends.ts";
 import { type PostgresOptions, postgresSettings } from "./settings.ts";
 import { Tasks } from "./tasks.ts";
 import { transact } from "./transact.ts";
@@ -89,7 +90,7 @@ class PooledStore implements PostgresStore {
   readonly #claims: Claims;
   readonly #records: Records;
   readonly #tasks: Tasks;
-  readonly #inboxes: Inboxes;
+  readonly #sends: SendQueue;
   readonly #notices: Notices;
   readonly admissions: PostgresAdmissions;
 
@@ -104,7 +105,7 @@ class PooledStore implements PostgresStore {
     this.#tasks = new Tasks(database);
     this.#notices = new Notices(database, `perdure_${id}`);
     this.admissions = new PostgresAdmissions(database, id, this.#notices);
-    this.#inboxes = new Inboxes(database, () => this.#notices.tell());
+    this.#sends = sendQueue(database, () => this.#notices.tell());
   }
 
   time(): Promise<number> {
@@ -190,7 +191,7 @@ class PooledStore implements PostgresStore {
   }
 
   send(message: NewMessage): Promise<SendResult> {
-    return this.#inboxes.send(message);
+    return this.#sends.send(message);
   }
 
   async amend(

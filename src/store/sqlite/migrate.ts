@@ -2,9 +2,8 @@
  * Brings a database to the schema of this version. Migrations are applied in order under one write lock and recorded with the
  * checksum of their text; a database that knows migrations this version does not, or knows them differently, is refused.
  */
-import { createHash } from "node:crypto";
 import { PerdureError } from "../../core/errors.ts";
-import type { MigrationState } from "../migration-state.ts";
+import { type AppliedMigration, checksum, compareMigrations, type MigrationState } from "../migration-state.ts";
 import { randomStoreId } from "../store-id.ts";
 import type { Connection } from "./driver.ts";
 import { MIGRATIONS, type Migration } from "./migrations/index.ts";
@@ -12,13 +11,11 @@ import type { WriteLock } from "./write-lock.ts";
 
 /** Compares a database with this version. @throws PerdureError INCOMPATIBLE_STORE */
 export function migrationState(db: Connection, path: string): MigrationState {
-  const applied = appliedMigrations(db, path);
-  for (const row of applied) checkApplied(row, path);
-  const known = new Set(applied.map(({ number }) => number));
-  return {
-    applied: applied.map(({ number, name, appliedAt }) => ({ number, name, appliedAt })),
-    pending: MIGRATIONS.filter(({ number }) => !known.has(number)).map(({ number, name }) => ({ number, name })),
-  };
+  return compareMigrations(appliedMigrations(db, path), MIGRATIONS, {
+    text: path,
+    instead: "open another store",
+    details: { path },
+  });
 }
 
 /** Applies what is pending. @throws PerdureError INCOMPATIBLE_STORE */
@@ -36,11 +33,6 @@ export function migrate(db: Connection, path: string, lock: WriteLock): void {
   });
 }
 
-/** Checksum of a migration's text. */
-export function checksum(migration: Migration): string {
-  return createHash("sha256").update(migration.sql).digest("hex");
-}
-
 function apply(db: Connection, migration: Migration): void {
   db.exec(migration.sql);
   db.prepare("insert into migrations (number, name, checksum, applied_at) values (?, ?, ?, ?)").run([
@@ -51,14 +43,7 @@ function apply(db: Connection, migration: Migration): void {
   ]);
 }
 
-interface Applied {
-  readonly number: number;
-  readonly name: string;
-  readonly checksum: string;
-  readonly appliedAt: number;
-}
-
-function appliedMigrations(db: Connection, path: string): Applied[] {
+function appliedMigrations(db: Connection, path: string): AppliedMigration[] {
   const tables = db.prepare("select name from sqlite_master where type = 'table'").all([]).flat();
   if (!tables.includes("migrations")) {
     if (tables.some((name) => name !== "sqlite_sequence")) throw foreign(path);
@@ -71,25 +56,6 @@ function appliedMigrations(db: Connection, path: string): Applied[] {
     checksum: sum as string,
     appliedAt: appliedAt as number,
   }));
-}
-
-function checkApplied(row: Applied, path: string): void {
-  const migration = MIGRATIONS.find(({ number }) => number === row.number);
-  const newest = MIGRATIONS.at(-1)?.number ?? 0;
-  if (migration === undefined) {
-    throw new PerdureError(
-      "INCOMPATIBLE_STORE",
-      `${path} was written by a newer version: it has migration ${row.number} (${row.name}), this version knows up to ${newest}. Update perdure, or open another store.`,
-      { details: { path, migration: row.number, newest } },
-    );
-  }
-  if (checksum(migration) !== row.checksum) {
-    throw new PerdureError(
-      "INCOMPATIBLE_STORE",
-      `${path} was made by a different migration ${row.number} (${row.name}) than the one of this version, so its tables may differ. Open it with the version that made it.`,
-      { details: { path, migration: row.number } },
-    );
-  }
 }
 
 function foreign(path: string): PerdureError {

@@ -42,6 +42,7 @@ import {
   WAITING_ACTIVITY_WIDTH,
   WAITING_WIDTH,
 } from "../rows.ts";
+import type { SendQueue } from "../send-queue.ts";
 import type {
   AnswerRow,
   AttemptRow,
@@ -80,7 +81,7 @@ import type { CodeOfWorkflow } from "./claims.ts";
 import { IN_MEMORY } from "./database.ts";
 import { decodeLoaded } from "./loaded-codec.ts";
 import { type Durability, OP, type Operation } from "./protocol.ts";
-import { SendQueue } from "./send-queue.ts";
+import { sendQueue } from "./sends.ts";
 import { Thread } from "./thread.ts";
 import { transact } from "./transact.ts";
 import { uptimeMs } from "./uptime.ts";
@@ -155,7 +156,7 @@ class ThreadedStore implements SqliteStore {
     this.durability = durability;
     this.#thread = thread;
     this.#listeners = listeners;
-    this.#sends = new SendQueue(thread);
+    this.#sends = sendQueue(thread);
   }
 
   async register({
