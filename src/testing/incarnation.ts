@@ -9,6 +9,7 @@ import type { Batch, BatchResult, Lease, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CrashPoints } from "./crash-points.ts";
 import { never } from "./real-time.ts";
+import { viewOf } from "./store-view.ts";
 
 /** What an engine of this life is made of. */
 export interface Surroundings {
@@ -88,20 +89,11 @@ export class Incarnation implements Life {
   }
 
   #storeView(): Store {
-    const views = new Map<PropertyKey, unknown>();
-    views.set("watch", (listener: () => void) => this.#store.watch(() => !this.gone && listener()));
-    views.set("commit", (lease: Lease, batch: Batch) => this.#asked(() => this.#commit(lease, batch)));
-    return new Proxy(this.#store, {
-      get: (store, key) => {
-        const known = views.get(key);
-        if (known !== undefined) return known;
-        const value = Reflect.get(store, key) as unknown;
-        if (typeof value !== "function") return value;
-        const view = (...args: unknown[]): unknown => this.#asked(async () => Reflect.apply(value, store, args));
-        views.set(key, view);
-        return view;
-      },
-    });
+    const own: Partial<Store> = {
+      watch: (listener) => this.#store.watch(() => !this.gone && listener()),
+      commit: (lease, batch) => this.#asked(() => this.#commit(lease, batch)),
+    };
+    return viewOf(this.#store, own, (ask) => this.#asked(async () => ask()));
   }
 
   async #asked<T>(ask: () => Promise<T>): Promise<T> {

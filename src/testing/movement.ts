@@ -6,6 +6,7 @@ import type { Clock } from "../engine/clock.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempts } from "./attempts.ts";
 import type { EngineSlot } from "./engine-slot.ts";
+import { type Ask, viewOf } from "./store-view.ts";
 import type { Moving } from "./test-time.ts";
 
 const MAX_TOLD = 10;
@@ -27,27 +28,16 @@ export class Movement implements Moving {
 
   /** The store as callers see it: what they ask counts, and they are told when an engine was replaced. */
   clientStore(): Store {
-    const views = new Map<PropertyKey, unknown>();
-    views.set("watch", (listener: () => void) => {
+    const watch: Store["watch"] = (listener) => {
       const stop = [this.#store.watch(listener), this.#slot.watch(listener)];
       return () => {
         for (const one of stop) one();
       };
-    });
-    return new Proxy(this.#store, {
-      get: (store, key) => {
-        const known = views.get(key);
-        if (known !== undefined) return known;
-        const value = Reflect.get(store, key) as unknown;
-        if (typeof value !== "function") return value;
-        const view = (...args: unknown[]): unknown => this.#ask(() => Reflect.apply(value, store, args) as unknown);
-        views.set(key, view);
-        return view;
-      },
-    });
+    };
+    return viewOf(this.#store, { watch }, (ask) => this.#ask(ask));
   }
 
-  async #ask(ask: () => unknown): Promise<unknown> {
+  async #ask(ask: Ask): Promise<unknown> {
     this.#asked++;
     try {
       return await ask();
