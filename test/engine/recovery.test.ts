@@ -1,9 +1,19 @@
 /** What an engine finds that takes over from one that is gone: nothing twice, nothing lost, messages first. */
 import { describe, expect, it } from "vitest";
 import { activity, signal, workflow } from "../../src/index.ts";
-import { bench, vanishing } from "./fixture.ts";
+import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
+import { type Bench, bench, vanishing } from "./fixture.ts";
 
 const go = signal<string>("go");
+
+/** Starts run "r" and leaves it to others: its engine vanishes after `ms`. */
+async function orphan({ engine, store, clock }: Bench, of: AnyWorkflow, ms: number): Promise<void> {
+  const doomed = vanishing(store);
+  const one = await engine({ workflows: [of], store: doomed.store });
+  await one.start(of, undefined, { id: "r" });
+  await clock.advance(ms);
+  doomed.vanish();
+}
 
 describe("recovery", () => {
   it("goes on after a crash with the first unfinished step", async () => {
@@ -30,36 +40,30 @@ describe("recovery", () => {
   });
 
   it("counts an attempt that died with its engine as lost", async () => {
-    const { engine, finish, store, clock } = bench();
+    const made = bench();
+    const { engine, finish } = made;
     let calls = 0;
     const once = activity("once", { retry: { maxAttempts: 1 } }, () => {
       calls++;
       return new Promise<never>(() => {});
     });
     const w = workflow("w", async (wf) => wf.call(once).catch((error: Error & { code?: string }) => error.code));
-    const doomed = vanishing(store);
-    const one = await engine({ workflows: [w], store: doomed.store });
-    await one.start(w, undefined, { id: "r" });
-    await clock.advance(2000);
-    doomed.vanish();
+    await orphan(made, w, 2000);
     const two = await engine({ workflows: [w] });
     expect(await finish(await two.handle("r"))).toBe("ATTEMPT_LOST");
     expect(calls).toBe(1);
   });
 
   it("applies a waiting cancel before it repeats an effect", async () => {
-    const { engine, finish, store, clock } = bench();
+    const made = bench();
+    const { engine, finish } = made;
     let calls = 0;
     const pay = activity("pay", () => {
       calls++;
       return new Promise<never>(() => {});
     });
     const w = workflow("w", async (wf) => wf.call(pay));
-    const doomed = vanishing(store);
-    const one = await engine({ workflows: [w], store: doomed.store });
-    await one.start(w, undefined, { id: "r" });
-    await clock.advance(100);
-    doomed.vanish();
+    await orphan(made, w, 100);
     const idle = await engine();
     await (await idle.handle("r")).cancel("stop");
     const two = await engine({ workflows: [w] });
@@ -69,13 +73,10 @@ describe("recovery", () => {
   });
 
   it("prefers a signal from before the deadline although the deadline passed while nobody was there", async () => {
-    const { engine, finish, store, clock } = bench();
+    const made = bench();
+    const { engine, finish, clock } = made;
     const w = workflow("w", async (wf) => wf.waitFor(go, { timeout: "1h" }));
-    const doomed = vanishing(store);
-    const one = await engine({ workflows: [w], store: doomed.store });
-    await one.start(w, undefined, { id: "r" });
-    await clock.advance(100);
-    doomed.vanish();
+    await orphan(made, w, 100);
     const idle = await engine();
     await (await idle.handle("r")).signal(go, "in time");
     await clock.advance(3 * 3_600_000);

@@ -8,7 +8,7 @@ import { isPerdureError } from "../../src/core/errors.ts";
 import { encodePayload } from "../../src/core/payload.ts";
 import type { Ticket } from "../../src/store/admissions.ts";
 import type { AskerOfTransactions, AskingScript, AskScript } from "./asking-workload.ts";
-import type { ClientHost } from "./calls.ts";
+import { type ClientHost, follow } from "./calls.ts";
 import { definitionOf } from "./catalogue.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import { INDIGESTIBLE } from "./interpreter.ts";
@@ -55,15 +55,9 @@ export class AskingClient {
   }
 
   begin(): void {
-    this.#all().then(
-      () => {
-        this.done = true;
-      },
-      (error: unknown) => {
-        const text = error instanceof Error ? error.stack : String(error);
-        this.#host.world.violate("client", `${this.script.name}: ${text}`);
-      },
-    );
+    follow(this.#host.world, this.script.name, this.#all(), () => {
+      this.done = true;
+    });
   }
 
   async #all(): Promise<void> {

@@ -73,6 +73,13 @@ export class Calls {
   }
 }
 
+/** Waits for what a client does; that it fails is a defect. */
+export function follow(world: World, name: string, doing: Promise<unknown>, done: () => void): void {
+  doing.then(done, (error: unknown) =>
+    world.violate("client", `${name}: ${error instanceof Error ? error.stack : String(error)}`),
+  );
+}
+
 /** A handle as an engine's process makes it. */
 export function handleOf({ handleHost }: EngineProcess, workflowId: string, run: number): RunHandle {
   return new RunHandle(handleHost satisfies HandleHost, workflowId, run);

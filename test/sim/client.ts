@@ -5,7 +5,7 @@
 
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError } from "../../src/core/errors.ts";
-import { type Answer, Calls, type ClientHost, closed, handleOf } from "./calls.ts";
+import { type Answer, Calls, type ClientHost, closed, follow, handleOf } from "./calls.ts";
 import { codeFor, definitionOf } from "./catalogue.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { Bump } from "./interpreter.ts";
@@ -68,13 +68,7 @@ export class RunClient {
   #do(at: number, action: () => Promise<unknown>): void {
     this.#left++;
     const { world } = this.#host;
-    world.after(at - world.now, undefined, () => {
-      action().then(
-        () => this.#left--,
-        (error: unknown) =>
-          world.violate("client", `${this.script.id}: ${error instanceof Error ? error.stack : String(error)}`),
-      );
-    });
+    world.after(at - world.now, undefined, () => follow(world, this.script.id, action(), () => this.#left--));
   }
 
   #sleep(ms: number): Promise<void> {

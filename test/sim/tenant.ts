@@ -6,7 +6,7 @@
 import { isPerdureError, type PerdureError } from "../../src/core/errors.ts";
 import { place, whenTaken } from "../../src/engine/taken-id.ts";
 import type { EventRow, RunRow, StartResult } from "../../src/store/store.ts";
-import { Calls, type ClientHost, closed, handleOf } from "./calls.ts";
+import { Calls, type ClientHost, closed, follow, handleOf } from "./calls.ts";
 import { definitionOf } from "./catalogue.ts";
 import type { EngineProcess } from "./engine-process.ts";
 import type { Rng } from "./prng.ts";
@@ -55,13 +55,9 @@ export class Tenant {
     const { world } = this.#host;
     for (const life of this.script.lives) {
       this.#left++;
-      world.after(life.at - world.now, undefined, () => {
-        this.#live(life).then(
-          () => this.#left--,
-          (error: unknown) =>
-            world.violate("client", `${this.script.id}: ${error instanceof Error ? error.stack : String(error)}`),
-        );
-      });
+      world.after(life.at - world.now, undefined, () =>
+        follow(world, this.script.id, this.#live(life), () => this.#left--),
+      );
     }
   }
 
