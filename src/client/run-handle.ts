@@ -265,7 +265,8 @@ export class RunHandle<O = unknown> {
    * Gives a step that is in flight or that failed the run its result, as if it had returned it. A run that had failed goes on.
    *
    * @param step its name, label or command number, see `describe().open`.
-   * @throws PerdureError `NOT_FOUND` when there is no such step in flight.
+   * @throws PerdureError `NOT_FOUND` when there is no such step in flight, `CONFLICT` when the run has failed and its compensations have
+   *   started.
    */
   async completeStep(step: string | number, result: unknown, reason = "completed by hand"): Promise<void> {
     await this.#settleStep(step, { r: reason }, encodePayload(result, this.#host.codec));
@@ -297,7 +298,10 @@ export class RunHandle<O = unknown> {
     const failed = failedStep(last, step);
     const c = failed ?? stepInFlight(await this.describe(), step);
     // Not due until the outcome is in its inbox, which is applied before anything is started.
-    if (failed !== undefined) await this.#goOn(row, null);
+    if (failed !== undefined) {
+      await this.#refuseCompensated(row.run);
+      await this.#goOn(row, null);
+    }
     await this.#at.send("outcome", "", foreignOutcome({ c, u: this.#at.run, ...outcome }, result), null);
     if (failed !== undefined) this.#host.hint(this.#at.run);
   }
@@ -327,19 +331,19 @@ export class RunHandle<O = unknown> {
         `${this.workflowId} is ${row.status}; resume goes on from ${[...RESUMABLE].join(", ")}`,
       );
     }
-    if (isClosed(row.status) && (await this.#compensated(row.run)))
-      throw new PerdureError(
-        "CONFLICT",
-        `${this.workflowId} has begun to undo its steps; going on would repeat what was undone. Fork it from a step before the compensated ones`,
-      );
+    if (isClosed(row.status)) await this.#refuseCompensated(row.run);
     await this.#goOn(row, this.#host.now());
     this.#host.hint(this.#at.run);
   }
 
-  /** Rule 30: whether compensations of the run have started, and were not taken back by a reset. */
-  async #compensated(run: number): Promise<boolean> {
+  /** Rule 30: what has begun to undo its steps does not go on, unless a reset has taken that back. */
+  async #refuseCompensated(run: number): Promise<void> {
     const { rows } = planReplay(await historyOf(this.#host.store, run));
-    return firstUndone(rows, []) !== undefined;
+    if (firstUndone(rows, []) === undefined) return;
+    throw new PerdureError(
+      "CONFLICT",
+      `${this.workflowId} has begun to undo its steps; going on would repeat what was undone. Fork it from a step before the compensated ones`,
+    );
   }
 
   /** Opens a run again that stands still or has ended. */

@@ -81,6 +81,27 @@ describe("a run that failed", () => {
     await handle.completeStep("broken", "help");
     expect(await finish(handle)).toBe("got help");
   });
+
+  test("and has undone its steps does not go on when one of them is settled by hand", async () => {
+    const { engine, finish } = bench();
+    const log: string[] = [];
+    const order = workflow("order", async (wf) =>
+      wf.saga(async (saga) => {
+        await saga.step("charge", () => log.push("charge"), {
+          undo: () => wf.step("refund", () => log.push("refund")),
+        });
+        await wf.call(broken, undefined, { retry: { maxAttempts: 1 } });
+        await wf.step("ship", () => log.push("ship"));
+      }),
+    );
+    await using host = await engine({ workflows: [order] });
+    const handle = await host.start(order);
+    await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED" });
+    for (const settled of [handle.completeStep("broken", 1), handle.skipStep("broken")])
+      await expect(settled).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("undo") });
+    expect(await handle.status()).toBe("failed");
+    expect(log).toEqual(["charge", "refund"]);
+  });
 });
 
 describe("a run", () => {
