@@ -10,7 +10,7 @@ import { formatRunId } from "../core/ids.ts";
 import { checkedId } from "../core/names.ts";
 import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
-import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow } from "../core/resume.ts";
+import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow, versionNotes } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
 import { assertNoSecret } from "../engine/secrets.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
@@ -169,10 +169,10 @@ async function beginning(source: Source, { children = {} }: ForkOptions): Promis
   const drawnAs = drawnAt(history, seq - 1) ?? original;
   const cutEvent = newEvent.resumed(at, aside, commands, `${FORKED} of ${original}`, drawnAs);
   const shift = row.inbox + 1;
-  return [
-    ...prefix.slice(1).map((event) => renumbered(event, shift)),
-    { type: cutEvent.type, at, data: eventData(cutEvent.body, undefined, undefined) },
-  ];
+  // The answers beside the first event that is cut off were given before it.
+  const answers = versionNotes(history[seq - 1]).map(({ k, ...data }) => ({ kind: k, data }));
+  const last = { type: cutEvent.type, at, data: eventData(cutEvent.body, undefined, answers) };
+  return [...prefix.slice(1), last].map((event) => renumbered(event, shift));
 }
 
 /** The code must agree with what is copied. */
@@ -215,11 +215,18 @@ function childIn(rows: readonly ReplayRow[], name: string, workflowId: string): 
   );
 }
 
-/** Messages of the copied part get numbers before those of the new run's own inbox. */
+/** Messages of the copied part get numbers before those of the new run's own inbox; answers of `version` go by these numbers. */
 function renumbered(event: EventRow, shift: number): EventRow {
-  if (event.type !== "SignalReceived" && event.type !== "UpdateAccepted") return event;
+  const received = event.type === "SignalReceived" || event.type === "UpdateAccepted";
+  if (!received && versionNotes(event).length === 0) return event;
   const { data } = parseEvent(event);
-  return { ...event, data: JSON.stringify({ ...data, m: (data.m ?? 0) - shift }) };
+  const number = received && { m: (data.m ?? 0) - shift };
+  const notes = data.o !== undefined && { o: data.o.map((note) => renumberedNote(note, shift)) };
+  return { ...event, data: JSON.stringify({ ...data, ...number, ...notes }) };
+}
+
+function renumberedNote<N extends { readonly k: string; readonly message?: unknown }>(note: N, shift: number): N {
+  return note.k === "version" && typeof note.message === "number" ? { ...note, message: note.message - shift } : note;
 }
 
 /** What the original received after the cut, in order. */

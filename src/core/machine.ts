@@ -24,7 +24,7 @@ import type { ErrorClasses, Failure } from "./failure.ts";
 import { isA } from "./foreign.ts";
 import { type Buffered, Handlers } from "./handlers.ts";
 import { type Difference, describe, mismatchMessage } from "./mismatch.ts";
-import type { Past } from "./past.ts";
+import { NO_MESSAGE, type Past } from "./past.ts";
 import { type Payload, type PayloadCodec, reviveParsed } from "./payload.ts";
 import { unitInterval, uuidFrom } from "./random.ts";
 import { Reading } from "./reading.ts";
@@ -123,7 +123,7 @@ export class Machine<Spec = unknown> implements CodePosition {
   /** Events applied so far. */
   applied = 0;
   /** Number of the last message applied. */
-  message = 0;
+  message: number = NO_MESSAGE;
   /** Time of the last applied event. */
   now = 0;
   ending: Ending | undefined;
@@ -600,7 +600,8 @@ export class Machine<Spec = unknown> implements CodePosition {
   /** The version of a change that this run goes by (rule 7). */
   version(id: string, { min, max }: { readonly min: number; readonly max: number }): number {
     const { commands, message } = this;
-    const mark = (): void => this.note("version", { id, version: max, commands, ...(message > 0 && { message }) });
+    const mark = (): void =>
+      this.note("version", { id, version: max, commands, ...(message !== NO_MESSAGE && { message }) });
     this.#versions ??= new VersionAnswers();
     const version = this.#versions.at(id, this, max, this.#reading.on ? undefined : mark);
     if (version < min || version > max) {

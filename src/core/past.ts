@@ -13,6 +13,9 @@ export interface Past {
   readonly versions: ReadonlyMap<string, readonly VersionAnswer[]>;
 }
 
+/** Stands for the number of a message where there was none yet. Those that a fork copies have numbers below 0. */
+export const NO_MESSAGE: number = Number.NEGATIVE_INFINITY;
+
 /** An answer of `version`, and the place in the code where it was given: after so many commands, and after this message. */
 export interface VersionAnswer {
   readonly commands: number;
@@ -41,7 +44,7 @@ function messageOf(row: { readonly type: string; readonly data: string } | undef
 function collect({ o = [] }: EventData, versions: Map<string, VersionAnswer[]>): void {
   for (const note of o) {
     if (note.k !== "version") continue;
-    const { id, message = 0, ...answer } = note as unknown as VersionAnswer & { id: string };
+    const { id, message = NO_MESSAGE, ...answer } = note as unknown as VersionAnswer & { id: string };
     const answers = versions.get(id) ?? [];
     answers.push({ ...answer, message });
     versions.set(id, answers);

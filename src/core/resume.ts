@@ -35,6 +35,8 @@ interface Cut {
   readonly first: number;
   readonly commands: number;
   readonly drawnAs: string | undefined;
+  /** Those of the rows set aside whose notes tell of the time before the cut. */
+  readonly noted: readonly number[];
 }
 
 const NO_GENERATION = (): number => 0;
@@ -56,8 +58,10 @@ export function planReplay(history: readonly Row[]): ReplayPlan {
     const row = history[index]!;
     const seq = index + 1;
     if (cuts.some((cut) => cut.setAside.has(seq))) continue;
-    const verify = !cuts.some((cut) => seq > cut.first && seq < cut.seq);
-    rows.push({ ...row, seq, verify, drawnAs: drawnAs(cuts, seq) });
+    const cut = cuts.find((one) => one.seq === seq);
+    const data = cut === undefined ? row.data : withAnswers(row, cut, history);
+    const verify = !cuts.some((one) => seq > one.first && seq < one.seq);
+    rows.push({ ...row, data, seq, verify, drawnAs: drawnAs(cuts, seq) });
   }
   for (const cut of cuts) {
     for (const seq of cut.setAside) {
@@ -76,12 +80,14 @@ function cutsOf(history: readonly Row[]): Cut[] {
     const row = history[index]!;
     if (row.type !== "Resumed") continue;
     const { s = [], f = 0, r, h } = parseEvent(row).data;
+    const least = s.reduce((one, other) => Math.min(one, other), index + 1);
     cuts.push({
       seq: index + 1,
       setAside: new Set(s),
-      first: r?.startsWith(FORKED) === true ? 1 : s.reduce((one, other) => Math.min(one, other), index + 1),
+      first: r?.startsWith(FORKED) === true ? 1 : least,
       commands: f,
       drawnAs: h,
+      noted: r === undefined ? s : s.filter((seq) => seq === least),
     });
   }
   return cuts;
@@ -95,6 +101,25 @@ export function drawnAt(history: readonly Row[], seq: number): string | undefine
 /** What was copied was drawn as whoever it was copied from: the fork that came next says so. */
 function drawnAs(cuts: readonly Cut[], seq: number): string | undefined {
   return cuts.find((cut) => cut.drawnAs !== undefined && seq < cut.seq)?.drawnAs;
+}
+
+/**
+ * A `Resumed` with the answers of `version` that stand beside what it sets aside. Notes tell of what was before their event: the code
+ * that gave these answers has been there, and goes by them.
+ */
+function withAnswers(row: Row, { noted, commands }: Cut, history: readonly Row[]): string {
+  const answers = noted
+    .flatMap((seq) => versionNotes(history[seq - 1]))
+    .filter((note) => Number(note.commands) <= commands);
+  if (answers.length === 0) return row.data;
+  const { o = [], ...data } = parseEvent(row).data;
+  return JSON.stringify({ ...data, o: [...answers, ...o] });
+}
+
+/** The answers of `version` beside an event. */
+export function versionNotes(row: Row | undefined): NonNullable<EventData["o"]> {
+  if (row === undefined || !row.data.includes('"k":"version"')) return [];
+  return (parseEvent(row).data.o ?? []).filter(({ k }) => k === "version");
 }
 
 function outcomeCommand(row: Row): number | undefined {

@@ -5,7 +5,7 @@ import type { Past, VersionAnswer } from "./past.ts";
 export interface Position {
   readonly commands: number;
   readonly applied: number;
-  /** Number of the last message applied, 0 before the first. */
+  /** Number of the last message applied. */
   readonly message: number;
 }
 

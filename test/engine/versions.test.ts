@@ -328,6 +328,67 @@ describe("a version that was decided", () => {
   });
 });
 
+describe("an answer of before a cut", () => {
+  test("holds when the code that went by it failed, was mended and resumed", async () => {
+    const { engine, finish } = bench();
+    const state = { broken: true };
+    const body: Body = async (wf) => {
+      const first = await wf.call(old, 1);
+      if (!wf.patched("p")) return [first, "as it was before"];
+      if (state.broken) throw new Error("not thought through");
+      return [first, "patched"];
+    };
+    await using host = await engine({ workflows: [workflow("w", body)] });
+    const handle = await host.start("w", 1);
+    await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED" });
+    state.broken = false;
+    await handle.resume();
+    expect(await finish(handle)).toEqual(["old 1", "patched"]);
+  });
+
+  test("holds in what goes back to the end of a run, or to where it was written down", async () => {
+    const { engine, finish } = bench();
+    const body: Body = async (wf) => {
+      const begun = [await wf.call(old, 1), wf.patched("p")];
+      return [...begun, await wf.call(old, 2), wf.patched("q")];
+    };
+    await using host = await engine({ workflows: [workflow("w", body)] });
+    const handle = await host.start("w", 1);
+    const result = await finish(handle);
+    expect(result).toEqual(["old 1", true, "old 2", true]);
+    const history = await handle.history();
+    for (const { seq } of history.filter(({ data }) => data.o !== undefined)) {
+      const fork = await handle.fork({ from: { event: seq } });
+      expect(await finish(fork)).toEqual(result);
+      expect(await finish(await fork.fork({ from: { event: seq } }))).toEqual(result);
+    }
+    await handle.reset({ to: { event: history.length } });
+    expect(await finish(handle)).toEqual(result);
+    await handle.reset({ to: { event: 3 } });
+    expect(await finish(handle)).toEqual(result);
+  });
+
+  test("holds in forks for the messages that they begin with", async () => {
+    const { engine, clock, finish } = bench();
+    const body: Body = async (wf) => {
+      const answers = [wf.patched("p")];
+      wf.on(go, () => void answers.push(wf.patched("p"), wf.patched("q")));
+      await wf.until(() => answers.length > 4);
+      return [...answers, await wf.call(old, 1, { label: "last" })];
+    };
+    await using host = await engine({ workflows: [workflow("w", body)] });
+    const handle = await host.start("w", 1);
+    await handle.signal(go);
+    await clock.advance(10);
+    await handle.signal(go);
+    const result = await finish(handle);
+    expect(result).toEqual([true, true, true, true, true, "old 1"]);
+    const fork = await handle.fork({ from: "last" });
+    expect(await finish(fork)).toEqual(result);
+    expect(await finish(await fork.fork({ from: "last" }))).toEqual(result);
+  });
+});
+
 describe("version", () => {
   const body =
     (min: number, max: number): Body =>
