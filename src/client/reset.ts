@@ -9,6 +9,7 @@ import { PerdureError } from "../core/errors.ts";
 import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
+import { goingOn } from "../engine/parked.ts";
 import { isResetPause, PAUSED_FOR_RESET, type ResetRequest, resetRequest } from "../engine/reset.ts";
 import type { EventRow, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
@@ -79,8 +80,8 @@ async function pointOf(host: ResetHost, row: RunRow, to: Point): Promise<number>
   }
 }
 
-async function goOn({ store, now, hint }: ResetHost, { run }: RunRow): Promise<void> {
-  const to = { status: "pending", wakeAt: now(), closedAt: null, crashes: 0, detail: null } as const;
+async function goOn({ store, now, hint }: ResetHost, { run, detail }: RunRow): Promise<void> {
+  const to = { status: "pending", wakeAt: now(), closedAt: null, crashes: 0, detail: goingOn(detail) } as const;
   if (await store.amend(run, ["paused"], to)) hint(run);
 }
 

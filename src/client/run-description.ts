@@ -125,7 +125,7 @@ export function describeRun(
     lastError: attempt.error === null ? undefined : (JSON.parse(attempt.error) as Failure),
     ...approvalIn(attempt),
   }));
-  if (row.owner === null) {
+  if (row.owner === null && row.status !== "blocked") {
     for (const { command, kind, name, label, since, due, approvers } of waits) {
       if (journalled.has(command)) continue;
       const wait = { command, kind, step: label ?? name, attempt: 0, since, due, ...NOWHERE, held: false };

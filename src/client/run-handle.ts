@@ -10,6 +10,7 @@ import { encodePayload, type Payload } from "../core/payload.ts";
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
+import { goingOn } from "../engine/parked.ts";
 import { terminateUnowned } from "../engine/terminate.ts";
 import type { LentTransaction } from "../store/admissions.ts";
 import type { EventRow, RunRow } from "../store/store.ts";
@@ -241,7 +242,10 @@ export class RunHandle<O = unknown> {
   }
 
   async #unpause(): Promise<void> {
-    const to = { status: "pending", wakeAt: this.#host.now(), closedAt: null, crashes: 0, detail: null } as const;
+    const row = await this.#host.store.find({ run: this.#at.run });
+    if (row?.status !== "paused") return;
+    const detail = goingOn(row.detail);
+    const to = { status: "pending", wakeAt: this.#host.now(), closedAt: null, crashes: 0, detail } as const;
     if (await this.#host.store.amend(this.#at.run, ["paused"], to)) this.#host.hint(this.#at.run);
   }
 
@@ -350,7 +354,7 @@ export class RunHandle<O = unknown> {
   async #goOn(row: RunRow, wakeAt: number | null): Promise<void> {
     if (row.superseded)
       throw new PerdureError("CONFLICT", `a newer run has the workflow id ${this.workflowId}; this one cannot go on`);
-    const to = { status: "pending", wakeAt, closedAt: null, crashes: 0, detail: null } as const;
+    const to = { status: "pending", wakeAt, closedAt: null, crashes: 0, detail: goingOn(row.detail) } as const;
     if (!(await this.#host.store.amend(row.run, [row.status], to)))
       throw new PerdureError("CONFLICT", `${this.workflowId} changed while it was being resumed; look again`);
   }

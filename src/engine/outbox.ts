@@ -53,6 +53,8 @@ export class Outbox {
   /** Length of the durable history. */
   seq = 0;
   crashes = 0;
+  /** Where the run stood when it was left, and what its row says of that. */
+  left: { readonly seq: number; readonly kept: object } | undefined;
 
   constructor(facts: RunFacts, machine: Machine<CommandSpec>, host: OutboxHost) {
     this.#run = facts.run;
@@ -413,7 +415,10 @@ export class Outbox {
   #blocked(blockage: Blockage): Transition {
     const rows = this.#host.effects.giveUp(new CancelledError("the run is blocked"));
     const attempts = blockage.reason === "data_error" ? NONE : rows;
-    const image = this.#image({ status: "blocked", owned: false, detail: JSON.stringify({ blocked: blockage }) });
+    // Other code is held against where it stood before, too.
+    const stood = this.left?.seq === this.seq ? this.left.kept : {};
+    const detail = JSON.stringify({ ...stood, blocked: blockage });
+    const image = this.#image({ status: "blocked", owned: false, detail });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
   }
 

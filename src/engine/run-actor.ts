@@ -117,6 +117,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
   replay(rows: readonly ReplayRow[], from: TakenOver): void {
     this.phase = "replaying";
     this.#outbox.seq = from.length;
+    this.#outbox.left = { seq: from.length, kept: from.kept };
     this.#outbox.crashes = from.crashes;
     this.#outbox.rows.restore(from.attempts);
     if (from.unanswered.length > 0) this.#outbox.answers.restore(from.unanswered);

@@ -68,6 +68,8 @@ export interface TakenOver {
   readonly check: Check | undefined;
   /** What was open then. */
   readonly open: readonly RecordedCommand[];
+  /** What its row says of that. */
+  readonly kept: object;
   readonly crashes: number;
   readonly children: readonly ChildRow[];
   /** What transactions came to that are not in the history yet. */

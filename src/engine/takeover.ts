@@ -180,7 +180,7 @@ export class Takeover {
     // What was set aside has left its children to themselves: they were told to stop, and are no command's any more.
     const children = left.children.filter(({ command, generation }) => generation === plan.generation(command));
     const { inbox, crashes } = left.row;
-    const { check, open } = parkedAt(left.row, history.length);
+    const { check, open, kept } = parkedAt(left.row, history.length);
     const length = history.length;
     actor.replay(plan.rows, {
       length,
@@ -189,6 +189,7 @@ export class Takeover {
       inbox,
       check,
       open,
+      kept,
       crashes,
       children,
       unanswered,

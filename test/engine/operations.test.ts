@@ -431,6 +431,26 @@ describe("reset", () => {
     expect(calls).toEqual(["a-x", "b-36", "c-x", "c-x"]);
   });
 
+  test("happens although the run was paused and resumed, or cancelled, before an engine came to it", async () => {
+    for (const then of ["resumed", "cancelled"]) {
+      const { engine, finish, clock } = bench();
+      const { calls, flow } = pipeline();
+      await using host = await engine({ workflows: [flow] });
+      const handle = await host.start(flow, "x", { id: "p" });
+      await finish(handle);
+      await host.pause({ workflow: "pipeline" });
+      await handle.reset({ to: "second" });
+      await handle.pause("not yet");
+      if (then === "resumed") await handle.resume();
+      else await handle.cancel();
+      await host.unpause({ workflow: "pipeline" });
+      await clock.advance(5000);
+      const history = await handle.history();
+      expect(history.find(({ type }) => type === "Resumed")?.data.s).toEqual([3, 4, 5]);
+      expect(calls).toEqual(then === "resumed" ? ["a-x", "b-36", "c-x", "b-36", "c-x"] : ["a-x", "b-36", "c-x"]);
+    }
+  });
+
   test("ends children that were started since as their policy says, and keeps those from before", async () => {
     const { engine, finish, clock } = bench();
     const child = workflow("child", async (wf, _: string) => wf.waitFor<string>("go"));

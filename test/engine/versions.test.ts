@@ -67,6 +67,51 @@ describe("patched", () => {
     expect(await redeployed(before, after)).toBe("old 1");
   });
 
+  test("is false there, too, after the run was paused for the deploy, or blocked by a wrong one", async () => {
+    const body =
+      (patched: (wf: WorkflowContext) => boolean): Body =>
+      async (wf) => {
+        if (patched(wf)) return wf.call(fresh, 1);
+        await wf.waitFor(go);
+        return wf.call(old, 1);
+      };
+    const before = workflow(
+      "w",
+      body(() => false),
+    );
+    const wrong = workflow(
+      "w",
+      body(() => true),
+    );
+    const after = workflow(
+      "w",
+      body((wf) => wf.patched("p")),
+    );
+    for (const stop of ["paused", "paused while nobody advances it", "blocked"]) {
+      const { engine, clock, finish } = bench();
+      const one = await engine({ workflows: [before] });
+      const handle = await one.start("w", 1);
+      if (stop === "paused") await handle.pause("a deploy");
+      await clock.advance(10_000);
+      await one.close();
+      const two = await engine({ workflows: stop === "blocked" ? [wrong] : [] });
+      const seen = await two.handle(handle.workflowId);
+      if (stop === "paused while nobody advances it") await seen.pause("a deploy");
+      await seen.signal(go);
+      for (let tries = 1; tries <= 2; tries++) {
+        await clock.advance(10_000);
+        expect(stop).toContain(await seen.status());
+        if (stop === "blocked") await seen.resume();
+      }
+      await clock.advance(10_000);
+      await two.close();
+      await using three = await engine({ workflows: [after] });
+      const last = await three.handle(handle.workflowId);
+      await last.resume();
+      expect(await finish(last)).toBe("old 1");
+    }
+  });
+
   test("is true in old runs that had not reached the place", async () => {
     const after: Body = async (wf) => {
       const first = await wf.call(old, 1);
