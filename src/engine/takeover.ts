@@ -101,7 +101,7 @@ export class Takeover {
    * and less and less often. When it is the key for secrets that is missing here, others may have the run at once.
    */
   async #giveBack(loaded: LoadedRun, error: Error): Promise<void> {
-    const { run, crashes, detail, workflowId } = loaded.row;
+    const { run, crashes, workflowId } = loaded.row;
     const unreadable = isPerdureError(error, "INCOMPATIBLE_STORE");
     const restMs = unreadable ? LAST_REST_MS : this.#restAfter(run);
     if (unreadable) this.#unreadableUntil = this.#host.clock.monotonic() + restMs;
@@ -112,8 +112,11 @@ export class Takeover {
     const none = { events: [], consumed: [], attempts: [], settled: [] } as const;
     const wakeAt = this.#host.clock.now() + (unreadable ? 0 : restMs);
     const free = { status: "running", owned: false, wakeAt, closedAt: null } as const;
+    const base = (await this.#history(loaded)).length;
+    const { kept } = parkedAt(loaded.row, base);
+    const detail = Object.keys(kept).length === 0 ? null : JSON.stringify(kept);
     const image = { ...free, crashes, detail, ifInbox: null, forget: false };
-    await this.#append({ run, base: (await this.#history(loaded)).length, ...none, image });
+    await this.#append({ run, base, ...none, image });
     this.done(run);
   }
 

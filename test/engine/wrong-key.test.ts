@@ -1,7 +1,7 @@
 /** An engine that has another key than the rest of the fleet. */
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { activity, type Logger, workflow } from "../../src/index.ts";
-import { bench } from "./fixture.ts";
+import { bench, vanishing } from "./fixture.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -41,6 +41,32 @@ describe("an engine with a wrong key", () => {
     vi.stubEnv("PERDURE_KEY", "the right one");
     await using right = await engine({ workflows: [order] });
     expect(await finish(await right.handle("secret"), 30_000)).toBe(6);
+  });
+
+  test("leaves a run whose engine died as it was: where it had stood before that does not count any more", async () => {
+    const { engine, clock, finish, store } = bench();
+    const state = { hangs: true };
+    const slow = activity("slow", () => (state.hangs ? new Promise<number>(() => {}) : Promise.resolve(7)));
+    const patient = workflow("patient", async (wf) => [await wf.waitFor("go"), await wf.call(slow)]);
+    const doomed = vanishing(store);
+    vi.stubEnv("PERDURE_KEY", "the right one");
+    const first = await engine({ store: doomed.store, workflows: [patient] });
+    const { workflowId } = await first.start(patient, undefined, { secrets: { key: "s3cr3t" } });
+    await clock.advance(30_000);
+    await (await first.handle(workflowId)).signal("go", 1);
+    await clock.advance(3000);
+    doomed.vanish();
+    state.hangs = false;
+
+    vi.stubEnv("PERDURE_KEY", "another");
+    const { lines, logger } = logged();
+    await using _wrong = await engine({ workflows: [patient], logger });
+    await clock.advance(30_000);
+    expect(lines.filter((line) => line.includes("left to others"))).not.toHaveLength(0);
+
+    vi.stubEnv("PERDURE_KEY", "the right one");
+    await using right = await engine({ workflows: [patient] });
+    expect(await finish(await right.handle(workflowId))).toEqual([1, 7]);
   });
 
   test("leaves tasks of such runs to others, and no attempt is lost to it", async () => {
