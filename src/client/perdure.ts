@@ -14,7 +14,7 @@ import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import type { HandleHost, Waits } from "./handle-host.ts";
 import { type Pause, PauseControl, type PauseTarget } from "./pause-control.ts";
 import { listQueues, type QueueStatus } from "./queues.ts";
-import { type FindCode, type ReplayOptions, type ReplayReport, replayRuns } from "./replays.ts";
+import { checkReplay, type FindCode, type ReplayOptions, type ReplayReport, replayRuns } from "./replays.ts";
 import type { RunHandle } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
 import { Schedules } from "./schedules.ts";
@@ -255,11 +255,14 @@ export class Perdure implements AsyncDisposable {
    * Replays runs of the store against the code of this engine, newest first; without `status` the open ones. Nothing is written and no
    * step runs. It is what `perdure replay` does.
    *
+   * @throws PerdureError `INVALID_ARGUMENT`.
+   *
    * @example
    * for await (const { workflowId, result, blockage } of engine.replayRuns({ workflow: "order", status: "all" }))
    *   if (result === "different") console.log(workflowId, blockage?.message);
    */
   replayRuns(options: ReplayOptions = {}): AsyncGenerator<ReplayReport, void, undefined> {
+    checkReplay(options);
     const registry = this.#registry;
     const find: FindCode = async ({ workflow, version }) => {
       const definition = await registry.pinned(workflow, version, this.#store);

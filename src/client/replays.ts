@@ -1,8 +1,10 @@
 /** Replaying the runs of a store against the code at hand, page by page: thousands of runs take no more memory than one page. */
 
 import type { Blockage } from "../core/ending.ts";
+import { PerdureError } from "../core/errors.ts";
 import { formatRunId } from "../core/ids.ts";
-import { OPEN_STATUSES, type RunStatus } from "../core/status.ts";
+import { checkCount, checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
+import { OPEN_STATUSES, RUN_STATUSES, type RunStatus } from "../core/status.ts";
 import { recordingOf } from "../engine/recording.ts";
 import type { Registry } from "../engine/registry.ts";
 import { Replayer, type ReplayerOptions } from "../engine/replayer.ts";
@@ -17,6 +19,20 @@ export interface ReplayOptions {
   readonly status?: readonly RunStatus[] | "all" | undefined;
   /** At most this many, newest first. */
   readonly limit?: number | undefined;
+}
+
+const OPTIONS: ReadonlySet<string> = optionNames<ReplayOptions>({ workflow: true, status: true, limit: true });
+
+/** @throws PerdureError `INVALID_ARGUMENT` */
+export function checkReplay(options: ReplayOptions): void {
+  checkOptions(options, OPTIONS, "replayRuns()");
+  const { workflow, status = "all", limit } = options;
+  checkKind(workflow, "string", "workflow");
+  checkCount(limit, "limit");
+  if (status === "all") return;
+  if (!Array.isArray(status))
+    throw new PerdureError("INVALID_ARGUMENT", 'status of replayRuns() is "all" or a list of statuses');
+  for (const one of status) checkWord(one ?? null, RUN_STATUSES, "status");
 }
 
 /** Which runs to replay. */

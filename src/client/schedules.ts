@@ -3,6 +3,7 @@ import type { Duration } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import { formatRunId, MAX_NAME } from "../core/ids.ts";
+import { checkCount, checkKind, checkOptions, optionNames } from "../core/options.ts";
 import { decodePayload, reviveParsed } from "../core/payload.ts";
 import { isClosed, OPEN_STATUSES, type RunStatus } from "../core/status.ts";
 import type { StartSpec } from "../engine/new-run.ts";
@@ -94,6 +95,16 @@ export interface BackfillOptions extends ScheduleCall {
   readonly overlap?: Overlap;
 }
 
+const OF_CREATE: ReadonlySet<string> = optionNames<{ elsewhere?: boolean }>({ elsewhere: true });
+const OF_CALL: ReadonlySet<string> = optionNames<ScheduleCall>({ timeout: true });
+const OF_TRIGGER: ReadonlySet<string> = optionNames<TriggerOptions>({ overlap: true, timeout: true });
+const OF_BACKFILL: ReadonlySet<string> = optionNames<BackfillOptions>({
+  from: true,
+  to: true,
+  overlap: true,
+  timeout: true,
+});
+
 /** A run that is started with a delay is left for whoever has its code. */
 const ELSEWHERE_MS = 1;
 const PAGE = 500;
@@ -121,12 +132,10 @@ export class Schedules {
    * @example
    * await engine.schedules.create("nightly", { workflow: report, cron: "0 3 * * *", timezone: "Europe/Berlin" });
    */
-  async create(
-    name: string,
-    options: ScheduleOptions,
-    { elsewhere = false }: { elsewhere?: boolean } = {},
-  ): Promise<ScheduleHandle> {
+  async create(name: string, options: ScheduleOptions, how: { elsewhere?: boolean } = {}): Promise<ScheduleHandle> {
     checkName(name);
+    checkOptions(how, OF_CREATE, "schedules.create()");
+    const { elsewhere = false } = how;
     const spec = scheduleSpec(name, options);
     const now = this.#host.now();
     if (nextTick(spec, now - 1) === undefined)
@@ -217,16 +226,20 @@ export class ScheduleHandle {
 
   /** Lets no tick start anything until {@link resume}; those that pass are skipped. Pausing again changes the note. */
   async pause(note = "", call: ScheduleCall = {}): Promise<void> {
+    checkNote(note, call, "pause()");
     await this.#tell(scheduleMessages.pause, note, call);
   }
 
   /** Lets it go on with the next tick. */
   async resume(note = "", call: ScheduleCall = {}): Promise<void> {
+    checkNote(note, call, "resume()");
     await this.#tell(scheduleMessages.resume, note, call);
   }
 
   /** Starts the workflow now, also while the schedule is paused. */
-  async trigger({ overlap, ...call }: TriggerOptions = {}): Promise<ScheduleEntry> {
+  async trigger(options: TriggerOptions = {}): Promise<ScheduleEntry> {
+    checkOptions(options, OF_TRIGGER, "trigger()");
+    const { overlap, ...call } = options;
     const request = overlap === undefined ? {} : { overlap };
     return this.#tell(scheduleMessages.trigger, request, call);
   }
@@ -235,7 +248,9 @@ export class ScheduleHandle {
    * Starts the workflow for ticks that have passed, at most 1000 of them. One that was started before is started again, unless that run
    * is still open.
    */
-  async backfill({ from, to, overlap, ...call }: BackfillOptions): Promise<ScheduleEntry[]> {
+  async backfill(options: BackfillOptions): Promise<ScheduleEntry[]> {
+    checkOptions(options, OF_BACKFILL, "backfill()");
+    const { from, to, overlap, ...call } = options;
     const span = { from: timeMs(from, "from of a backfill"), to: timeMs(to, "to of a backfill") };
     if (span.to < span.from)
       throw this.#wrong(
@@ -254,6 +269,7 @@ export class ScheduleHandle {
     options: Omit<ScheduleOptions, "workflow"> & Partial<ScheduleOptions>,
     call: ScheduleCall = {},
   ): Promise<void> {
+    checkOptions(call, OF_CALL, "update()");
     const { spec } = await this.describe();
     await this.change(scheduleSpec(this.name, { ...options, workflow: options.workflow ?? spec.workflow }), call);
   }
@@ -265,6 +281,7 @@ export class ScheduleHandle {
 
   /** The next ticks, epoch milliseconds, whether or not it is paused. Needs no code. */
   async preview(count: number = PREVIEWED): Promise<number[]> {
+    checkCount(count, "count of preview()");
     const { spec, status } = await this.describe();
     return status === "finished" ? [] : ticksAfter(spec, this.#host.now(), count);
   }
@@ -312,6 +329,11 @@ export class ScheduleHandle {
     const { workflowId, run } = await scheduleRow(this.#host, this.name);
     return new RunHandle(this.#host, workflowId, run);
   }
+}
+
+function checkNote(note: unknown, call: unknown, what: string): void {
+  checkKind(note, "string", `the note of ${what}`);
+  checkOptions(call, OF_CALL, what);
 }
 
 /** The row of an open schedule. */

@@ -380,6 +380,7 @@ export class RunContext implements WorkflowContext {
   }
 
   saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {
+    if (typeof fn !== "function") return Promise.reject(notThis("wf.saga", "a function"));
     const saga = runSaga(this, fn, () => this.#machine.commands);
     this.#machine.finishFirst(saga);
     return saga;
@@ -435,6 +436,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
+    if (typeof fn !== "function") throw notThis("wf.scope", "a function");
     const outer = this.#scope;
     const inner = new Scope(outer, true);
     const limit = options?.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of the scope");
@@ -462,6 +464,7 @@ export class RunContext implements WorkflowContext {
   }
 
   uncancellable<T>(fn: () => Promise<T>): Promise<T> {
+    if (typeof fn !== "function") return Promise.reject(notThis("wf.uncancellable", "a function"));
     return runInner(new Scope(this.#scope, false), fn);
   }
 

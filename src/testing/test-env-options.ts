@@ -1,5 +1,6 @@
 /** What a test environment is made with. */
 import type { OpenOptions } from "../client/open-options.ts";
+import { checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import type { ActivitySet } from "../engine/registry.ts";
 import { type AnyActivity, activity } from "../workflow/activity.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -34,6 +35,37 @@ export interface TestKitOptions {
   readonly unfinished?: "allow" | "fail";
   /** Real milliseconds to wait for the test when nothing runs and no timer is set, before whoever waits is told so. Default 1000. */
   readonly patience?: number;
+}
+
+const OPTIONS: ReadonlySet<string> = optionNames<TestEnvOptions>({
+  workflows: true,
+  routes: true,
+  activities: true,
+  deps: true,
+  codec: true,
+  observers: true,
+  logger: true,
+  guard: true,
+  warmRuns: true,
+  queues: true,
+  flows: true,
+  agents: true,
+  mocks: true,
+  unmocked: true,
+  now: true,
+  skipTime: true,
+  replay: true,
+  unfinished: true,
+  patience: true,
+});
+
+/** @throws PerdureError `INVALID_ARGUMENT` */
+export function checkTestEnv(options: TestEnvOptions): void {
+  checkOptions(options, OPTIONS, "createTestEnv()");
+  checkWord(options.unmocked, ["run", "fail"], "unmocked");
+  checkWord(options.unfinished, ["allow", "fail"], "unfinished");
+  checkKind(options.skipTime, "boolean", "skipTime");
+  checkKind(options.replay, "boolean", "replay");
 }
 
 /** By which engines look again just in case: never, here every change is told. */

@@ -25,7 +25,7 @@ import { type HistoryStep, stepsOf } from "./history-steps.ts";
 import { Incarnation } from "./incarnation.ts";
 import { finite, Movement, runText } from "./movement.ts";
 import { verifyRecorded, verifyRuns } from "./replay-check.ts";
-import { engineOptions, type TestEnvOptions } from "./test-env-options.ts";
+import { checkTestEnv, engineOptions, type TestEnvOptions } from "./test-env-options.ts";
 import { type TestClock, TestTime } from "./test-time.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -265,6 +265,7 @@ interface TestParts {
  * assert.equal(await handle.result(), "Nobody approved Ada"); // 48 hours later, in no time
  */
 export async function createTestEnv(options: TestEnvOptions = {}): Promise<TestEnv> {
+  checkTestEnv(options);
   const { now, skipTime = true, patience = 1000, unmocked = "run" } = options;
   const openOptions = engineOptions(options);
   const registry = registryOf(openOptions);

@@ -3,6 +3,7 @@ import { cronProblem, nextCron, zoneProblem } from "../core/cron.ts";
 import { digest } from "../core/digest.ts";
 import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
+import { checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { unitInterval } from "../core/random.ts";
 import { textTags } from "../core/tags.ts";
@@ -85,6 +86,24 @@ export interface ScheduleSpec {
   readonly fromFlow?: true;
 }
 
+const OPTIONS: ReadonlySet<string> = optionNames<ScheduleOptions>({
+  workflow: true,
+  cron: true,
+  timezone: true,
+  every: true,
+  at: true,
+  overlap: true,
+  catchUp: true,
+  jitter: true,
+  startAt: true,
+  endAt: true,
+  limit: true,
+  input: true,
+  tags: true,
+  timeout: true,
+  note: true,
+});
+
 const DEFAULT_CATCH_UP_MS = 3_600_000;
 const LEAST_EVERY_MS = 1000;
 
@@ -94,11 +113,12 @@ const LEAST_EVERY_MS = 1000;
  * @throws PerdureError `INVALID_ARGUMENT` that names the schedule and what is wrong.
  */
 export function scheduleSpec(name: string, options: ScheduleOptions): ScheduleSpec {
+  checkOptions(options, OPTIONS, `schedule ${name}`);
   const { workflow, input, cron, timezone, every, at, catchUp, jitter, startAt, endAt, timeout } = options;
   const { overlap = "skip", limit, tags, note } = options;
   const span = (value: Duration, what: string): number => durationMs(value, `${what} of schedule ${name}`);
   const spec: ScheduleSpec = {
-    workflow: typeof workflow === "string" ? workflow : workflow.name,
+    workflow: workflowName(name, workflow),
     ...(input !== undefined && { input }),
     ...(cron !== undefined && { cron }),
     ...(timezone !== undefined && { timezone }),
@@ -117,6 +137,12 @@ export function scheduleSpec(name: string, options: ScheduleOptions): ScheduleSp
   const problem = specProblem(spec);
   if (problem !== undefined) throw new PerdureError("INVALID_ARGUMENT", `schedule ${name}: ${problem}`);
   return spec;
+}
+
+function workflowName(schedule: string, workflow: AnyWorkflow | string | undefined): string {
+  const name = typeof workflow === "string" ? workflow : workflow?.name;
+  if (typeof name === "string") return name;
+  throw new PerdureError("INVALID_ARGUMENT", `schedule ${schedule}: workflow is a workflow or the name of one`);
 }
 
 /** Longest text of an input that is told. */

@@ -39,6 +39,10 @@ describe("in workflow code", () => {
     ["a note of no kind", (wf) => wf.note(undefined, {}), "the kind of a note must be text"],
     ["a note of a number", (wf) => wf.note("n", 10n), 'wf.note "n": the data of a note are an object'],
     ["a saga's step without options", (wf) => wf.saga((s: Any) => s.call(charge, 1)), "charge in a saga has no undo"],
+    ["a scope without a function", (wf) => wf.scope(undefined), "wf.scope takes a function"],
+    ["a scope of options", (wf) => wf.scope({ timeout: "1s" }), "wf.scope takes a function"],
+    ["an uncancellable nothing", (wf) => wf.uncancellable(undefined), "wf.uncancellable takes a function"],
+    ["a saga of nothing", (wf) => wf.saga(undefined), "wf.saga takes a function"],
     ["a predicate that is none", (wf) => wf.until(undefined), "wf.until takes a function"],
     [
       "an async predicate",

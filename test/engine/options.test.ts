@@ -1,6 +1,7 @@
 /** What JavaScript lets through: names and values of options that nobody knows. */
 import { describe, expect, it } from "vitest";
 import { connect, open, workflow } from "../../src/index.ts";
+import { createTestEnv } from "../../src/testing/index.ts";
 import { bench } from "./fixture.ts";
 
 const w = workflow("w", async (wf) => wf.waitFor("never"));
@@ -67,6 +68,56 @@ describe("an option that nobody knows", () => {
       refused(/the options of fork\(\) are an object with from/),
     );
     await expect(handle.reset(any({ from: "a" }))).rejects.toEqual(refused(/there are to, reason, timeout/));
+  });
+
+  it("is refused by schedules", async () => {
+    const e = await bench().engine({ workflows: [w] });
+    const hourly = { workflow: w, every: "1h" };
+    for (const [options, message] of [
+      [{ workflow: w, evry: "1h" }, /schedule s has no option "evry"; did you mean every\?/],
+      [{ ...hourly, overlp: "skip" }, /did you mean overlap\?/],
+      [{ every: "1h" }, /schedule s: workflow is a workflow or the name of one/],
+      [{ ...hourly, workflow: 5 }, /schedule s: workflow is/],
+      [undefined, /the options of schedule s are an object/],
+    ] as const)
+      await expect(e.schedules.create("s", any(options))).rejects.toEqual(refused(message));
+    await expect(e.schedules.create("s", any(hourly), any({ elsewher: true }))).rejects.toEqual(
+      refused(/schedules\.create\(\) has no option "elsewher"/),
+    );
+    expect(await e.schedules.list()).toEqual([]);
+    const s = await e.schedules.create("s", any(hourly));
+    for (const [call, message] of [
+      [s.update(any({ evry: "1h" })), /schedule s has no option "evry"/],
+      [s.update({ every: "2h" }, any({ timout: 1 })), /update\(\) has no option "timout"; did you mean timeout\?/],
+      [s.pause("n", any({ id: "k" })), /pause\(\) has no option "id"/],
+      [s.pause(any({ timeout: 1 })), /the note of pause\(\) must be a text/],
+      [s.resume("n", any({ timout: 1 })), /resume\(\) has no option/],
+      [s.trigger(any({ overlp: "skip" })), /trigger\(\) has no option "overlp"/],
+      [s.backfill(any({ form: 1, to: 2 })), /backfill\(\) has no option "form"; did you mean from\?/],
+      [s.backfill(any(undefined)), /the options of backfill\(\) are an object/],
+      [s.preview(-1), /count of preview\(\) must be a whole number/],
+    ] as const)
+      await expect(call).rejects.toEqual(refused(message));
+    expect(await s.describe()).toMatchObject({ status: "active", spec: { everyMs: 3_600_000 }, started: 0 });
+  });
+
+  it("is refused by what replays, and by a test environment", async () => {
+    const e = await bench().engine({ workflows: [w] });
+    for (const [options, message] of [
+      [{ workflw: "w" }, /replayRuns\(\) has no option "workflw"; did you mean workflow\?/],
+      [{ status: ["runing"] }, /status has no value "runing"/],
+      [{ status: "running" }, /status of replayRuns\(\) is "all" or a list of statuses/],
+      [{ limit: 0 }, /limit must be a whole number/],
+    ] as const)
+      expect(() => e.replayRuns(any(options))).toThrow(refused(message));
+    for (const [options, message] of [
+      [{ workflow: [w] }, /createTestEnv\(\) has no option "workflow"; did you mean workflows\?/],
+      [{ store: "memory:" }, /has no option "store"/],
+      [{ unmocked: "fails" }, /unmocked has no value "fails"/],
+      [{ unfinished: true }, /unfinished has no value/],
+      [{ replay: "no" }, /replay must be a boolean/],
+    ] as const)
+      await expect(createTestEnv(any(options))).rejects.toEqual(refused(message));
   });
 
   it("keeps an engine from opening, and a connection", async () => {
