@@ -8,7 +8,7 @@ import { PerdureError } from "../core/errors.ts";
 import { eventData, newEvent, parseEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import { checkedId } from "../core/names.ts";
-import { checkOptions, optionNames } from "../core/options.ts";
+import { checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { encodePayload, type PayloadCodec } from "../core/payload.ts";
 import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow, versionNotes } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
@@ -62,6 +62,9 @@ export interface Forked {
 /** Forks a run. @throws PerdureError, see `handle.fork`. */
 export async function forkRun(host: ForkHost, row: RunRow, options: ForkOptions): Promise<Forked> {
   checkOptions(options, FORK, "fork()");
+  for (const [child, choice] of Object.entries(options.children ?? {}))
+    checkWord(choice ?? null, ["rerun"], `children: ${child}`);
+  checkKind(options.messages, "boolean", "messages");
   checkPoint(options.from, "from");
   const { rewinding, store } = host;
   if (rewinding === undefined) throw noEngine();

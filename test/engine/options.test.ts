@@ -64,6 +64,11 @@ describe("an option that nobody knows", () => {
     await expect(handle.startUpdate("up", 1, any({ key: 1 }))).rejects.toEqual(refused(/there are id, timeout/));
     await expect(handle.result(any({ timout: 1 }))).rejects.toEqual(refused(/did you mean timeout\?/));
     await expect(handle.fork(any({ frm: "a" }))).rejects.toEqual(refused(/did you mean from\?/));
+    for (const [options, message] of [
+      [{ from: 1, children: { kid: "keep" } }, /children: kid has no value "keep"; there is rerun/],
+      [{ from: 1, messages: "no" }, /messages must be a boolean/],
+    ] as const)
+      await expect(handle.fork(any(options))).rejects.toEqual(refused(message));
     await expect(handle.fork(any(undefined))).rejects.toEqual(
       refused(/the options of fork\(\) are an object with from/),
     );
