@@ -42,10 +42,13 @@ function tagOf(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+const DATE = /^\d{4}-\d\d-\d\d(?:[T ].*)?$/;
+
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const ago = /^\d+$/.test(text) ? undefined : parseDuration(text);
-  const at = ago === undefined ? Date.parse(text) : now - ago;
+  // Left to itself, Date.parse takes 12 for December 2001: a filter that means everything.
+  const at = ago !== undefined ? now - ago : DATE.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at))
     throw usageError(`--${option}: ${JSON.stringify(text)} is no time`, "write 30m, 1h, 2d or 2026-11-21T08:00");
   return at;

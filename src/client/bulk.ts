@@ -149,7 +149,10 @@ class Bulk {
 }
 
 /** Deletes the very run, not the one that continued it. */
-async function removeRow({ store }: HandleHost, { run, workflowId, status }: RunRow): Promise<void> {
+export async function removeRow(
+  { store }: Pick<HandleHost, "store">,
+  { run, workflowId, status }: RunRow,
+): Promise<void> {
   if (!isClosed(status))
     throw new PerdureError("CONFLICT", `${workflowId} is ${status}; cancel or terminate it before deleting`);
   if (!(await store.remove(run)))

@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { open, workflow } from "../../src/index.ts";
 import { AGENTS, ASKING, ECHO, FAILING } from "./flows.ts";
 import { folderWith, lastJson, linesOf, perdure, Running } from "./perdure.ts";
 
@@ -43,6 +44,25 @@ describe("perdure runs fork and reset", () => {
     expect(linesOf(folder, "done.txt")).toEqual(["one", "two"]);
     expect((await perdure(folder, "runs", "resume", "s")).code).toBe(0);
     expect(linesOf(folder, "done.txt")).toEqual(["one", "two", "two"]);
+  });
+});
+
+describe("one of the runs that continue one another", () => {
+  test("is shown and deleted when its run id is given, not the last one", async () => {
+    const folder = folderWith({});
+    const chain = workflow("chain", async (wf, n: number) => (n < 2 ? wf.continueAsNew(n + 1) : n));
+    const engine = await open({ store: join(folder, ".perdure/store.db"), workflows: [chain] });
+    const handle = await engine.start(chain, 0, { id: "c" });
+    const first = handle.runId;
+    await handle.result();
+    await engine.close();
+    const shown = lastJson(await perdure(folder, "runs", "show", first, "--json"));
+    expect(shown).toMatchObject({ runId: first, status: "continued_as_new", input: 0 });
+    const deleted = lastJson(await perdure(folder, "runs", "delete", first, "--yes", "--json"));
+    expect(deleted).toMatchObject({ deleted: true, runId: first });
+    const left = lastJson<{ status: string; runId: string }[]>(await perdure(folder, "runs", "list", "--json"));
+    expect(left.map(({ status }) => status)).toEqual(["completed", "continued_as_new"]);
+    expect(left.map(({ runId }) => runId)).not.toContain(first);
   });
 });
 
@@ -88,6 +108,34 @@ describe("many runs at once", () => {
     const gone = await perdure(folder, "runs", "delete", "--status", "terminated", "--yes", "--json");
     expect(lastJson(gone)).toMatchObject({ done: 2 });
     expect(JSON.parse((await perdure(folder, "runs", "list", "--json")).stdout)).toMatchObject([{ workflowId: "c" }]);
+  });
+
+  test("are all listed when a limit says so, and not meant by a time that is none", async () => {
+    const folder = folderWith({});
+    const short = workflow("short", async () => 1);
+    const engine = await open({
+      store: join(folder, ".perdure/store.db"),
+      workflows: [short],
+      durability: "relaxed",
+    });
+    await Promise.all(Array.from({ length: 1005 }, async () => (await engine.start(short)).result()));
+    await engine.close();
+    for (const [limit, count] of [
+      [1003, 1003],
+      [5000, 1005],
+    ] as const) {
+      const listed = lastJson<unknown[]>(await perdure(folder, "runs", "list", "--limit", String(limit), "--json"));
+      expect(listed).toHaveLength(count);
+    }
+    for (const time of ["12", "2026", "last 7"]) {
+      const wrong = await perdure(folder, "runs", "delete", "--since", time, "--yes");
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("is no time")]);
+    }
+    const today = new Date().toISOString();
+    for (const time of [today.slice(0, 10), today, "1h"]) {
+      const deleted = await perdure(folder, "runs", "delete", "--older-than", time, "--dry-run", "--json");
+      expect(lastJson(deleted)).toMatchObject({ dryRun: true });
+    }
   });
 
   test("runs are listed by tag, with tags and progress", async () => {

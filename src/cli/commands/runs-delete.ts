@@ -1,4 +1,5 @@
 /** `perdure runs delete`. */
+import { removeRow } from "../../client/bulk.ts";
 import type { Connection } from "../../client/connection.ts";
 import { PerdureError } from "../../core/errors.ts";
 import { isClosed } from "../../core/status.ts";
@@ -40,7 +41,7 @@ async function remove({ args, terminal, json }: Invocation, connection: Connecti
     terminal.line("nothing was deleted");
     return EXIT.failed;
   }
-  await handle.delete();
+  await removeRow(connection, row);
   terminal.line(
     json
       ? JSON.stringify({ deleted: true, workflowId, runId })

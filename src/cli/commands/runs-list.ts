@@ -2,6 +2,7 @@
 
 import type { Connection } from "../../client/connection.ts";
 import type { RunDescription } from "../../client/run-description.ts";
+import type { RunsFilter } from "../../client/runs.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { statusPart } from "../progress/progress-lines.ts";
@@ -31,16 +32,17 @@ export const runsList: Command = {
 };
 
 const DEFAULT_LIMIT = 20;
+const PAGE = 1000;
 
 async function list({ args, terminal, json }: Invocation, connection: Connection): Promise<number> {
   args.atMost(0);
   const limit = args.count("limit") ?? DEFAULT_LIMIT;
   const parent = args.text("parent");
-  const found = await connection.runs.list({
-    limit,
+  const filter = {
     ...filterOf(args, connection.now()),
     ...(parent !== undefined && { parent: (await findRun(connection, parent)).handle.runId }),
-  });
+  };
+  const found = await newest(connection, filter, limit);
   if (json) terminal.line(JSON.stringify(found.map(runRecord)));
   else if (found.length === 0) terminal.line("no runs");
   else {
@@ -53,6 +55,19 @@ async function list({ args, terminal, json }: Invocation, connection: Connection
     if (found.length === limit) terminal.line(terminal.styles.dim(`the newest ${limit}; --limit shows more`));
   }
   return EXIT.ok;
+}
+
+/** Runs, a page at a time. */
+async function newest({ runs }: Connection, filter: RunsFilter, limit: number): Promise<RunDescription[]> {
+  const found: RunDescription[] = [];
+  while (found.length < limit) {
+    const size = Math.min(PAGE, limit - found.length);
+    const before = found.at(-1)?.runId;
+    const page = await runs.list({ ...filter, limit: size, ...(before !== undefined && { before }) });
+    found.push(...page);
+    if (page.length < size) break;
+  }
+  return found;
 }
 
 interface Column {

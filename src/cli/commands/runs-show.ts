@@ -1,7 +1,7 @@
 /** `perdure runs show`: one run with its steps. */
 import type { Connection } from "../../client/connection.ts";
 import type { Pause } from "../../client/pause-control.ts";
-import type { RunDescription } from "../../client/run-description.ts";
+import { describeRun, type RunDescription } from "../../client/run-description.ts";
 import type { HistoryEvent, RunHandle } from "../../client/run-handle.ts";
 import { isClosed, RESUMABLE } from "../../core/status.ts";
 import type { RunRow } from "../../store/store.ts";
@@ -39,7 +39,11 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
   const { handle, row } = await findRun(connection, args.only("ID"));
   const progress = new RunProgress(await pinnedDefinition(connection.store, row));
   const { first, last } = await readHistory(handle, progress);
-  const description = await handle.describe();
+  // The handle would go on to the run that continues this one.
+  const description =
+    row.status === "continued_as_new"
+      ? describeRun(row, [], { store: connection.store, codec: undefined }, undefined)
+      : await handle.describe();
   progress.applyDescription(description);
   const input = first === undefined ? undefined : revived(first.data.p);
   const output = last?.type === "RunCompleted" ? revived(last.data.p) : undefined;
