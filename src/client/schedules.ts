@@ -109,6 +109,7 @@ const OF_BACKFILL: ReadonlySet<string> = optionNames<BackfillOptions>({
 const ELSEWHERE_MS = 1;
 const PAGE = 500;
 const PREVIEWED = 10;
+const MAX_PREVIEWED = 10_000;
 const LOOK_MS = 50;
 /** How long an engine may take to end a schedule that is deleted. */
 const DELETE_LIMIT_MS = 30_000;
@@ -282,6 +283,8 @@ export class ScheduleHandle {
   /** The next ticks, epoch milliseconds, whether or not it is paused. Needs no code. */
   async preview(count: number = PREVIEWED): Promise<number[]> {
     checkCount(count, "count of preview()");
+    if (count > MAX_PREVIEWED)
+      throw this.#wrong(`preview() tells at most ${MAX_PREVIEWED.toLocaleString("en")} ticks at a time`);
     const { spec, status } = await this.describe();
     return status === "finished" ? [] : ticksAfter(spec, this.#host.now(), count);
   }

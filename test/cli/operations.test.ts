@@ -39,8 +39,11 @@ describe("perdure runs fork and reset", () => {
   test("a reset is left for another engine with --detach", async () => {
     const folder = folderWith({ "steps.yaml": STEPS, ok: "" });
     await perdure(folder, "run", "steps.yaml", "--id", "s");
+    expect(lastJson(await perdure(folder, "runs", "show", "s", "--json"))).toMatchObject({ output: { sum: 3 } });
     const reset = await perdure(folder, "runs", "reset", "s", "--to", "2", "--detach", "--json");
     expect(lastJson(reset)).toMatchObject({ reset: true, workflowId: "s" });
+    const shown = lastJson(await perdure(folder, "runs", "show", "s", "--json"));
+    expect([shown.status, shown.output]).toEqual(["pending", undefined]);
     expect(linesOf(folder, "done.txt")).toEqual(["one", "two"]);
     expect((await perdure(folder, "runs", "resume", "s")).code).toBe(0);
     expect(linesOf(folder, "done.txt")).toEqual(["one", "two", "two"]);
@@ -177,6 +180,14 @@ describe("perdure gc", () => {
     });
     expect(JSON.parse((await perdure(folder, "runs", "list", "--json")).stdout)).toMatchObject([{ workflowId: "f" }]);
     expect((await perdure(folder, "gc", "--status", "failed")).code).toBe(2);
+    expect(lastJson(await perdure(folder, "gc", "--compact", "--json"))).toEqual({ compact: true });
+    const unwritable = await perdure(folder, "runs", "export", "f", "--out", "echo.yaml", "--json");
+    expect([unwritable.code, lastJson<{ error: object }>(unwritable).error]).toEqual([
+      2,
+      { code: "INVALID_ARGUMENT", message: expect.stringMatching(/echo\.yaml.f\.json cannot be written/) },
+    ]);
+    const files = lastJson<unknown[]>(await perdure(folder, "runs", "export", "f", "f", "--json"));
+    expect(files).toHaveLength(1);
     rmSync(join(folder, ".perdure"), { recursive: true });
     expect((await perdure(folder, "gc")).code).toBe(3);
   });

@@ -100,6 +100,7 @@ describe("an option that nobody knows", () => {
       [s.trigger(any({ overlp: "skip" })), /trigger\(\) has no option "overlp"/],
       [s.backfill(any({ form: 1, to: 2 })), /backfill\(\) has no option "form"; did you mean from\?/],
       [s.backfill(any(undefined)), /the options of backfill\(\) are an object/],
+      [s.preview(Number.POSITIVE_INFINITY), /schedule s: preview\(\) tells at most 10,000 ticks/],
       [s.preview(-1), /count of preview\(\) must be a whole number/],
     ] as const)
       await expect(call).rejects.toEqual(refused(message));

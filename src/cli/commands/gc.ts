@@ -58,6 +58,7 @@ async function gcOf(invocation: Invocation, connection: Connection): Promise<num
   if (wanted === undefined && !compact) return report(invocation, await sizes(connection, args.text("workflow")));
   const code = wanted === undefined ? EXIT.ok : await collect(invocation, connection, wanted);
   if (code === EXIT.ok && compact && !args.flag("dry-run")) await makeCompact(invocation, connection);
+  if (invocation.json && wanted === undefined) invocation.terminal.line(JSON.stringify({ compact: true }));
   return code;
 }
 

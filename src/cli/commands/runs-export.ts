@@ -41,7 +41,6 @@ async function exportRuns(invocation: Invocation, connection: Connection): Promi
   const { args, terminal, json } = invocation;
   const folder = args.text("out") ?? "histories";
   const runs = await wantedRuns(invocation, connection);
-  makeFolder(folder);
   const written: { workflowId: string; runId: string; file: string }[] = [];
   const names = new Set<string>();
   for (const run of runs) {
@@ -49,13 +48,22 @@ async function exportRuns(invocation: Invocation, connection: Connection): Promi
     if (recorded === undefined) continue;
     const { workflowId, runId } = recorded;
     const file = join(folder, `${freeName(workflowId, runId, names)}.json`);
-    writeFileSync(file, formatHistory(recorded));
+    write(folder, file, formatHistory(recorded));
     written.push({ workflowId, runId, file });
     if (!json) terminal.line(`${terminal.styles.green("✔")} ${file}`);
   }
   if (json) terminal.line(JSON.stringify(written));
   else if (written.length === 0) terminal.line("no runs");
   return EXIT.ok;
+}
+
+function write(folder: string, file: string, text: string): void {
+  try {
+    makeFolder(folder);
+    writeFileSync(file, text);
+  } catch (error) {
+    throw usageError(`${file} cannot be written: ${(error as Error).message}`);
+  }
 }
 
 async function wantedRuns({ args }: Invocation, connection: Connection): Promise<number[]> {
@@ -67,7 +75,7 @@ async function wantedRuns({ args }: Invocation, connection: Connection): Promise
     throw usageError("say which runs: IDs, --workflow or --status", args.helpHint);
   if (ids.length > 0) {
     const found = await Promise.all(ids.map((id) => findRun(connection, id)));
-    return found.map(({ handle }) => parseRunId(store.id, handle.runId) ?? 0);
+    return [...new Set(found.map(({ handle }) => parseRunId(store.id, handle.runId) ?? 0))];
   }
   const limit = args.count("limit") ?? DEFAULT_LIMIT;
   const rows = await store.list({

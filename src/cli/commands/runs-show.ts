@@ -46,14 +46,16 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
       : await handle.describe();
   progress.applyDescription(description);
   const input = first === undefined ? undefined : revived(first.data.p);
-  const output = last?.type === "RunCompleted" ? revived(last.data.p) : undefined;
+  // What is to go back in its history, or to be resumed, has not ended any more.
+  const completed = last?.type === "RunCompleted" && description.closedAt !== undefined;
+  const output = completed ? revived(last.data.p) : undefined;
   if (json) {
     const pauses = (await pausesOf(connection, description)).map(({ target, reason }) => ({ target, reason }));
     const held = pauses.length === 0 ? {} : { pauses };
     const extra = {
       input: jsonValue(input),
       ...held,
-      ...(last?.type === "RunCompleted" && { output: jsonValue(output) }),
+      ...(completed && { output: jsonValue(output) }),
     };
     terminal.line(JSON.stringify(runDetails(description, progress, extra)));
     return EXIT.ok;
