@@ -1,6 +1,6 @@
 /** What an attempt of a step sees: its input, and a context whose costly parts are made when they are first looked at. */
 import { idempotencyKey } from "../core/ids.ts";
-import { decodePayload, encodePayload, type PayloadCodec } from "../core/payload.ts";
+import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import { assertNoSecret, fillSecrets, redactFields, redactText, type Secrets } from "./secrets.ts";
@@ -27,6 +27,8 @@ class StepContext implements ActivityContext {
   readonly #host: Host;
   readonly #tell: Tell;
   readonly attempt: number;
+  /** Details that earlier attempts left. */
+  readonly #before: Payload | null;
   #extra: unknown;
   #extraDecoded = false;
   #log: Logger | undefined;
@@ -37,6 +39,7 @@ class StepContext implements ActivityContext {
     this.#host = host;
     this.#tell = tell;
     this.attempt = step.attempt;
+    this.#before = step.heartbeatText;
   }
 
   get signal(): AbortSignal {
@@ -91,7 +94,7 @@ class StepContext implements ActivityContext {
   heartbeat(details?: unknown): void {
     const text = details === undefined ? null : encodePayload(details, this.#host.codec);
     if (text !== null) assertNoSecret(this.#facts.secrets, text, "the heartbeat's details");
-    this.#step.heartbeat(this.attempt, details, text);
+    this.#step.heartbeat(this.attempt, text);
   }
 
   completeLater(): string {
@@ -99,7 +102,7 @@ class StepContext implements ActivityContext {
   }
 
   get lastHeartbeat(): unknown {
-    return this.#step.heartbeatDetails;
+    return this.#before === null ? undefined : decodePayload(this.#before, this.#host.codec);
   }
 
   get log(): Logger {

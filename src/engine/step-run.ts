@@ -79,8 +79,7 @@ export class StepRun {
   startedAt = 0;
   nextAt: number | null = null;
   lastFailure: Failure | undefined;
-  /** Payload of the last heartbeat. */
-  heartbeatDetails: unknown;
+  /** Details of the last heartbeat, encoded. */
   heartbeatText: string | null = null;
   /** Whether the store has a row of this step. */
   hasRow = false;
@@ -118,7 +117,7 @@ export class StepRun {
   }
 
   /** Takes over what an earlier engine left: its attempts count, and one that was running when it died is lost. */
-  restore(row: AttemptRow, heartbeatDetails: unknown): void {
+  restore(row: AttemptRow): void {
     this.hasRow = true;
     if (row.attempt === NEVER_STARTED) return;
     this.attempt = row.attempt;
@@ -126,7 +125,6 @@ export class StepRun {
     this.nextAt = row.nextAt;
     this.lastFailure = row.error === null ? undefined : (JSON.parse(row.error) as Failure);
     this.heartbeatText = row.details;
-    this.heartbeatDetails = heartbeatDetails;
     // What a transaction came to is in the store: the same attempt asks for it, and works only if there is nothing (rule 32).
     if (row.startedAt === null || this.command.spec.transaction !== undefined) return;
     this.startedAt = row.startedAt;
@@ -272,12 +270,11 @@ export class StepRun {
 
   #lastBeatRow = 0;
   /** The activity says it is alive. Details are kept at most once a second, and with every failed attempt. */
-  heartbeat(attempt: number, details: unknown, text: string | null): void {
+  heartbeat(attempt: number, text: string | null): void {
     if (!this.#current(attempt)) return;
     const now = this.#host.clock.now();
     this.#lastBeat = now;
     if (text === null) return;
-    this.heartbeatDetails = details;
     this.heartbeatText = text;
     if (now - this.#lastBeatRow < JOURNAL_AFTER_MS) return;
     this.#lastBeatRow = now;
@@ -285,8 +282,7 @@ export class StepRun {
   }
 
   /** Details of a heartbeat that came another way. */
-  takeDetails(details: unknown, text: string): void {
-    this.heartbeatDetails = details;
+  takeDetails(text: string): void {
     this.heartbeatText = text;
   }
 

@@ -7,7 +7,6 @@ import { CancelledError } from "../core/cancelled.ts";
 import { type NewEvent, newEvent } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
-import { decodePayload, type PayloadCodec } from "../core/payload.ts";
 import type { AttemptRow, OutcomeRow } from "../store/store.ts";
 import type { Around } from "./around.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
@@ -92,10 +91,6 @@ export class Steps implements StepHost {
     return this.#engine.around;
   }
 
-  get codec(): PayloadCodec | undefined {
-    return this.#engine.codec;
-  }
-
   get size(): number {
     return this.#steps.size;
   }
@@ -162,7 +157,7 @@ export class Steps implements StepHost {
     const step = new StepRun(command, this);
     this.#steps.set(command.id, step);
     const row = this.#host.takenRow(command.id);
-    if (row !== undefined) step.restore(row, row.details === null ? undefined : decodePayload(row.details, this.codec));
+    if (row !== undefined) step.restore(row);
     return step;
   }
 
@@ -237,8 +232,7 @@ export class Steps implements StepHost {
     if (!isStep(command.spec)) return [];
     const step = this.of(command as Command<StepSpec>);
     const { d: details } = outcome;
-    if (details !== undefined && outcome.a === step.attempt)
-      step.takeDetails(decodePayload(JSON.stringify(details), this.codec), JSON.stringify(details));
+    if (details !== undefined && outcome.a === step.attempt) step.takeDetails(JSON.stringify(details));
     // Whatever comes of it, the end of that attempt is not waited for any more.
     if (step.elsewhere && outcome.a === step.attempt) this.#due.delete(command.id);
     const ends: NewEvent[] = [];

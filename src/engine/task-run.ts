@@ -6,7 +6,7 @@
 import { type Failure, toFailure } from "../core/failure.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Command } from "../core/machine.ts";
-import { decodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { ClaimedTask } from "../store/store.ts";
 import { type ActivityConfig, type AnyActivity, activityParts } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
@@ -68,10 +68,7 @@ export class TaskRun implements StepHost {
       firstAt: now,
       nextAt: null,
     };
-    this.step.restore(
-      { ...row, error: null, details },
-      details === null ? undefined : decodePayload(details, host.codec),
-    );
+    this.step.restore({ ...row, error: null, details });
   }
 
   get clock(): Clock {

@@ -116,4 +116,18 @@ describe("a durable function whose activities fail", () => {
     await using env = await createTestEnv({ workflows: [w] });
     expect(await (await env.start(w)).result()).toEqual({ done: 40 });
   });
+
+  it("hands on the details of a heartbeat as they were when it was sent, and those of earlier attempts only", async () => {
+    const job = activity("job", { retry: { initial: 0 } }, async (_: undefined, ctx) => {
+      if (ctx.attempt === 2) return ctx.lastHeartbeat;
+      const state = { done: 40, own: ctx.lastHeartbeat };
+      ctx.heartbeat(state);
+      state.done = 50;
+      throw new Error(`not yet: ${ctx.lastHeartbeat}`);
+    });
+    const w = workflow("w", async (wf) => wf.call(job));
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual({ done: 40, own: undefined });
+    expect(env.calls(job)[0]?.error).toMatchObject({ message: "not yet: undefined" });
+  });
 });
