@@ -2,6 +2,7 @@
 import { type Duration, durationMs } from "./duration.ts";
 import { PerdureError } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import { checkOptions, optionNames } from "./options.ts";
 import { unitInterval } from "./random.ts";
 
 /** What authors write. All fields are optional; see {@link DEFAULT_RETRY} for what is left out. */
@@ -23,6 +24,17 @@ export interface RetryOptions {
   /** Never retry errors whose class (or a parent class), `name` or `code` is listed. */
   readonly notOn?: readonly string[];
 }
+
+const RETRY_OPTIONS = optionNames<RetryOptions>({
+  maxAttempts: true,
+  initial: true,
+  factor: true,
+  max: true,
+  jitter: true,
+  backoff: true,
+  on: true,
+  notOn: true,
+});
 
 /** A complete policy in plain numbers. */
 export interface RetryPolicy {
@@ -55,6 +67,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
  */
 export function retryPolicy(options: RetryOptions | undefined, base: RetryPolicy = DEFAULT_RETRY): RetryPolicy {
   if (options === undefined) return base;
+  checkOptions(options, RETRY_OPTIONS, "retry");
   const policy: RetryPolicy = {
     maxAttempts: options.maxAttempts ?? base.maxAttempts,
     initialMs: options.initial === undefined ? base.initialMs : durationMs(options.initial, "retry.initial"),
@@ -79,7 +92,14 @@ function problem(policy: RetryPolicy): string | undefined {
   if (!["exponential", "linear", "constant"].includes(policy.backoff)) {
     return `retry.backoff must be exponential, linear or constant; got ${String(policy.backoff)}`;
   }
+  const unlisted = (["on", "notOn"] as const).find((field) => !isListOfTexts(policy[field]));
+  if (unlisted !== undefined)
+    return `retry.${unlisted} must be a list of texts, the names or codes of errors, like ["ECONNRESET"]`;
   return undefined;
+}
+
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((listed) => typeof listed === "string");
 }
 
 /** Milliseconds to wait after failed attempt number `attempt` (from 1). `seed` makes the jitter repeatable. */
@@ -89,7 +109,7 @@ export function backoffMs(policy: RetryPolicy, attempt: number, seed: string): n
       ? policy.initialMs
       : policy.backoff === "linear"
         ? policy.initialMs * attempt
-        : policy.initialMs * policy.factor ** (attempt - 1);
+        : policy.initialMs * Math.min(policy.factor ** (attempt - 1), Number.MAX_VALUE);
   const capped = Math.min(grown, policy.maxMs);
   if (policy.jitter === 0) return Math.round(capped);
   return Math.round(capped * (1 - policy.jitter * unitInterval(`${seed}:${attempt}`)));
@@ -98,7 +118,8 @@ export function backoffMs(policy: RetryPolicy, attempt: number, seed: string): n
 /** Whether a failure may be tried again at all, whatever the number of attempts. */
 export function isRetryable(policy: RetryPolicy, failure: Failure): boolean {
   if (failure.fatal === true) return false;
-  const names = [failure.name, ...(failure.classes ?? []), ...(typeof failure.code === "string" ? [failure.code] : [])];
+  const { name, classes = [], code } = failure;
+  const names = ["Error", name, ...classes, ...(code === undefined ? [] : [String(code)])];
   if (policy.notOn.some((listed) => names.includes(listed))) return false;
   return policy.on.length === 0 || policy.on.some((listed) => names.includes(listed));
 }

@@ -149,10 +149,16 @@ function activityConfig(name: string, options: ActivityOptions): ActivityConfig 
     timeoutMs: ms(options.timeout, "timeout", DEFAULT_TIMEOUT_MS),
     totalTimeoutMs: ms(options.totalTimeout, "totalTimeout", Number.POSITIVE_INFINITY),
     heartbeatTimeoutMs: ms(options.heartbeatTimeout, "heartbeatTimeout", Number.POSITIVE_INFINITY),
-    errors: options.errors ?? [],
+    errors: errorsOf(name, options.errors),
     journalStart: options.journal === "start",
     concurrency: concurrencyOf(name, options.concurrency),
   };
+}
+
+function errorsOf(name: string, given: ErrorClasses | undefined): ErrorClasses {
+  if (given === undefined) return [];
+  if (Array.isArray(given) && given.every((type) => typeof type === "function")) return given;
+  throw new PerdureError("INVALID_ARGUMENT", `the errors of activity ${name} must be a list of classes`);
 }
 
 function concurrencyOf(name: string, given: number | undefined): number {

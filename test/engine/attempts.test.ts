@@ -88,6 +88,30 @@ describe("a durable function whose activities fail", () => {
     expect(calls).toBe(1);
   });
 
+  it("goes on for as long as the policy says when it waits no time at all", async () => {
+    const stubborn = activity("stubborn", { retry: { maxAttempts: Infinity, initial: 0, factor: 1e200 } }, (_, ctx) => {
+      if (ctx.attempt < 6) throw new Error(`attempt ${ctx.attempt}`);
+      return ctx.attempt;
+    });
+    const w = workflow("w", async (wf) => wf.call(stubborn));
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toBe(6);
+  });
+
+  it.each([
+    ["a code that is a number", { notOn: ["404"] }, 1],
+    ["the class all errors have", { on: ["Error"] }, 3],
+    ["the name", { notOn: ["TypeError"] }, 1],
+    ["something else", { on: ["EvalError", "405"] }, 1],
+  ])("goes by what the policy lists: %s", async (_, listed, attempts) => {
+    const missing = activity("missing", { retry: { initial: 0, ...listed } }, () => {
+      throw Object.assign(new TypeError("missing"), { code: 404 });
+    });
+    const w = workflow("w", (wf) => wf.call(missing).catch((error: { attempts: number }) => error.attempts));
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toBe(attempts);
+  });
+
   it("times an attempt out, aborts its signal and tries again", async () => {
     const { engine, finish } = bench();
     const aborted: unknown[] = [];

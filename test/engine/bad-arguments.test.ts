@@ -12,6 +12,16 @@ const invalid = (message: string): object => ({
   message: expect.stringContaining(message) as string,
 });
 
+describe("an activity", () => {
+  it.each<[string, Any, string]>([
+    ["errors that are no list", { errors: Error }, "the errors of activity a must be a list of classes"],
+    ["errors by name", { errors: ["TypeError"] }, "the errors of activity a must be a list of classes"],
+    ["a policy that lists nothing", { retry: { on: "TypeError" } }, "retry.on must be a list of texts"],
+  ])("is not made with %s", (_, options, message) => {
+    expect(() => activity("a", options as object, () => 1)).toThrow(expect.objectContaining(invalid(message)));
+  });
+});
+
 describe("in workflow code", () => {
   const charge = activity("charge", async () => 1);
   const circle: Record<string, unknown> = {};
@@ -54,6 +64,18 @@ describe("in workflow code", () => {
     ],
     ["endless sleep", (wf) => wf.sleep(Number.POSITIVE_INFINITY), "sleep: Infinity is longer than 36500 days"],
     ["too long a sleep", (wf) => wf.sleep("36501d"), 'sleep: "36501d" is longer than 36500 days'],
+    ["a retry of a number", (wf) => wf.step("s", () => 1, { retry: 5 }), "the options of retry are an object"],
+    [
+      "a retry with a slip",
+      (wf) => wf.step("s", () => 1, { retry: { attempts: 5 } }),
+      'retry has no option "attempts"',
+    ],
+    ["a retry on a mere text", (wf) => wf.call(charge, 1, { retry: { on: "E" } }), "retry.on must be a list of texts"],
+    [
+      "a retry not on a class",
+      (wf) => wf.step("s", () => 1, { retry: { notOn: [Error] } }),
+      "retry.notOn must be a list",
+    ],
     ["a sleep of nothing", (wf) => wf.sleep(undefined), "sleep: undefined is no duration"],
     ["a sleep until nothing", (wf) => wf.sleepUntil(undefined), "a point in time, not undefined"],
   ];

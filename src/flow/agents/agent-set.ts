@@ -79,11 +79,12 @@ export class AgentSet {
 function renamed(of: AnyActivity, name: string): AnyActivity {
   if (of.activityName === name) return of;
   const { config, run } = activityParts(of);
+  const { initialMs: initial, maxMs: max, ...policy } = config.retry;
   const span = (ms: number): Duration | undefined => (Number.isFinite(ms) ? ms : undefined);
   const total = span(config.totalTimeoutMs);
   const heartbeat = span(config.heartbeatTimeoutMs);
   const options: ActivityOptions = {
-    retry: { ...config.retry, initial: config.retry.initialMs, max: config.retry.maxMs },
+    retry: { ...policy, initial, max },
     timeout: config.timeoutMs,
     ...(total !== undefined && { totalTimeout: total }),
     ...(heartbeat !== undefined && { heartbeatTimeout: heartbeat }),
