@@ -2,7 +2,7 @@
  * Failures as they are stored: a closed shape that an Error turns into once, when it happens, and turns back from
  * whenever workflow code or a caller sees it. Stacks are kept for people and never compared.
  */
-import { described, hasKey, isError, ownKeys, readKey, UNREADABLE } from "./foreign.ts";
+import { described, hasKey, isAggregate, isError, ownKeys, readKey, UNREADABLE } from "./foreign.ts";
 import { decodePayload, encodeInput, encodePayload, type Payload, type PayloadCodec } from "./payload.ts";
 
 /** An error in a history, a message or an attempt. */
@@ -65,12 +65,12 @@ const COMMAND: unique symbol = Symbol.for("perdure.command");
 export type ErrorClasses = readonly (abstract new (...args: never[]) => Error)[];
 
 /**
- * Rebuilds the error: same name, message, code and properties; the same class where `classes` has it. The engine's
- * additions `.step` and `.attempts` are set when known.
+ * Rebuilds the error: same name, message, code and properties; the same class, or else its nearest parent, where `classes` has
+ * it. The engine's additions `.step` and `.attempts` are set when known.
  */
 export function fromFailure(failure: Failure, classes: ErrorClasses = [], codec?: PayloadCodec): Error {
   const error = new Error(failure.message);
-  const known = classes.find((type) => type.name === (failure.classes?.[0] ?? failure.name));
+  const known = nearest(failure.classes ?? [failure.name], classes);
   if (known !== undefined) Object.setPrototypeOf(error, known.prototype as object);
   if (failure.props !== undefined) show(error, decodePayload(failure.props, codec) as object);
   if (readKey(error, "name") !== failure.name) define(error, "name", failure.name);
@@ -81,6 +81,15 @@ export function fromFailure(failure: Failure, classes: ErrorClasses = [], codec?
   if (failure.step !== undefined) show(error, { step: failure.step, attempts: failure.attempts ?? 1 });
   if (failure.command !== undefined) define(error, COMMAND, failure.command);
   return error;
+}
+
+function nearest(names: readonly string[], classes: ErrorClasses): ErrorClasses[number] | undefined {
+  if (classes.length === 0) return undefined;
+  for (const name of names) {
+    const known = classes.find((type) => type.name === name);
+    if (known !== undefined) return known;
+  }
+  return undefined;
 }
 
 /** The command whose outcome this error is, also when it was wrapped in other errors as their `cause`. */
@@ -129,7 +138,7 @@ function prototypeOf(value: object): object | null {
 function ownProperties(error: Error): Payload | undefined {
   const props: Record<string, unknown> = {};
   let room = MAX_PROPS;
-  for (const key of ownKeys(error)) {
+  for (const key of propertyNames(error)) {
     if (RESERVED.has(key) || room <= 0) continue;
     const [keptValue, size] = keptProperty(readKey(error, key));
     props[key] = keptValue;
@@ -141,6 +150,11 @@ function ownProperties(error: Error): Payload | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The errors of an AggregateError are its own as well, though not enumerable. */
+function propertyNames(error: Error): readonly string[] {
+  return isAggregate(error) ? ["errors", ...ownKeys(error).filter((key) => key !== "errors")] : ownKeys(error);
 }
 
 /** A property as it is kept, and how much room it takes: what is too large or cannot be kept is described. */

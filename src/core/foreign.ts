@@ -3,9 +3,20 @@
  * here never does.
  */
 
-/** Whether a value is an Error. */
+/** Whether a value is an Error, also of another realm: test runners and `node:vm` have classes of their own. */
 export function isError(value: unknown): value is Error {
-  return isA(value, Error);
+  return isA(value, Error) || isForeignError(value);
+}
+
+function isForeignError(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const tag = attempt(() => Object.prototype.toString.call(value));
+  return tag === "[object Error]" || tag === "[object DOMException]";
+}
+
+/** Whether an error has several others in its `errors`, as that of `Promise.any`. */
+export function isAggregate(error: Error): error is AggregateError {
+  return isA(error, AggregateError) || (readKey(error, "name") === "AggregateError" && hasKey(error, "errors"));
 }
 
 /** Whether a value is an instance of a class. */

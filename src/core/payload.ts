@@ -7,7 +7,7 @@
  */
 import { DevalueError, stringify, unflatten } from "devalue";
 import { PerdureError } from "./errors.ts";
-import { described, isError, readKey, unreadablePath } from "./foreign.ts";
+import { described, isAggregate, isError, readKey, unreadablePath } from "./foreign.ts";
 
 /** One JSON value as text. */
 export type Payload = string;
@@ -80,8 +80,9 @@ type Reducers = Record<string, (value: unknown) => unknown>;
 
 const REDUCERS: Reducers = {
   Error: (value) =>
-    value instanceof Error && {
+    isError(value) && {
       ...value,
+      ...(isAggregate(value) && { errors: value.errors }),
       name: value.name,
       message: value.message,
       stack: value.stack,

@@ -68,6 +68,21 @@ describe("a durable function whose activities fail", () => {
     });
   });
 
+  it("keeps an error an instance of the listed class that it comes from", async () => {
+    class PaymentError extends Error {}
+    class CardDeclined extends PaymentError {
+      override name = "CardDeclined";
+    }
+    const charge = activity("charge", { retry: { maxAttempts: 1 }, errors: [RangeError, PaymentError] }, () => {
+      throw new CardDeclined("no money");
+    });
+    const w = workflow("w", (wf) =>
+      wf.call(charge).catch((error: Error) => [error instanceof PaymentError, error.name, error.message]),
+    );
+    await using env = await createTestEnv({ workflows: [w] });
+    expect(await (await env.start(w)).result()).toEqual([true, "CardDeclined", "no money"]);
+  });
+
   it("never retries a FatalError and waits as long as a RetryError asks", async () => {
     let calls = 0;
     const fatal = activity("fatal", async () => {

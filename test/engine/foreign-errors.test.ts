@@ -1,4 +1,5 @@
 /** Errors of other people's making, which may throw themselves when somebody looks at them: each is a failure of its run, and of nothing else. */
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { activity, workflow } from "../../src/index.ts";
 import { bench } from "./fixture.ts";
@@ -85,6 +86,39 @@ describe.each(Object.entries(HOSTILE))("an error with %s", (_, make) => {
     const handle = await one.start(w);
     await handle.cancel("enough");
     await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED" });
+  });
+});
+
+describe("an error", () => {
+  it("of another realm, as test runners have, is the error it is there", async () => {
+    const { engine, finish } = bench();
+    const make = (): unknown => runInNewContext('Object.assign(new TypeError("no such file"), { code: "ENOENT" })');
+    const read = activity("read", { retry: { notOn: ["ENOENT"] } }, () => {
+      throw make();
+    });
+    const tell = activity("tell", async () => make());
+    const w = workflow("w", async (wf) => {
+      const failed = await wf.call(read).catch((error: Error & { code: string; attempts: number }) => error);
+      return [failed, await wf.call(tell)];
+    });
+    await using one = await engine({ workflows: [w] });
+    const error = { name: "TypeError", message: "no such file", code: "ENOENT" };
+    expect(await finish(await one.start(w))).toMatchObject([{ ...error, attempts: 1 }, error]);
+  });
+
+  it("of Promise.any keeps all the errors it is made of, as a failure and as a value", async () => {
+    const { engine, finish } = bench();
+    const mirrors = (): Promise<unknown> =>
+      Promise.any([Promise.reject(new Error("one is down")), Promise.reject(new RangeError("two is full"))]);
+    const fetchAny = activity("fetch-any", { retry: { maxAttempts: 1 } }, mirrors);
+    const tell = activity("tell", async () => mirrors().catch((error: unknown) => error));
+    const w = workflow("w", async (wf) => {
+      const errors = [await wf.call(fetchAny).catch((error: unknown) => error), await wf.call(tell)];
+      return errors.map((error) => (error as AggregateError).errors.map(String));
+    });
+    await using one = await engine({ workflows: [w] });
+    const both = ["Error: one is down", "RangeError: two is full"];
+    expect(await finish(await one.start(w))).toEqual([both, both]);
   });
 });
 
