@@ -5,7 +5,7 @@
  *
  * The result is always one JSON value, so that it can stand inside a larger JSON text and is parsed in one go.
  */
-import { DevalueError, stringify, unflatten } from "devalue";
+import { DevalueError, defaultStringifyOperations, type StringifyOperations, stringify, unflatten } from "devalue";
 import { PerdureError } from "./errors.ts";
 import { described, isAggregate, isError, readKey, unreadablePath } from "./foreign.ts";
 
@@ -115,6 +115,16 @@ const REVIVERS = {
   },
 };
 
+/** Of a view only the bytes it shows are kept: what else lies in its buffer is not part of the value, and may be anything. */
+const OPERATIONS: Partial<StringifyOperations> = {
+  viewInfo: (view) => {
+    const info = defaultStringifyOperations.viewInfo(view);
+    if (info.byteLength === info.bufferByteLength) return info;
+    const buffer = (info.buffer as ArrayBuffer).slice(info.byteOffset, info.byteOffset + info.byteLength);
+    return { ...info, buffer, byteOffset: 0, bufferByteLength: info.byteLength };
+  },
+};
+
 /** Whether JSON alone keeps the value exactly. Depth is bounded so that a cycle ends here and goes to devalue. */
 function isPlain(value: unknown, depth: number): boolean {
   switch (typeof value) {
@@ -150,7 +160,9 @@ function isPlainObject(object: object, depth: number): boolean {
 
 function textOf(value: unknown, reducers: Reducers): string {
   try {
-    return isPlain(value, 0) ? JSON.stringify(value) : `{"${RICH}":${stringify(value, reducers)}}`;
+    return isPlain(value, 0)
+      ? JSON.stringify(value)
+      : `{"${RICH}":${stringify(value, reducers, { operations: OPERATIONS })}}`;
   } catch (error) {
     throw unserialisable(value, error);
   }

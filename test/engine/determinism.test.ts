@@ -347,3 +347,33 @@ describe("errors as inputs", () => {
     expect(await finish(handle)).toBe("RangeError: too far");
   });
 });
+
+describe("bytes as inputs", () => {
+  it("are those that are seen, whatever else lies in their buffer", async () => {
+    const { engine, finish, store, clock } = bench();
+    let around = 1;
+    const sum = activity("sum", async (views: { bytes: Uint8Array; floats: Float64Array; data: DataView }) => [
+      views.bytes.reduce((all, byte) => all + byte, 0),
+      views.floats.reduce((all, float) => all + float, 0),
+      views.data.getUint8(0),
+      views.bytes.buffer.byteLength + views.floats.buffer.byteLength + views.data.buffer.byteLength,
+    ]);
+    const w = workflow("w", async (wf) => {
+      const pool = new Uint8Array(4_000_000).fill(around++);
+      pool.set([1, 2, 3], 8);
+      const floats = new Float64Array([around, 0.5]).subarray(1);
+      const bytes = pool.subarray(8, 11);
+      const told = await wf.call(sum, { bytes, floats, data: new DataView(pool.buffer, 10, 1) });
+      await wf.waitFor(go);
+      return told;
+    });
+    const one = await engine({ workflows: [w] });
+    await one.start(w, undefined, { id: "r" });
+    await clock.advance(100);
+    await one.close();
+    const two = await engine({ workflows: [w], store });
+    const handle = await two.handle<number[]>("r");
+    await handle.signal(go, "now");
+    expect(await finish(handle)).toEqual([6, 0.5, 3, 12]);
+  });
+});
