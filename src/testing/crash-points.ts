@@ -1,5 +1,7 @@
 /** Places at which a test lets its engine crash, and the watch for them. */
+import { PerdureError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Batch } from "../store/store.ts";
 import type { AnyActivity } from "../workflow/activity.ts";
 
@@ -39,7 +41,7 @@ export class CrashPoints {
   commits = 0;
 
   plan(point: CrashPoint): PlannedCrash {
-    const [[place, at]] = Object.entries(point) as [[Plan["place"], StepName | number | true]];
+    const [place, at] = placeOf(point);
     const step = typeof at === "string" ? at : typeof at === "function" ? at.activityName : "";
     const plan = { place, step, commit: typeof at === "number" ? this.commits + at : 0, happened: false };
     this.#plans.push(plan);
@@ -88,6 +90,23 @@ export class CrashPoints {
         step === "" ? `${place}${commit === 0 ? "" : ` ${commit}`}` : `${place} ${step}`,
       );
   }
+}
+
+const PLACES: ReadonlySet<string> = new Set<Plan["place"]>([
+  "before",
+  "during",
+  "unrecorded",
+  "after",
+  "compensating",
+  "beforeCommit",
+  "afterCommit",
+]);
+
+function placeOf(point: CrashPoint): [Plan["place"], StepName | number | true] {
+  checkOptions(point, PLACES, "crashAt()");
+  const [first] = Object.entries(point) as [Plan["place"], StepName | number | true][];
+  if (first !== undefined && first[1] !== undefined) return first;
+  throw new PerdureError("INVALID_ARGUMENT", `crashAt() takes a place, one of ${[...PLACES].join(", ")}`);
 }
 
 function records({ transitions }: Batch, step: string): boolean {

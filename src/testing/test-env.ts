@@ -4,6 +4,7 @@ import { engineSettings, registryOf } from "../client/open-options.ts";
 import { Perdure, type PerdureParts } from "../client/perdure.ts";
 import type { RunDescription } from "../client/run-description.ts";
 import { RunHandle } from "../client/run-handle.ts";
+import { MAX_DURATION_MS } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { OPEN_STATUSES } from "../core/status.ts";
@@ -26,7 +27,7 @@ import { Incarnation } from "./incarnation.ts";
 import { finite, Movement, runText } from "./movement.ts";
 import { verifyRecorded, verifyRuns } from "./replay-check.ts";
 import { checkTestEnv, engineOptions, type TestEnvOptions } from "./test-env-options.ts";
-import { type TestClock, TestTime } from "./test-time.ts";
+import { pointInTime, type TestClock, TestTime } from "./test-time.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /** What a mock is put in the place of. */
@@ -88,6 +89,7 @@ export class TestEnv extends Perdure {
   mock<I, O>(target: Workflow<I, O>, fn: (input: I, ctx: ActivityContext) => O | Promise<O>): void;
   mock(target: string, fn: MockFunction): void;
   mock(target: Mockable, fn: MockFunction): void {
+    checkMock(target, fn);
     if (isWorkflow(target)) {
       this.#mockChild(target.name, fn);
       return;
@@ -107,7 +109,7 @@ export class TestEnv extends Perdure {
     this.#attempts.mock(`step:${name}`, (_input, ctx) => fn(ctx));
   }
 
-  /** A mocked child is a real run of its own, with one step: the mock. */
+  /** A mocked child is a real run of its own, with one step: the mock. Like any child it takes as long as it takes. */
   #mockChild(name: string, fn: MockFunction): void {
     const target: Target = `workflow:${name}`;
     this.#attempts.mock(target, fn);
@@ -119,6 +121,7 @@ export class TestEnv extends Perdure {
         run: (wf, input: unknown) =>
           wf.step(`mock of ${name}`, (context) => attempts.stand(target, { input, context }), {
             retry: { maxAttempts: 1 },
+            timeout: MAX_DURATION_MS,
           }),
       }),
     );
@@ -243,6 +246,15 @@ export class TestEnv extends Perdure {
   }
 }
 
+/** What is mocked may be undefined where modules import each other in a circle. */
+function checkMock(target: unknown, fn: unknown): void {
+  if (typeof target !== "string" && !isActivity(target) && !isWorkflow(target))
+    throw new PerdureError("INVALID_ARGUMENT", "env.mock takes an activity, a workflow or the name of one");
+  if (typeof fn === "function") return;
+  const name = typeof target === "string" ? target : isActivity(target) ? target.activityName : target.name;
+  throw new PerdureError("INVALID_ARGUMENT", `env.mock ${JSON.stringify(name)} takes a function to run in its place`);
+}
+
 /** What is under a {@link TestEnv}. */
 interface TestParts {
   readonly time: TestTime;
@@ -271,7 +283,7 @@ export async function createTestEnv(options: TestEnvOptions = {}): Promise<TestE
   const registry = registryOf(openOptions);
   const store = createMemoryStore();
   const sealer = createSealer(store);
-  const clock = new VirtualClock(now instanceof Date ? now.getTime() : now);
+  const clock = new VirtualClock(now === undefined ? undefined : pointInTime(now, "now"));
   const attempts = new Attempts(() => clock.now(), unmocked === "fail");
   for (const [name, fn] of Object.entries(options.mocks ?? {})) attempts.mock(`activity:${name}`, fn);
   const points = new CrashPoints();

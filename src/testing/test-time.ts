@@ -6,6 +6,8 @@
  */
 import type { Waits } from "../client/handle-host.ts";
 import { type Duration, durationMs } from "../core/duration.ts";
+import { PerdureError } from "../core/errors.ts";
+import { described } from "../core/foreign.ts";
 import { nextPass, realTime } from "./real-time.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
@@ -77,7 +79,7 @@ export class TestTime implements TestClock, Waits {
   }
 
   async advanceTo(time: number | Date): Promise<void> {
-    await this.#moveTo(typeof time === "number" ? time : time.getTime());
+    await this.#moveTo(pointInTime(time, "advanceTo"));
   }
 
   async #moveTo(time: number): Promise<void> {
@@ -154,4 +156,11 @@ export class TestTime implements TestClock, Waits {
     this.#closed = true;
     this.#waits.clear();
   }
+}
+
+/** Epoch milliseconds of a time that a test names. @throws PerdureError `INVALID_ARGUMENT` for what is none. */
+export function pointInTime(time: number | Date, what: string): number {
+  const at = typeof time === "number" || time instanceof Date ? Number(time) : Number.NaN;
+  if (Number.isFinite(at)) return at;
+  throw new PerdureError("INVALID_ARGUMENT", `${what} takes epoch milliseconds or a Date, not ${described(time)}`);
 }

@@ -119,6 +119,12 @@ describe("a crash", () => {
     await (await env.start(order, 1)).result();
     await expect(env.close()).rejects.toThrow("a place that never came: before chrage");
   });
+
+  it("at no place, or at one that does not exist, is refused at once", async () => {
+    await using env = await createTestEnv({ workflows: [order] });
+    expect(() => env.crashAt({} as { before: string })).toThrow("crashAt() takes a place, one of before, during");
+    expect(() => env.crashAt({ befor: charge } as unknown as { before: string })).toThrow("did you mean before?");
+  });
 });
 
 describe("a crash at every commit", () => {

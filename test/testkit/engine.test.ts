@@ -91,6 +91,11 @@ describe("a test environment", () => {
     expect(await first.status()).toBe("terminated");
   });
 
+  it("knows its options", async () => {
+    await expect(createTestEnv({ skiptime: false } as object)).rejects.toThrow("did you mean skipTime?");
+    await expect(createTestEnv({ unmocked: "fial" as "fail" })).rejects.toThrow("did you mean fail?");
+  });
+
   it("keeps to itself: two have neither runs nor time nor mocks in common", async () => {
     await using one = await createTestEnv({ workflows: [summing] });
     await using two = await createTestEnv({ workflows: [summing] });

@@ -32,6 +32,16 @@ describe("a mocked activity", () => {
     expect(typed).toBeTypeOf("function");
   });
 
+  it("is refused when there is nothing to mock, or to do in its place", async () => {
+    await using env = await createTestEnv();
+    const nothing = undefined as unknown as typeof fetchName;
+    const refused = (message: string): object => expect.objectContaining({ code: "INVALID_ARGUMENT", message });
+    const takes = "env.mock takes an activity, a workflow or the name of one";
+    expect(() => env.mock(nothing, returns("Ada"))).toThrow(refused(takes));
+    const place = 'env.mock "fetch-name" takes a function to run in its place';
+    expect(() => env.mock(fetchName, nothing)).toThrow(refused(place));
+  });
+
   it("does something else each time, with the retries of the real one", async () => {
     await using env = await createTestEnv({ workflows: [welcome] });
     env.mock(fetchName, inTurn(fails("503"), fails(new TypeError("bad")), returns("Ada")));
@@ -151,6 +161,15 @@ describe("a mocked child", () => {
     expect(await (await env.start(ship, { id: 1 })).result()).toBe("shipped 1");
     expect(await (await env.start("ship", { id: 2 })).result()).toBe("shipped 2");
     expect(await (await env.start(order, 3)).result()).toBe("mocked");
+  });
+
+  it("may take longer than an attempt of an activity", async () => {
+    const patient = workflow("patient", (wf, id: number) =>
+      wf.scope(() => wf.child(ship, { id }), { timeout: "2d" }).catch((error: { code: string }) => error.code),
+    );
+    await using env = await createTestEnv({ workflows: [patient] });
+    env.mock(ship, hangs());
+    expect(await (await env.start(patient, 7)).result()).toBe("SCOPE_TIMEOUT");
   });
 
   it("is cancelled with its parent", async () => {

@@ -41,6 +41,13 @@ describe("time that skips", () => {
     expect(await env.unfinished()).toEqual([]);
   });
 
+  it("begins at and moves to points in time only", async () => {
+    const never = new Date("2030-02-31T25:00");
+    await expect(createTestEnv({ now: never })).rejects.toThrow("now takes epoch milliseconds or a Date");
+    await using env = await createTestEnv();
+    await expect(env.clock.advanceTo(never)).rejects.toThrow("advanceTo takes epoch milliseconds or a Date, not");
+  });
+
   it("lets a signal that was sent without delay come before the timeout of its wait", async () => {
     const ask = workflow("ask", async (wf) => (await wf.waitFor(go, { timeout: "48h" })) ?? "nobody");
     await using env = await createTestEnv({ workflows: [ask] });
