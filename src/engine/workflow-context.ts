@@ -404,7 +404,8 @@ export class RunContext implements WorkflowContext {
 
   version(id: string, range: { min: number; max: number }): number {
     checkedName(id, "the name of a change");
-    if (!Number.isInteger(range.min) || !Number.isInteger(range.max) || range.min < 0 || range.max < range.min)
+    const { min, max } = (range ?? {}) as Partial<typeof range>;
+    if (!Number.isInteger(min) || !Number.isInteger(max) || min! < 0 || max! < min!)
       throw new PerdureError(
         "INVALID_ARGUMENT",
         `version ${id}: min and max must be whole numbers with 0 <= min <= max`,

@@ -68,6 +68,7 @@ export function workflow<I, O>(
   if (typeof run !== "function")
     throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
   const { version, retention } = typeof options === "function" ? ({} as WorkflowOptions) : options;
+  if (version !== undefined) checkedName(version, `the version of workflow ${name}`);
   const kept = retention === undefined ? {} : { kept: keptMs(retention, `retention of ${name}`) };
   return workflowOf({ name, version, run, ...kept });
 }

@@ -12,6 +12,17 @@ const invalid = (message: string): object => ({
   message: expect.stringContaining(message) as string,
 });
 
+describe("a workflow", () => {
+  it.each<[string, Any, string]>([
+    ["a number", 2, "the version of workflow w must be text, not 2"],
+    ["half a character", HALF, "the version of workflow w must be well-formed text"],
+    ["nothing at all", "", "the version of workflow w must have 1 to 1000 characters"],
+  ])("is not made with %s for its version", (_, version, message) => {
+    const make = (): unknown => workflow("w", { version: version as string }, async () => 1);
+    expect(make).toThrow(expect.objectContaining(invalid(message)));
+  });
+});
+
 describe("an activity", () => {
   it.each<[string, Any, string]>([
     ["errors that are no list", { errors: Error }, "the errors of activity a must be a list of classes"],
@@ -46,6 +57,7 @@ describe("in workflow code", () => {
     ["a handler of a mere name", (wf) => wf.on("s", () => 1), "wf.on takes a token"],
     ["a handler that is none", (wf) => wf.on(signal("s"), 5), 'wf.on "s" takes a handler, which is a function'],
     ["a change without a name", (wf) => wf.patched(undefined), "the name of a change must be text"],
+    ["a change without a range", (wf) => wf.version("v"), "version v: min and max must be whole numbers"],
     ["a note of no kind", (wf) => wf.note(undefined, {}), "the kind of a note must be text"],
     ["a note of a number", (wf) => wf.note("n", 10n), 'wf.note "n": the data of a note are an object'],
     ["a saga's step without options", (wf) => wf.saga((s: Any) => s.call(charge, 1)), "charge in a saga has no undo"],
