@@ -9,10 +9,10 @@ import { eventData, newEvent, parseEvent } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import { checkedId } from "../core/names.ts";
 import { checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
-import { encodePayload, type PayloadCodec } from "../core/payload.ts";
+import type { PayloadCodec } from "../core/payload.ts";
 import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow, versionNotes } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
-import { assertNoSecret } from "../engine/secrets.ts";
+import { encodeWithoutSecrets } from "../engine/secrets.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
 import { type CutPoint, checkPoint, findPoint, type Rewinding } from "./rewind-point.ts";
@@ -140,8 +140,8 @@ function firstEvent(
   secrets: Readonly<Record<string, string>>,
 ): (workflowId: string) => EventRow {
   const { at, data } = parseEvent(history[0]!);
-  const input = "input" in options ? encodePayload(options.input, host.codec) : JSON.stringify(data.p);
-  if ("input" in options) assertNoSecret(secrets, input, "the input");
+  const input =
+    "input" in options ? encodeWithoutSecrets(secrets, options.input, host.codec, "the input") : JSON.stringify(data.p);
   return (workflowId) => {
     const { type, body } = newEvent.runStarted(at, {
       workflow: row.workflow,

@@ -32,8 +32,22 @@ const CODED = "~c";
  * @throws PerdureError `UNSERIALISABLE` naming the path of the offender; `PAYLOAD_TOO_LARGE` past {@link MAX_PAYLOAD}.
  */
 export function encodePayload(value: unknown, codec?: PayloadCodec): Payload {
-  const text = bounded(textOf(value, REDUCERS));
-  return codec === undefined ? text : `{"${CODED}":${JSON.stringify(codec.encode(text))}}`;
+  return throughCodec(bounded(textOf(value, REDUCERS)), codec);
+}
+
+/** A payload as a codec writes it. @throws PerdureError `INVALID_ARGUMENT` for a codec that does not answer with text. */
+export function throughCodec(payload: Payload, codec: PayloadCodec | undefined): Payload {
+  if (codec === undefined) return payload;
+  return `{"${CODED}":${JSON.stringify(textFrom(codec.encode(payload), "encode"))}}`;
+}
+
+/** A codec that is async, or answers with bytes, would leave something that nobody can read again. */
+function textFrom(answer: unknown, method: keyof PayloadCodec): string {
+  if (typeof answer === "string") return answer;
+  throw new PerdureError(
+    "INVALID_ARGUMENT",
+    `${method} of the codec must return text, at once: it returned ${Object.prototype.toString.call(answer)}; write bytes as base64`,
+  );
 }
 
 /**
@@ -61,7 +75,7 @@ export function reviveParsed(parsed: unknown, codec?: PayloadCodec): unknown {
         "INCOMPATIBLE_STORE",
         "this value was written through a codec; open the store with the same codec",
       );
-    return decodePayload(codec.decode((parsed as { [CODED]: string })[CODED]));
+    return decodePayload(textFrom(codec.decode((parsed as { [CODED]: string })[CODED]), "decode"));
   }
   return parsed;
 }

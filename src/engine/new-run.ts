@@ -1,9 +1,9 @@
 /** A start, from what the caller asks for to the row and first event of the run. */
 import { newEvent } from "../core/events.ts";
-import { encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { FirstMessage, NewRun, ParentLink } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
-import { assertNoSecret, type Secrets } from "./secrets.ts";
+import { encodeWithoutSecrets, type Secrets } from "./secrets.ts";
 
 /** What a run is started with, complete. */
 export interface StartSpec {
@@ -44,8 +44,7 @@ export function prepareStart(
   seal: (text: string) => string,
 ): PreparedStart {
   const { workflow, workflowId, secrets, delayMs, timeoutMs = null, meta, request, tags } = spec;
-  const input = encodePayload(spec.input, codec);
-  assertNoSecret(secrets, input, "the input");
+  const input = encodeWithoutSecrets(secrets, spec.input, codec, "the input");
   return {
     workflow: workflow.name,
     version: workflow.version ?? null,

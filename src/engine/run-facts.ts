@@ -1,9 +1,9 @@
 /** Facts of a run that never change while it is in memory, and how its values become payloads. */
 import { formatRunId } from "../core/ids.ts";
-import { encodePayload, type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
+import { type Payload, type PayloadCodec, WARN_PAYLOAD } from "../core/payload.ts";
 import type { ParentLink, RunRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { assertNoSecret, type Secrets } from "./secrets.ts";
+import { encodeWithoutSecrets, type Secrets } from "./secrets.ts";
 
 /** Facts that never change while the actor lives. */
 export interface RunFacts {
@@ -64,7 +64,7 @@ export interface ResultHost {
  * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`, `SECRET_LEAK`.
  */
 export function encodeResult(host: ResultHost, facts: RunFacts, value: unknown, what: string): Payload {
-  const payload = encodePayload(value, host.codec);
+  const payload = encodeWithoutSecrets(facts.secrets, value, host.codec, what);
   if (payload.length > WARN_PAYLOAD) {
     const { workflow, workflowId, runId } = facts;
     const advice = "consider keeping it outside and passing a reference";
@@ -73,6 +73,5 @@ export function encodeResult(host: ResultHost, facts: RunFacts, value: unknown, 
       `${what} takes ${payload.length} characters; ${advice}`,
     );
   }
-  assertNoSecret(facts.secrets, payload, what);
   return payload;
 }

@@ -4,6 +4,7 @@
  */
 import { PerdureError } from "../core/errors.ts";
 import { FATAL, type Failure } from "../core/failure.ts";
+import { encodePayload, type Payload, type PayloadCodec, throughCodec } from "../core/payload.ts";
 import type { SecretInput } from "../workflow/context.ts";
 
 /** Secrets by name. */
@@ -12,8 +13,11 @@ export type Secrets = Readonly<Record<string, string>>;
 /** Shorter values would match by chance. */
 const MIN_LENGTH = 4;
 
+/** The longest first: one may be part of another. */
 function values(secrets: Secrets): string[] {
-  return Object.values(secrets).filter((value) => value.length >= MIN_LENGTH);
+  return Object.values(secrets)
+    .filter((value) => value.length >= MIN_LENGTH)
+    .sort((a, b) => b.length - a.length);
 }
 
 /** As a value looks inside JSON text, without the quotes. */
@@ -21,11 +25,36 @@ function encoded(value: string): string {
   return JSON.stringify(value).slice(1, -1);
 }
 
-/** @throws PerdureError `SECRET_LEAK` when the payload holds a secret in clear text. */
-export function assertNoSecret(secrets: Secrets, payload: string, what: string): void {
+/** As it looks inside a payload: plain values are JSON, rich ones are written with more escapes. */
+function inPayload(value: string): readonly string[] {
+  const json = encoded(value);
+  const rich = json.replace(
+    /[<\u2028\u2029]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`,
+  );
+  return rich === json ? [json] : [json, rich];
+}
+
+/**
+ * Encodes a value in which no secret may be. They are looked for before a codec makes them unreadable for us, not for others.
+ *
+ * @throws PerdureError `SECRET_LEAK`, and what {@link encodePayload} throws.
+ */
+export function encodeWithoutSecrets(
+  secrets: Secrets,
+  value: unknown,
+  codec: PayloadCodec | undefined,
+  what: string,
+): Payload {
+  const payload = encodePayload(value);
+  assertNoSecret(secrets, payload, what);
+  return throughCodec(payload, codec);
+}
+
+function assertNoSecret(secrets: Secrets, payload: string, what: string): void {
   for (const name in secrets) {
     const value = secrets[name]!;
-    if (value.length < MIN_LENGTH || !payload.includes(encoded(value))) continue;
+    if (value.length < MIN_LENGTH || !inPayload(value).some((text) => payload.includes(text))) continue;
     throw new PerdureError(
       "SECRET_LEAK",
       `${what} contains the secret ${JSON.stringify(name)} in clear text; it was not written. Return something else, or drop that field.`,
@@ -37,10 +66,29 @@ export function assertNoSecret(secrets: Secrets, payload: string, what: string):
 /** The failure without secrets. */
 export function redactFailure(secrets: Secrets, failure: Failure): Failure {
   const known = values(secrets);
-  if (known.length === 0) return failure;
-  const text = JSON.stringify(failure);
-  const clean = known.reduce((rest, value) => rest.replaceAll(encoded(value), "[secret]"), text);
-  return clean === text ? failure : (JSON.parse(clean) as Failure);
+  return known.length === 0 ? failure : withoutSecrets(failure, known);
+}
+
+function withoutSecrets({ props, cause, ...own }: Failure, known: readonly string[]): Failure {
+  const clean = (text: string): string => known.reduce((rest, value) => rest.replaceAll(value, "[secret]"), text);
+  const entries = Object.entries(own).map(([key, value]) => [key, typeof value === "string" ? clean(value) : value]);
+  const cleanProps = props === undefined ? undefined : payloadWithout(props, known);
+  return {
+    ...(Object.fromEntries(entries) as Failure),
+    ...(cleanProps !== undefined && { props: cleanProps }),
+    ...(cause !== undefined && { cause: withoutSecrets(cause, known) }),
+  };
+}
+
+/** The payload with its secrets blotted out; undefined where that cannot be done. */
+function payloadWithout(payload: Payload, known: readonly string[]): Payload | undefined {
+  const clean = known.flatMap(inPayload).reduce((rest, text) => rest.replaceAll(text, "[secret]"), payload);
+  try {
+    JSON.parse(clean);
+    return clean;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Text without secrets, for logs. */

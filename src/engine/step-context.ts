@@ -1,9 +1,9 @@
 /** What an attempt of a step sees: its input, and a context whose costly parts are made when they are first looked at. */
 import { idempotencyKey } from "../core/ids.ts";
-import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
+import { decodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { assertNoSecret, fillSecrets, redactFields, redactText, type Secrets } from "./secrets.ts";
+import { encodeWithoutSecrets, fillSecrets, redactFields, redactText, type Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 
 interface Facts {
@@ -92,8 +92,9 @@ class StepContext implements ActivityContext {
   }
 
   heartbeat(details?: unknown): void {
-    const text = details === undefined ? null : encodePayload(details, this.#host.codec);
-    if (text !== null) assertNoSecret(this.#facts.secrets, text, "the heartbeat's details");
+    const { codec } = this.#host;
+    const what = "the heartbeat's details";
+    const text = details === undefined ? null : encodeWithoutSecrets(this.#facts.secrets, details, codec, what);
     this.#step.heartbeat(this.attempt, text);
   }
 

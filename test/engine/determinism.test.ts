@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { activity, signal, workflow } from "../../src/index.ts";
+import { activity, type PayloadCodec, signal, workflow } from "../../src/index.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const go = signal<string>("go");
@@ -299,6 +299,55 @@ describe("secrets", () => {
     expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("hunter2");
     expect(lines.join("\n")).not.toContain("hunter2");
   });
+
+  const AWKWARD = 'n<"hun\\ter2\u2028>\n';
+  const reversed = (text: string): string => [...text].reverse().join("");
+
+  it.each([
+    ["plain values", undefined, (token: string) => ({ token })],
+    ["rich values", undefined, (token: string) => new Map([[`of ${token}`, 1n]])],
+    ["values that a codec writes", { encode: reversed, decode: reversed }, (token: string) => ({ token })],
+  ])("whatever characters they have, are found in %s", async (_, codec, leak) => {
+    const { engine, finish, store } = bench();
+    const w = workflow("w", (wf) =>
+      wf.step("leak", (ctx) => leak(ctx.secrets.token!)).catch((error: Error & { code?: string }) => error.code),
+    );
+    await using e = await engine({ workflows: [w], ...(codec !== undefined && { codec }) });
+    const secrets = { token: AWKWARD };
+    await expect(e.start(w, leak(AWKWARD) as unknown as undefined, { secrets })).rejects.toMatchObject({
+      code: "SECRET_LEAK",
+    });
+    expect(await finish(await e.start(w, undefined, { secrets }))).toBe("SECRET_LEAK");
+    expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("ter2");
+  });
+
+  it("are blotted out of errors and their properties, whatever characters they have, and one in another", async () => {
+    const { engine, finish, store } = bench();
+    const w = workflow("w", (wf) =>
+      wf
+        .step(
+          "leak",
+          ({ secrets: { token, longer } }) => {
+            const cause = Object.assign(new Error(`because\n${token!.slice(1)}`), { headers: new Map([[token, 1n]]) });
+            throw Object.assign(new Error(`${longer} and ${token}`, { cause }), { body: { token: `<${token}>` } });
+          },
+          { retry: { maxAttempts: 1 } },
+        )
+        .catch((error: Error & { body: object; cause: Error & { headers: object } }) => [
+          error.message,
+          error.body,
+          error.cause.headers,
+        ]),
+    );
+    await using e = await engine({ workflows: [w] });
+    const handle = await e.start(w, undefined, { secrets: { token: AWKWARD, longer: `${AWKWARD} in full` } });
+    expect(await finish(handle)).toEqual([
+      "[secret] and [secret]",
+      { token: "<[secret]>" },
+      new Map([["[secret]", 1n]]),
+    ]);
+    expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("full");
+  });
 });
 
 describe("a history that cannot be read", () => {
@@ -325,6 +374,30 @@ describe("a history that cannot be read", () => {
     expect(await finish(plain)).toBe(2);
     await clock.advance(2000);
     expect(await coded.describe()).toMatchObject({ status: "blocked", blocked: { reason: "defect" } });
+  });
+});
+
+describe("a codec that does not answer with text", () => {
+  it.each([
+    ["encode", { encode: async (text: string) => text, decode: (text: string) => text }],
+    ["encode", { encode: (text: string) => Buffer.from(text), decode: (text: Buffer) => `${text}` }],
+  ])("is refused before anything is lost: %s", async (_, codec) => {
+    const { engine } = bench();
+    const w = workflow("w", async () => 1);
+    await using e = await engine({ workflows: [w], codec: codec as unknown as PayloadCodec });
+    await expect(e.start(w)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/encode of the codec must return text, at once: it returned \[object/) as string,
+    });
+    expect(await e.runs.list()).toEqual([]);
+  });
+
+  it("blocks the run that is read with it, and says why", async () => {
+    const { engine, finish } = bench();
+    const codec = { encode: (text: string) => text, decode: async (text: string) => text } as unknown as PayloadCodec;
+    const w = workflow("w", async () => 1);
+    await using e = await engine({ workflows: [w], codec });
+    await expect(finish(await e.start(w))).rejects.toThrow("decode of the codec must return text, at once");
   });
 });
 
