@@ -347,6 +347,20 @@ describe("what is none of the workflow's business", () => {
     expect(seen).toEqual({ stack: true, home: process.env.HOME, size: expect.any(Number) as number });
   });
 
+  it("parts of Node that are loaded when they are first used work in workflow code", async () => {
+    const program = join(folder, "headers.mjs");
+    const lines = [
+      `import { open, workflow } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};`,
+      `const heading = workflow("heading", async () => new Headers({ accept: "text/plain" }).get("accept"));`,
+      `const engine = await open({ store: "memory:", workflows: [heading] });`,
+      "console.log(await (await engine.start(heading)).result());",
+      "await engine.close();",
+    ];
+    writeFileSync(program, lines.join("\n"));
+    const { stdout } = await promisify(execFile)(process.execPath, [program]);
+    expect(stdout).toBe("text/plain\n");
+  });
+
   it("activities and inline steps see the real thing", async () => {
     const look = (): unknown[] => [
       Date,

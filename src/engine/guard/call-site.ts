@@ -16,7 +16,7 @@ const FRAMES = 60;
 
 /** Loading a module late, printing with `console` and formatting a stack happen beside the code and decide nothing in it. */
 const BESIDE =
-  /\(?node:(?:internal\/(?:modules|console|util\/(?:inspect|colors|debuglog)|fs\/sync_write_stream|tty|source_map)|tty)\b|\bprepareStackTrace\b/;
+  /\(?node:(?:internal\/(?:modules|bootstrap\/realm|console|util\/(?:inspect|colors|debuglog)|fs\/sync_write_stream|tty|source_map)|tty)\b|\bprepareStackTrace\b/;
 /** So does tracing, where it acts for itself: its instrumentations pass on what the code calls. */
 const TRACING = /[\\/]node_modules[\\/]@opentelemetry[\\/](?!instrumentation)/;
 
