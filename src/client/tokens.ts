@@ -28,7 +28,8 @@ export class Tokens {
 
   async complete(token: string, result: unknown): Promise<void> {
     const { run, c, g = 0, a = 1 } = this.#read(token);
-    const data = encodePayload(result ?? null, this.#host.codec);
+    // Whoever waits for a callback takes undefined for its timeout.
+    const data = encodePayload(c === undefined ? (result ?? null) : result, this.#host.codec);
     if (c === undefined) await this.#send(run, "signal", callbackSignal(token), data, "callback");
     else await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, ...this.#meantFor(run) }, data), null);
   }

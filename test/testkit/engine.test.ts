@@ -52,6 +52,10 @@ describe("a test environment", () => {
     await env.crash();
     await env.complete(tokens[0]!, "printed");
     expect(await handle.result()).toBe("printed");
+    const again = await env.start(printing);
+    await env.settled();
+    await env.complete(tokens[1]!);
+    expect(await again.result()).toBeUndefined();
   });
 
   it("resumes what failed, and leaves what was set aside out of its steps", async () => {
