@@ -140,7 +140,8 @@ function ownProperties(error: Error): Payload | undefined {
   let room = MAX_PROPS;
   for (const key of propertyNames(error)) {
     if (RESERVED.has(key) || room <= 0) continue;
-    const [keptValue, size] = keptProperty(readKey(error, key));
+    const several = key === "errors" && isAggregate(error);
+    const [keptValue, size] = several ? keptErrors(readKey(error, key)) : keptProperty(readKey(error, key));
     props[key] = keptValue;
     room -= size;
   }
@@ -155,6 +156,24 @@ function ownProperties(error: Error): Payload | undefined {
 /** The errors of an AggregateError are its own as well, though not enumerable. */
 function propertyNames(error: Error): readonly string[] {
   return isAggregate(error) ? ["errors", ...ownKeys(error).filter((key) => key !== "errors")] : ownKeys(error);
+}
+
+/** The errors of an AggregateError, each by itself: what cannot be kept of one says nothing of the others. */
+function keptErrors(errors: unknown): [value: unknown, size: number] {
+  const list: unknown[] = [];
+  let total = 0;
+  try {
+    for (const one of errors as Iterable<unknown>) {
+      if (total > MAX_PROPS) break;
+      const [value, size] = keptProperty(one);
+      const asError = value !== one && isError(one);
+      list.push(asError ? fromFailure(toFailure(one, MAX_DEPTH)) : value);
+      total += size;
+    }
+  } catch {
+    // What was read so far is kept.
+  }
+  return [list, total];
 }
 
 /** A property as it is kept, and how much room it takes: what is too large or cannot be kept is described. */

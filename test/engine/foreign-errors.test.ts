@@ -122,6 +122,27 @@ describe("an error", () => {
   });
 });
 
+describe("errors of Promise.any that cannot all be kept", () => {
+  it("are a list all the same: without what cannot be kept of one, and not endless", async () => {
+    const { engine, finish } = bench();
+    const many = Array.from({ length: 500 }, () => new Error("y".repeat(1000)));
+    const request = activity("request", { retry: { maxAttempts: 1 } }, (length: number) => {
+      const first = Object.assign(new RangeError("refused"), { port: 80, send() {} });
+      throw new AggregateError([first, ...many.slice(0, length)], "all failed");
+    });
+    const errorsOf = (error: unknown): Error[] => (error as AggregateError).errors as Error[];
+    const w = workflow("w", async (wf) => [
+      await wf.call(request, 1).catch(errorsOf),
+      ((await wf.call(request, 500).catch(errorsOf)) as Error[]).length,
+    ]);
+    await using one = await engine({ workflows: [w] });
+    const [few, count] = (await finish(await one.start(w))) as [Error[], number];
+    expect(few).toMatchObject([{ name: "RangeError", message: "refused", port: 80 }, { name: "Error" }]);
+    expect(count).toBeGreaterThan(10);
+    expect(count).toBeLessThan(100);
+  });
+});
+
 describe("an ending that cannot be written", () => {
   it("blocks its run, says why, and can be resumed", async () => {
     const { engine, finish } = bench();
