@@ -170,7 +170,7 @@ async function beginning(source: Source, { children = {} }: ForkOptions): Promis
   const at = Math.max(host.now(), history.at(-1)!.at);
   const original = formatRunId(host.store.id, row.run);
   const drawnAs = drawnAt(history, seq - 1) ?? original;
-  const cutEvent = newEvent.resumed(at, aside, commands, `${FORKED} of ${original}`, drawnAs);
+  const cutEvent = newEvent.resumed(at, aside, commands, { reason: `${FORKED} of ${original}`, drawnAs });
   const shift = row.inbox + 1;
   // The answers beside the first event that is cut off were given before it.
   const answers = versionNotes(history[seq - 1]).map(({ k, ...data }) => ({ kind: k, data }));

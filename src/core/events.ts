@@ -7,6 +7,7 @@
  *     p payload               e failure             r reason text       m number of the message in the inbox
  *     v version               w workflow id         t deadline          s sequence numbers set aside
  *     f commands issued when they were set aside    h run id (of a child, of a parent)
+ *     b commands begun anew although they had no outcome
  *     x check: [commands issued, their rolling digest] after the event before this one (absent inside a transition)
  *     o notes gathered since the previous event: [{k: kind, …}]
  *
@@ -87,6 +88,7 @@ export interface EventData {
   readonly t?: number;
   readonly s?: readonly number[];
   readonly f?: number;
+  readonly b?: readonly number[];
   readonly h?: string;
   readonly x?: Check;
   readonly o?: readonly ({ readonly k: string } & Record<string, unknown>)[];
@@ -169,14 +171,15 @@ export const newEvent: {
   /** Says nothing itself: the answers of `version` are in its notes. */
   versionMarked(at: number): NewEvent;
   cancelRequested(at: number, reason: string, message: number): NewEvent;
-  /** `reason` says what it was when it was not a resume: a reset or a fork. */
+  /**
+   * `reason` says what it was when it was not a resume: a reset or a fork. `anew`: children that the end has stopped. `drawnAs`, of a fork:
+   * the run whose random numbers were drawn before this event.
+   */
   resumed(
     at: number,
     setAside: readonly number[],
     commands: number,
-    reason?: string,
-    /** Of a fork: the run whose random numbers were drawn before this event. */
-    drawnAs?: string,
+    more?: { reason?: string | undefined; anew?: readonly number[]; drawnAs?: string },
   ): NewEvent;
   runCompleted(at: number, result: Payload): NewEvent;
   runFailed(at: number, failure: Failure): NewEvent;
@@ -224,10 +227,10 @@ export const newEvent: {
     at,
     body: `"m":${message},"r":${JSON.stringify(reason)}`,
   }),
-  resumed: (at, setAside, commands, reason, drawnAs) => ({
+  resumed: (at, setAside, commands, { reason, anew = [], drawnAs } = {}) => ({
     type: "Resumed",
     at,
-    body: `"s":${JSON.stringify(setAside)},"f":${commands}${reason === undefined ? "" : `,"r":${JSON.stringify(reason)}`}${drawnAs === undefined ? "" : `,"h":${quoted(drawnAs)}`}`,
+    body: `"s":${JSON.stringify(setAside)},"f":${commands}${anew.length === 0 ? "" : `,"b":${JSON.stringify(anew)}`}${reason === undefined ? "" : `,"r":${JSON.stringify(reason)}`}${drawnAs === undefined ? "" : `,"h":${quoted(drawnAs)}`}`,
   }),
   runCompleted: (at, result) => ({ type: "RunCompleted", at, body: `"p":${result}` }),
   runFailed: (at, failure) => ({ type: "RunFailed", at, body: `"e":${JSON.stringify(failure)}` }),

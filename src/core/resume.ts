@@ -37,6 +37,8 @@ interface Cut {
   readonly drawnAs: string | undefined;
   /** Those of the rows set aside whose notes tell of the time before the cut. */
   readonly noted: readonly number[];
+  /** Commands begun anew although they had no outcome. */
+  readonly anew: readonly number[];
 }
 
 const NO_GENERATION = (): number => 0;
@@ -63,11 +65,13 @@ export function planReplay(history: readonly Row[]): ReplayPlan {
     const verify = !cuts.some((one) => seq > one.first && seq < one.seq);
     rows.push({ ...row, data, seq, verify, drawnAs: drawnAs(cuts, seq) });
   }
+  const bump = (command: number): unknown => bumped.set(command, (bumped.get(command) ?? 0) + 1);
   for (const cut of cuts) {
     for (const seq of cut.setAside) {
       const command = outcomeCommand(history[seq - 1]!);
-      if (command !== undefined && command <= cut.commands) bumped.set(command, (bumped.get(command) ?? 0) + 1);
+      if (command !== undefined && command <= cut.commands) bump(command);
     }
+    cut.anew.forEach(bump);
   }
   const generation = (command: number): number =>
     cuts.reduce((sum, cut) => sum + (command > cut.commands ? 1 : 0), bumped.get(command) ?? 0);
@@ -79,7 +83,7 @@ function cutsOf(history: readonly Row[]): Cut[] {
   for (let index = 0; index < history.length; index++) {
     const row = history[index]!;
     if (row.type !== "Resumed") continue;
-    const { s = [], f = 0, r, h } = parseEvent(row).data;
+    const { s = [], f = 0, b = [], r, h } = parseEvent(row).data;
     const least = s.reduce((one, other) => Math.min(one, other), index + 1);
     cuts.push({
       seq: index + 1,
@@ -88,6 +92,7 @@ function cutsOf(history: readonly Row[]): Cut[] {
       commands: f,
       drawnAs: h,
       noted: r === undefined ? s : s.filter((seq) => seq === least),
+      anew: b,
     });
   }
   return cuts;

@@ -40,12 +40,13 @@ export interface Reset {
 }
 
 /**
- * The transition of a reset. `commands` is how many commands had been issued before the cut.
+ * The transition of a reset. `commands` is how many commands had been issued before the cut, `anew` are those of them whose children the
+ * end of the run has stopped.
  */
 export function resetOf(
   loaded: LoadedRun,
   history: readonly EventRow[],
-  commands: number,
+  { commands, anew }: { readonly commands: number; readonly anew: readonly number[] },
   request: ResetRequest,
   now: number,
 ): Reset {
@@ -56,7 +57,7 @@ export function resetOf(
     at,
     aside.map(({ seq }) => seq),
     commands,
-    why,
+    { reason: why, anew },
   );
   const row: EventRow = { type: event.type, at, data: `{${event.body}}` };
   const plan = planReplay([...history, row]);

@@ -24,7 +24,7 @@ export interface Standing {
   /** Commands issued. */
   readonly commands: number;
   /** Commands without an outcome. */
-  readonly open: readonly Pick<Command<CommandSpec>, "id" | "name" | "label">[];
+  readonly open: readonly Command<CommandSpec>[];
   readonly notes: readonly Note[];
   /** Why the code does not agree with these events. */
   readonly blockage: Blockage | undefined;
@@ -50,7 +50,7 @@ export async function standingAfter(
   const { commands, open, blockage } = replica.machine;
   const standing = {
     commands,
-    open: Array.from(open.values(), ({ id, name, label }) => ({ id, name, label })),
+    open: [...open.values()],
     notes,
     blockage,
   };

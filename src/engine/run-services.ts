@@ -91,7 +91,7 @@ export class RunServices implements ChildStarter<Served> {
   async startChild({ facts }: Served, { id, generation, spec }: Command<ChildSpec>): Promise<StartedRow> {
     const { workflow, options } = spec;
     const { onParentClose: onClose = "cancel" } = options;
-    const workflowId = options.id ?? `${facts.runId}/${id}${generation === 0 ? "" : `.${generation}`}`;
+    const workflowId = childId(facts.runId, { id, generation, spec });
     const start: StartSpec = {
       workflow,
       workflowId,
@@ -228,6 +228,14 @@ export class RunServices implements ChildStarter<Served> {
   callbackUrl(_token: string): string | undefined {
     return undefined;
   }
+}
+
+/** Workflow id of the child of a command. */
+export function childId(
+  parentId: string,
+  { id, generation, spec }: Pick<Command<ChildSpec>, "id" | "generation" | "spec">,
+): string {
+  return spec.options.id ?? `${parentId}/${id}${generation === 0 ? "" : `.${generation}`}`;
 }
 
 /** Whether a run is the child that the same command had before its outcome was set aside: it was told to stop then. */

@@ -7,11 +7,13 @@
  */
 import { isPerdureError } from "../core/errors.ts";
 import { newEvent } from "../core/events.ts";
+import type { Command } from "../core/machine.ts";
 import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../core/resume.ts";
 import type { EventRow, Lease, LoadedRun, RunRow, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
+import type { CommandSpec } from "./command-spec.ts";
 import type { Committer } from "./committer.ts";
 import { parkedAt } from "./parked.ts";
 import type { Registry } from "./registry.ts";
@@ -21,6 +23,7 @@ import { standingAfter } from "./rewind.ts";
 import type { RunActor } from "./run-actor.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { Secrets } from "./secrets.ts";
+import { stoppedChildren } from "./stopped-children.ts";
 import type { Turns } from "./turns.ts";
 
 /** What taking over needs from the engine. */
@@ -218,12 +221,18 @@ export class Takeover {
   async #reset(loaded: LoadedRun, history: EventRow[], request: ResetRequest): Promise<Ready | undefined> {
     const before = planReplay(history);
     const kept = before.rows.filter(({ seq }) => seq < request.seq);
-    const { commands, blockage } = await standingAfter(this.#host, loaded.row, before, kept);
+    const { commands, open, blockage } = await standingAfter(this.#host, loaded.row, before, kept);
     if (blockage !== undefined) return { plan: before, loaded };
-    const { transition, loaded: after, plan } = resetOf(loaded, history, commands, request, this.#host.clock.now());
+    const anew = endsClosed(history) ? await this.#stopped(loaded.row, open) : [];
+    const standing = { commands, anew };
+    const { transition, loaded: after, plan } = resetOf(loaded, history, standing, request, this.#host.clock.now());
     if (!(await this.#append(transition)) || transition.image?.owned !== true) return undefined;
     history.push(...transition.events);
     return { plan, loaded: after };
+  }
+
+  #stopped(row: RunRow, open: readonly Command<CommandSpec>[]): Promise<number[]> {
+    return stoppedChildren(this.#host.store, this.#host.facts(row, {}, undefined), open, []);
   }
 
   async #definition(row: RunRow): Promise<AnyWorkflow | undefined> {
@@ -259,9 +268,12 @@ export class Takeover {
     if (!endsClosed(history) || definition === undefined) return plan;
     const pivot = pivotOf(plan.rows);
     const facts = this.#host.facts(row, secrets, undefined);
-    const commands = await this.#commandsBefore(plan, pivot, facts, definition);
+    const { commands, open } = await this.#before(plan, pivot, facts, definition);
+    const aside = setAside(plan.rows, pivot, commands);
+    const later = plan.rows.filter(({ seq }) => seq > (pivot ?? seq) && !aside.includes(seq));
+    const anew = await stoppedChildren(this.#host.store, facts, open, later);
     const at = Math.max(this.#host.clock.now(), history.at(-1)!.at);
-    const { type, body } = newEvent.resumed(at, setAside(plan.rows, pivot, commands), commands);
+    const { type, body } = newEvent.resumed(at, aside, commands, { anew });
     const event: EventRow = { type, at, data: `{${body}}` };
     const none = { consumed: [], attempts: [], settled: [], image: null } as const;
     if (!(await this.#append({ run: row.run, base: history.length, events: [event], ...none }))) return undefined;
@@ -269,19 +281,20 @@ export class Takeover {
     return planReplay(history);
   }
 
-  /** How many commands the code had issued when the pivot was applied: found by replaying up to it. */
-  async #commandsBefore(
+  /** The commands the code had issued when the pivot was applied, and those then open: found by replaying up to it. */
+  async #before(
     plan: ReplayPlan,
     pivot: number | undefined,
     facts: RunFacts,
     definition: AnyWorkflow,
-  ): Promise<number> {
+  ): Promise<{ readonly commands: number; readonly open: readonly Command<CommandSpec>[] }> {
     const rows = pivot === undefined ? plan.rows.slice(0, -1) : plan.rows.filter((event) => event.seq < pivot);
     const replica = new Replica(this.#host.replicas, facts, definition, plan);
     await replica.apply(rows);
     const { commands } = replica.machine;
+    const open = [...replica.machine.open.values()];
     replica.end();
-    return commands;
+    return { commands, open };
   }
 
   #append(transition: Transition): Promise<boolean> {

@@ -280,6 +280,38 @@ describe("crashes", () => {
     expect(starts).toEqual(["a", "b", "b"]);
   });
 
+  test.each([{ ms: 0 }, { ms: 5000 }])(
+    "children that its failure had stopped are begun anew, $ms ms later",
+    async ({ ms }) => {
+      const { engine, finish, clock } = bench();
+      let broken = true;
+      const parent = workflow("parent", async (wf) => {
+        const quick = wf.child(waiting, "q", { id: "quick" });
+        await wf.sleep("10s");
+        const breaking = wf.step(
+          "break",
+          () => {
+            if (broken) throw new Error("broken");
+          },
+          { retry: { maxAttempts: 1 } },
+        );
+        return Promise.all([quick, wf.child(waiting, "x"), wf.child(waiting, "y", { id: "y" }), breaking]);
+      });
+      await using host = await engine({ workflows: [...ALL, parent] });
+      const handle = await host.start(parent, undefined, { id: "p" });
+      await clock.advance(1000);
+      await (await host.handle("quick")).signal(go, "1");
+      await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED", cause: { message: "broken" } });
+      await clock.advance(ms);
+      broken = false;
+      await handle.resume();
+      await clock.advance(5000);
+      const open = await host.runs.list({ workflow: "waiting", status: ["pending", "running"] });
+      for (const { runId } of open) await (await host.handle(runId)).signal(go, "2");
+      expect(await finish(handle)).toEqual(["q:1", "x:2", "y:2", undefined]);
+    },
+  );
+
   test("an outcome that came while the parent had failed is found when it is resumed", async () => {
     const { engine, finish, clock } = bench();
     let broken = true;
