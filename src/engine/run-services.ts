@@ -230,12 +230,16 @@ export class RunServices implements ChildStarter<Served> {
   }
 }
 
-/** Workflow id of the child of a command. */
+/**
+ * Workflow id of the child of a command. One that is begun anew has the id that handles know, unless the one before may go on for ever.
+ */
 export function childId(
   parentId: string,
   { id, generation, spec }: Pick<Command<ChildSpec>, "id" | "generation" | "spec">,
 ): string {
-  return spec.options.id ?? `${parentId}/${id}${generation === 0 ? "" : `.${generation}`}`;
+  const { id: own, onParentClose } = spec.options;
+  const known = generation === 0 || (spec.spawned && onParentClose !== "abandon");
+  return own ?? `${parentId}/${id}${known ? "" : `.${generation}`}`;
 }
 
 /** Whether a run is the child that the same command had before its outcome was set aside: it was told to stop then. */

@@ -9,8 +9,8 @@ import type { RunFacts } from "./run-facts.ts";
 import { childId } from "./run-services.ts";
 
 /**
- * Which of the open commands are such children. `later` are events that stay in the history although they are not applied yet: what
- * has its outcome there was not stopped.
+ * Which of the open commands are such children. `later` are events that come after that: what has its outcome there was not stopped, or
+ * begins anew because that is set aside.
  */
 export async function stoppedChildren(
   store: Store,

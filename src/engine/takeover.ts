@@ -270,7 +270,7 @@ export class Takeover {
     const facts = this.#host.facts(row, secrets, undefined);
     const { commands, open } = await this.#before(plan, pivot, facts, definition);
     const aside = setAside(plan.rows, pivot, commands);
-    const later = plan.rows.filter(({ seq }) => seq > (pivot ?? seq) && !aside.includes(seq));
+    const later = plan.rows.filter(({ seq }) => seq > (pivot ?? seq));
     const anew = await stoppedChildren(this.#host.store, facts, open, later);
     const at = Math.max(this.#host.clock.now(), history.at(-1)!.at);
     const { type, body } = newEvent.resumed(at, aside, commands, { anew });

@@ -312,6 +312,36 @@ describe("crashes", () => {
     },
   );
 
+  test.each(["failed", "cancelled"])(
+    "a handle of a spawned child reaches the one begun anew, of a parent that had %s",
+    async (how) => {
+      const { engine, finish, clock } = bench();
+      let broken = true;
+      const parent = workflow("parent", async (wf) => {
+        const child = await wf.spawn(waiting, "x");
+        await wf.sleep("10s");
+        await wf.step(
+          "break",
+          () => {
+            if (broken) throw new Error("broken");
+          },
+          { retry: { maxAttempts: 1 } },
+        );
+        await wf.sleep("10s");
+        await child.signal(go, "again");
+        return child.result();
+      });
+      await using host = await engine({ workflows: [...ALL, parent] });
+      const handle = await host.start(parent);
+      await clock.advance(1000);
+      if (how === "cancelled") await handle.cancel();
+      await expect(finish(handle)).rejects.toMatchObject({ code: `RUN_${how.toUpperCase()}` });
+      broken = false;
+      await handle.resume();
+      expect(await finish(handle)).toBe("x:again");
+    },
+  );
+
   test("an outcome that came while the parent had failed is found when it is resumed", async () => {
     const { engine, finish, clock } = bench();
     let broken = true;
