@@ -85,15 +85,14 @@ export class FollowedRun {
         return { run, number: sent.number };
       }
       const { status } = await this.row();
-      if (this.#run === run) throw this.closed(status);
+      if (this.#run === run) throw closedError(this.workflowId, status);
     }
   }
+}
 
-  /** What senders to a run that has ended are told. */
-  closed(status: RunStatus): PerdureError {
-    const { workflowId } = this;
-    return new PerdureError("RUN_CLOSED", `${workflowId} has ended (${status}); it takes no more messages`, {
-      details: { workflowId, status },
-    });
-  }
+/** What senders to a run that has ended are told. */
+export function closedError(workflowId: string, status: RunStatus): PerdureError {
+  return new PerdureError("RUN_CLOSED", `${workflowId} has ended (${status}); it takes no more messages`, {
+    details: { workflowId, status },
+  });
 }

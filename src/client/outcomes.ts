@@ -8,7 +8,7 @@ import { decodePayload, type PayloadCodec, reviveParsed } from "../core/payload.
 import { isClosed } from "../core/status.ts";
 import type { EventRow, RunRow } from "../store/store.ts";
 import { awaitedCode, awaitedText } from "./awaited-code.ts";
-import type { FollowedRun, SentMessage } from "./followed-run.ts";
+import { closedError, type FollowedRun, type SentMessage } from "./followed-run.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { parseDetail } from "./run-description.ts";
 
@@ -147,7 +147,8 @@ async function answered(
     if (accepted && answer !== undefined) return undefined;
     const row = await at.row();
     if (row.status === "blocked") throw blockedError(at, row);
-    if (isClosed(row.status) && (await host.store.answer(run, number)) === undefined) throw at.closed(row.status);
+    if (isClosed(row.status) && (await host.store.answer(run, number)) === undefined)
+      throw closedError(at.workflowId, row.status);
     if (row.run !== current) {
       current = row.run;
       continue;

@@ -17,7 +17,7 @@ import type { EventRow, RunRow } from "../store/store.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
 import { askForSignal } from "./asking.ts";
 import type { AwaitedRun } from "./awaited-run.ts";
-import { FollowedRun } from "./followed-run.ts";
+import { closedError, FollowedRun } from "./followed-run.ts";
 import { type ForkOptions, forkRun } from "./fork.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { historyOf } from "./history-of.ts";
@@ -257,7 +257,7 @@ export class RunHandle<O = unknown> {
    */
   async pause(reason = ""): Promise<void> {
     const row = await this.#at.row();
-    if (isClosed(row.status)) throw this.#at.closed(row.status);
+    if (isClosed(row.status)) throw closedError(this.workflowId, row.status);
     if (row.status === "paused") return;
     const detail = JSON.stringify({ ...parseDetail(row.detail), paused: reason });
     const to = { status: "paused", wakeAt: null, closedAt: null, crashes: row.crashes, detail } as const;
@@ -313,7 +313,7 @@ export class RunHandle<O = unknown> {
   /** Ends the run at once, without asking its code. */
   async terminate(reason = ""): Promise<void> {
     const row = await this.#at.row();
-    if (isClosed(row.status)) throw this.#at.closed(row.status);
+    if (isClosed(row.status)) throw closedError(this.workflowId, row.status);
     if (row.owner === null && (await terminateUnowned(this.#host.store, row, reason, this.#host.now()))) {
       this.#host.hint();
       return;

@@ -2,6 +2,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
+import type { Failure } from "../core/failure.ts";
 import { checkedId, checkedText } from "../core/names.ts";
 import { noteData } from "../core/note-data.ts";
 import { checkOptions, checkWord, optionNames } from "../core/options.ts";
@@ -18,6 +19,7 @@ import type { Signal, Update } from "../workflow/signal.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { askForStart } from "./asking.ts";
 import { AwaitedRun } from "./awaited-run.ts";
+import { closedError } from "./followed-run.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { RunHandle } from "./run-handle.ts";
 
@@ -139,7 +141,7 @@ export class Starts {
       );
     if (options.id === undefined)
       throw new PerdureError("INVALID_ARGUMENT", "a start that brings a message along needs the id of the run");
-    for (;;) {
+    for (let refusedBy: number | undefined; ; ) {
       const begun = await this.start(workflow, input, { ...options, conflict: "attach" }, [message]);
       if (begun.fresh) return { ...begun, number: 1 };
       const sent = await this.#host.store.send({ ...message, run: begun.run });
@@ -147,6 +149,9 @@ export class Starts {
         this.#host.hint(begun.run);
         return { ...begun, number: sent.number };
       }
+      // It is the same start: the run that it began has ended, and no other takes its place.
+      if (begun.run === refusedBy) throw closedError(options.id, await begun.handle.status());
+      refusedBy = begun.run;
     }
   }
 
@@ -176,6 +181,7 @@ export class Starts {
       (supersedes) => this.#engine.start({ ...spec, supersedes, ...(messages !== undefined && { messages }) }),
       async (row) => {
         const taken = whenTaken(row, policy);
+        if (taken === "replace" && (await this.#has(row, messages))) return "attach";
         if (taken !== "end") return taken;
         await this.#end(row);
         return "replace";
@@ -183,6 +189,17 @@ export class Starts {
     );
     if (!fresh) this.#engine.hint(run);
     return { handle: new RunHandle(this.#host, workflowId, run), run, fresh };
+  }
+
+  /** Whether a run that has ended was sent one of these before, by its key; not when it ended before it answered. */
+  async #has({ run }: RunRow, messages: readonly FirstMessage[] = []): Promise<boolean> {
+    for (const message of messages.filter(({ key }) => key !== null)) {
+      const sent = await this.#host.store.send({ ...message, run });
+      if (!("number" in sent)) continue;
+      const answer = message.kind === "update" ? await this.#host.store.answer(run, sent.number) : undefined;
+      if (answer?.status !== "rejected" || (JSON.parse(answer.data) as Failure).code !== "RUN_CLOSED") return true;
+    }
+    return false;
   }
 
   async #end({ workflowId, run }: RunRow): Promise<void> {

@@ -72,6 +72,27 @@ describe("an entity", () => {
     expect(await soon(at, e.entity(owned, "ben").add(1))).toBe("ben of nobody has 6");
   });
 
+  it("does an operation of one id once, also when that one was its last", async () => {
+    const at = bench();
+    let charged = 0;
+    const once = entity("once", {
+      state: { cents: 0 },
+      on: {
+        add: (state, cents: number) => (state.cents += cents),
+        checkout: (state, _: undefined, { end }) => {
+          charged++;
+          end();
+          return state.cents;
+        },
+      },
+    });
+    const e = await at.engine({ workflows: [once] });
+    const ada = e.entity(once, "ada");
+    await soon(at, ada.add(5));
+    for (let tries = 0; tries < 2; tries++) expect(await soon(at, ada.checkout(undefined, { id: "click-1" }))).toBe(5);
+    expect(charged).toBe(1);
+  });
+
   it("handles one message at a time, in their order", async () => {
     const at = bench();
     const slow = entity("slow", {

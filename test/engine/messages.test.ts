@@ -156,6 +156,63 @@ describe("updates", () => {
   });
 });
 
+describe("a start that brings a message along", () => {
+  const once = workflow("once", async (wf, n: number) => {
+    wf.on(add, (by) => {
+      n += by;
+      return n;
+    });
+    wf.on(poke, (by) => {
+      n += by;
+    });
+    const before = n;
+    await wf.until(() => n > before);
+    return n;
+  });
+
+  test("is the same message under the same key, also when the run that had it has ended", async () => {
+    const { engine, finish } = bench();
+    await using host = await engine({ workflows: [once] });
+    const ask = () => host.updateWithStart(once, 1, { id: "u", update: add, payload: 2, updateId: "click-1" });
+    expect(await ask()).toBe(3);
+    await finish(await host.handle("u"));
+    expect(await ask()).toBe(3);
+    const tell = () => host.signalWithStart(once, 1, { id: "s", signal: poke, payload: 2, key: "mail-1" });
+    expect(await finish(await tell())).toBe(3);
+    expect(await finish(await tell())).toBe(3);
+    expect(await host.runs.list()).toHaveLength(2);
+  });
+
+  test("begins another run for an update that the one before never answered", async () => {
+    const { engine, finish, clock } = bench();
+    let patient = false;
+    const flow = workflow("flow", async (wf) => {
+      let asked = false;
+      wf.on(add, async (n) => {
+        asked = true;
+        if (!patient) await wf.sleep("1h");
+        return n;
+      });
+      await wf.until(() => asked);
+    });
+    await using host = await engine({ workflows: [flow] });
+    const ask = () => host.updateWithStart(flow, undefined, { id: "u", update: add, payload: 2, updateId: "click-1" });
+    await expect(ask()).rejects.toMatchObject({ code: "RUN_CLOSED" });
+    patient = true;
+    expect(await ask()).toBe(2);
+    await clock.advance(1000);
+    await finish(await host.handle("u"));
+  });
+
+  test("is refused when its idempotency key is that of a run that has ended", async () => {
+    const { engine, finish } = bench();
+    await using host = await engine({ workflows: [once] });
+    const tell = () => host.signalWithStart(once, 1, { id: "s", idempotencyKey: "order-1", signal: poke, payload: 2 });
+    expect(await finish(await tell())).toBe(3);
+    await expect(tell()).rejects.toMatchObject({ code: "RUN_CLOSED" });
+  });
+});
+
 describe("queries", () => {
   test("answer for a run that is active, parked and closed", async () => {
     const { engine, finish, clock } = bench();
