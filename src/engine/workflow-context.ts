@@ -319,11 +319,13 @@ export class RunContext implements WorkflowContext {
     const { approvers } = options;
     checkedName(name, "the name of an approval");
     let decision: Decision | undefined;
+    let awaited = true;
     this.#machine.messages.onUpdate(`approval:${name}`, {
       scope: this.#scope,
       validate: (given) => {
         const { by } = given as Decision;
         if (decision !== undefined) throw new PerdureError("CONFLICT", `${name} was decided by ${decision.by} already`);
+        if (!awaited) throw new PerdureError("CONFLICT", `nobody waits for the decision of ${name} any more`);
         if (approvers !== undefined && !approvers.includes(by))
           throw new PerdureError("CONFLICT", `${by} may not decide ${name}; that is for ${approvers.join(", ")}`);
       },
@@ -332,13 +334,17 @@ export class RunContext implements WorkflowContext {
         decision = { approved, by, comment, at: this.#machine.now };
       },
     });
-    await this.#until(
-      "approval",
-      name,
-      () => decision !== undefined,
-      options,
-      approvers === undefined ? {} : { approvers },
-    );
+    try {
+      await this.#until(
+        "approval",
+        name,
+        () => decision !== undefined,
+        options,
+        approvers === undefined ? {} : { approvers },
+      );
+    } finally {
+      awaited = false;
+    }
     return decision;
   }
 

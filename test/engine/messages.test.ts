@@ -425,6 +425,24 @@ describe("callbacks and approvals", () => {
     expect(await finish(handle)).toMatchObject({ approved: true, by: "ada", comment: "fine" });
   });
 
+  test("a decision that comes when nobody waits for it any more is refused", async () => {
+    const { engine, clock } = bench();
+    const flow = workflow("late", async (wf) => {
+      await wf.approval("timely", { timeout: "1s" });
+      await wf.scope(() => wf.approval("scoped"), { timeout: "1s" }).catch(() => {});
+      await wf.waitFor("go");
+    });
+    await using host = await engine({ workflows: [flow] });
+    const handle = await host.start(flow);
+    await clock.advance(10_000);
+    for (const name of ["timely", "scoped"])
+      await expect(handle.approve(name, { by: "mo" })).rejects.toMatchObject({
+        code: "UPDATE_FAILED",
+        cause: { code: "CONFLICT", message: `nobody waits for the decision of ${name} any more` },
+      });
+    expect((await handle.history()).map(({ type }) => type)).not.toContain("UpdateAccepted");
+  });
+
   test("nobody decides in time", async () => {
     const { engine, finish } = bench();
     const flow = workflow("ask", async (wf) => (await wf.approval("x", { timeout: "1d" })) === undefined);
