@@ -382,7 +382,7 @@ export class RunContext implements WorkflowContext {
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   map<T, R>(items: Iterable<T>, work: MapWork<T, R>, options?: MapOptions): Promise<any> {
-    return mapItems(this, items, work, options);
+    return mapItems(this, items, work, options ?? {}, () => this.#scope.cancelled !== undefined);
   }
 
   saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {

@@ -31,7 +31,7 @@ const DEFAULT_CONCURRENCY = 100;
 
 /**
  * Behind `wf.map`: works on items in their order, the next one when one settles, and returns the results in the order of the items.
- * The cancellation of the run or of a scope around is no item's failure: it rejects.
+ * The cancellation of the run or of a scope around is no item's failure: it rejects. `cancelled` says whether the executing code is in one.
  *
  * @throws PerdureError `INVALID_ARGUMENT` for items that are not iterable, other work, or a bad concurrency.
  */
@@ -39,7 +39,8 @@ export async function mapItems<T, R>(
   wf: WorkflowContext,
   items: Iterable<T>,
   work: MapWork<T, R>,
-  options: MapOptions = {},
+  options: MapOptions,
+  cancelled: () => boolean,
 ): Promise<R[] | Settled<R>[]> {
   const all = listed(items);
   const lanes = Math.min(concurrencyOf(options), all.length);
@@ -60,7 +61,7 @@ export async function mapItems<T, R>(
           const value = await run(all[index] as T, index);
           results[index] = options.onError === "collect" ? { status: "completed", value } : value;
         } catch (error) {
-          if (options.onError === "collect" && !isA(error, CancelledError))
+          if (options.onError === "collect" && !(isA(error, CancelledError) && cancelled()))
             results[index] = { status: "failed", error: errorOf(error) };
           else stop(numbered(error, index), index);
         }

@@ -221,6 +221,21 @@ describe("a map that collects", () => {
     expect(await finish(await e.start(w))).toMatchObject([{ status: "failed", error: { message: "just text" } }]);
   });
 
+  it("takes the cancellation of a scope of the item's own for a failure of that item", async () => {
+    const { engine, finish } = bench();
+    const mapping = workflow("mapping", async (wf) => {
+      const own = (n: number) =>
+        wf.scope(async (scope) => {
+          if (n === 1) scope.cancel("not this one");
+          return wf.call(double, n);
+        });
+      const outcomes = await wf.map(range(3), own, { onError: "collect", concurrency: 1 });
+      return outcomes.map((one) => (one.status === "completed" ? one.value : one.error.name));
+    });
+    const e = await engine({ workflows: [mapping] });
+    expect(await finish(await e.start(mapping))).toEqual([0, "CancelledError", 4]);
+  });
+
   it("takes the cancellation of the run for no failure of an item", async () => {
     const { engine, finish, clock } = bench();
     const { act, started, aborted } = gate();
