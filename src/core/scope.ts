@@ -24,6 +24,13 @@ export class Scope {
     return undefined;
   }
 
+  /** The nearest scope around, or this one, that no cancellation from further up goes through. */
+  get shield(): Scope | undefined {
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent)
+      if (!scope.cancellable) return scope;
+    return undefined;
+  }
+
   /** Whether cancelling `outer` reaches this scope. */
   isReachedFrom(outer: Scope): boolean {
     for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent) {

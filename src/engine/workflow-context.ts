@@ -83,7 +83,7 @@ export class RunContext implements WorkflowContext {
   readonly info: RunInfo;
   readonly #owner: { readonly codeLog: Logger };
   #children: ChildCalls | undefined;
-  /** Where handlers run: the run's own scope. */
+  /** Where handlers run: the run's own scope, or what they were registered in that is out of its reach. */
   readonly #place: Place | undefined;
   #controller: AbortController | undefined;
 
@@ -260,13 +260,13 @@ export class RunContext implements WorkflowContext {
     options?: { validate?: (input: I) => void },
   ): void {
     const { kind, name, validate: check } = handled(token, handler, options?.validate);
+    const scope = this.#scope;
     const inside =
       (fn: (input: I) => unknown) =>
       (input: unknown): unknown =>
-        this.#inside(() => fn(input as I));
+        this.#inside(scope.shield, () => fn(input as I));
     const { messages } = this.#machine;
     const run = inside(handler);
-    const scope = this.#scope;
     if (kind === "signal") messages.onSignal(name, { run, scope });
     else if (kind === "query") messages.onQuery(name, run);
     else messages.onUpdate(name, { run, scope, validate: check === undefined ? undefined : inside(check) });
@@ -278,8 +278,9 @@ export class RunContext implements WorkflowContext {
   }
 
   /** Runs code on behalf of the run, wherever it is called from. */
-  #inside<T>(fn: () => T): T {
-    return this.#place === undefined ? fn() : runInScope(this.#place, fn);
+  #inside<T>(shield: Scope | undefined, fn: () => T): T {
+    if (this.#place === undefined) return fn();
+    return runInScope(shield === undefined ? this.#place : { ...this.#place, scope: shield }, fn);
   }
 
   async handlersFinished(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { activity, signal, workflow } from "../../src/index.ts";
+import { activity, signal, update, workflow } from "../../src/index.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const go = signal<string>("go");
@@ -65,6 +65,46 @@ describe("uncancellable", () => {
     await handle.cancel();
     expect(await finish(handle)).toEqual(["safe", "CancelledError"]);
     expect(calls).toEqual(["safe"]);
+  });
+});
+
+describe("a handler that is registered out of reach of cancellations", () => {
+  it("does its work for a run that was cancelled, also when the engine dies in between", async () => {
+    const { engine, finish, store, clock } = bench();
+    const { calls, act } = recorder();
+    const book = update<string, string>("book");
+    const w = workflow("w", async (wf) => {
+      let heard = 0;
+      try {
+        await wf.sleep("30d");
+      } finally {
+        await wf.uncancellable(async () => {
+          wf.on(go, async (what) => {
+            await wf.call(act, what);
+            heard++;
+          });
+          await wf.scope(async () => {
+            wf.on(book, (what) => wf.call(act, what).finally(() => heard++));
+          });
+          await wf.until(() => heard === 2);
+        });
+      }
+    });
+    const doomed = vanishing(store);
+    const one = await engine({ workflows: [w], store: doomed.store });
+    const handle = await one.start(w, undefined, { id: "r" });
+    await clock.advance(100);
+    await handle.cancel("no longer wanted");
+    await clock.advance(100);
+    await handle.signal(go, "heard");
+    await clock.advance(100);
+    doomed.vanish();
+    const two = await engine({ workflows: [w] });
+    const again = await two.handle("r");
+    const answer = again.update(book, "booked");
+    expect(await finish(again).catch((thrown: unknown) => thrown)).toMatchObject({ code: "RUN_CANCELLED" });
+    expect(await answer).toBe("booked");
+    expect(calls).toEqual(["heard", "booked"]);
   });
 });
 
