@@ -1,15 +1,15 @@
 /** How workflow code and activities learn that the run was cancelled. */
 import { isError, readKey } from "./foreign.ts";
 
-/** What pending waits of a cancelled run reject with. */
+/** What pending waits of a cancelled run or scope reject with. */
 export class CancelledError extends Error {
   override readonly name: string = "CancelledError";
   readonly code: string = "CANCELLED";
-  /** The reason given to `cancel`. */
+  /** The reason given to `cancel`, or what else it was. */
   readonly reason: string;
 
   constructor(reason: string) {
-    super(reason === "" ? "the run was cancelled" : `the run was cancelled: ${reason}`);
+    super(reason === "" ? "cancelled" : `cancelled: ${reason}`);
     this.reason = reason;
   }
 }

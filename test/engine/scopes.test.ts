@@ -109,6 +109,21 @@ describe("a handler that is registered out of reach of cancellations", () => {
 });
 
 describe("a scope", () => {
+  it("says what was cancelled: not the run", async () => {
+    const { engine, finish } = bench();
+    const w = workflow("w", async (wf) => {
+      const message = (error: Error): string => error.message;
+      const late = wf.scope(() => wf.sleep("1h").catch(message), { timeout: "1s" });
+      const byHand = wf.scope(async (scope) => {
+        scope.cancel("enough");
+        return wf.sleep("1h").catch(message);
+      });
+      return [await late, await byHand];
+    });
+    const e = await engine({ workflows: [w] });
+    expect(await finish(await e.start(w))).toEqual(["cancelled: the scope took longer than 1s", "cancelled: enough"]);
+  });
+
   it("cancels what is pending inside when its time is up, and nothing else", async () => {
     const { engine, finish, clock } = bench();
     const { aborted, act } = recorder();
