@@ -153,7 +153,7 @@ export class Perdure implements AsyncDisposable {
     input: I,
     sent: StartOptions & WithSignal<T> & WithPayload<T>,
   ): Promise<RunHandle<O>> {
-    const { signal, payload, key, ...options } = sent as StartOptions & WithSignal<T> & { payload?: T };
+    const { signal, payload, key, ...options } = (sent ?? {}) as StartOptions & WithSignal<T> & { payload?: T };
     const name = nameOf(signal, "a signal");
     if (key !== undefined) checkedName(key, "the key of a signal");
     const data = encodePayload(payload ?? null, this.#engine.codec);
@@ -173,7 +173,7 @@ export class Perdure implements AsyncDisposable {
     sent: StartOptions & WithUpdate<UI, UO> & WithPayload<UI>,
   ): Promise<UO> {
     type Sent = StartOptions & WithUpdate<UI, UO> & { payload?: UI };
-    const { update, payload, updateId, updateTimeout, ...options } = sent as Sent;
+    const { update, payload, updateId, updateTimeout, ...options } = (sent ?? {}) as Sent;
     const name = nameOf(update, "an update");
     if (updateId !== undefined) checkedName(updateId, "the id of an update");
     const data = encodePayload(payload, this.#engine.codec);

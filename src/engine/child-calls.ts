@@ -3,6 +3,7 @@ import { digest } from "../core/digest.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { Machine, StartedChild } from "../core/machine.ts";
 import { checkedId } from "../core/names.ts";
+import { checkWord } from "../core/options.ts";
 import { encodeInput } from "../core/payload.ts";
 import { textTags } from "../core/tags.ts";
 import type { ChildHandle, ChildOptions } from "../workflow/context.ts";
@@ -11,6 +12,8 @@ import type { CommandSpec } from "./command-spec.ts";
 import { peerHandle } from "./peer.ts";
 import { currentScope } from "./run-scope.ts";
 import type { ContextHost } from "./workflow-context.ts";
+
+const ON_PARENT_CLOSE = ["cancel", "terminate", "abandon"];
 
 export class ChildCalls {
   readonly #machine: Machine<CommandSpec>;
@@ -41,6 +44,7 @@ export class ChildCalls {
     try {
       if (typeof target !== "string" && !isWorkflow(target))
         throw new PerdureError("INVALID_ARGUMENT", "a child is a workflow or the name of one");
+      checkWord(options.onParentClose, ON_PARENT_CLOSE, "onParentClose");
       const workflow = this.#host.workflow(target);
       if (workflow === undefined) return this.#unknown(target);
       const payload = encodeInput(input);

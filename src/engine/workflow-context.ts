@@ -319,6 +319,8 @@ export class RunContext implements WorkflowContext {
   ): Promise<Decision | undefined> {
     const { approvers } = options;
     checkedName(name, "the name of an approval");
+    if (approvers !== undefined && !Array.isArray(approvers))
+      throw notThis(`wf.approval ${shown(name)}`, "a list of approvers");
     let decision: Decision | undefined;
     let awaited = true;
     this.#machine.messages.onUpdate(`approval:${name}`, {
@@ -395,6 +397,7 @@ export class RunContext implements WorkflowContext {
 
   transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {
     try {
+      if (typeof fn !== "function") throw notThis(`wf.transaction ${described(name)}`, "a name and a function");
       const run = (): never => {
         throw new PerdureError("INTERNAL", `transaction ${name} was run outside of the store`);
       };
@@ -411,8 +414,8 @@ export class RunContext implements WorkflowContext {
 
   version(id: string, range: { min: number; max: number }): number {
     checkedName(id, "the name of a change");
-    const { min, max } = (range ?? {}) as Partial<typeof range>;
-    if (!Number.isInteger(min) || !Number.isInteger(max) || min! < 0 || max! < min!)
+    if (typeof range !== "object" || range === null) throw notThis(`wf.version ${shown(id)}`, "{ min, max }");
+    if (!Number.isInteger(range.min) || !Number.isInteger(range.max) || range.min < 0 || range.max < range.min)
       throw new PerdureError(
         "INVALID_ARGUMENT",
         `version ${id}: min and max must be whole numbers with 0 <= min <= max`,

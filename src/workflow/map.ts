@@ -3,6 +3,7 @@ import { CancelledError } from "../core/cancelled.ts";
 import { PerdureError } from "../core/errors.ts";
 import { fromFailure, toFailure } from "../core/failure.ts";
 import { hasKey, isA, isError } from "../core/foreign.ts";
+import { checkWord } from "../core/options.ts";
 import { type Activity, isActivity } from "./activity.ts";
 import type { MapWork, WorkflowContext } from "./context.ts";
 import { isWorkflow, type Workflow } from "./workflow.ts";
@@ -27,6 +28,7 @@ export type MapFunction<T, R> = (item: T, index: number) => Promise<R>;
 /** What is done with an item, defined elsewhere: the item is its input. */
 export type MapTarget<T, R> = Activity<T, R> | Workflow<T, R>;
 
+const ON_ERROR = ["fail", "collect"];
 const DEFAULT_CONCURRENCY = 100;
 
 /**
@@ -43,6 +45,7 @@ export async function mapItems<T, R>(
   cancelled: () => boolean,
 ): Promise<R[] | Settled<R>[]> {
   const all = listed(items);
+  checkWord(options.onError, ON_ERROR, "onError");
   const lanes = Math.min(concurrencyOf(options), all.length);
   const run = runnerOf(wf, work);
   const results: (R | Settled<R>)[] = new Array(all.length);

@@ -100,7 +100,7 @@ class SagaRun implements Saga {
 
   call<I, O>(activity: Activity<I, O>, input: I, options: StepOptions & { undo: Undo<O> }): Promise<O> {
     const { undo, ...rest } = given(options);
-    const name = rest.label ?? activity.activityName;
+    const name = rest.label ?? named(activity);
     return this.#step(name, undo, () => this.#wf.call<unknown, O>(activity as Activity<unknown, O>, input, rest));
   }
 
@@ -115,7 +115,7 @@ class SagaRun implements Saga {
 
   child<I, O>(workflow: Workflow<I, O>, input: I, options: ChildOptions & { undo: Undo<O> }): Promise<O> {
     const { undo, ...rest } = given(options);
-    const name = rest.label ?? workflow.name;
+    const name = rest.label ?? named(workflow);
     return this.#step(name, undo, () => this.#wf.child<unknown, O>(workflow as Workflow<unknown, O>, input, rest));
   }
 
@@ -202,6 +202,13 @@ class SagaRun implements Saga {
       return { step, status: "failed", error: keepable(error) };
     }
   }
+}
+
+/** What a step is called after; from JavaScript it may be a mere name, or nothing, which is found out where it is called. */
+function named(target: unknown): string {
+  if (typeof target !== "object" && typeof target !== "function") return String(target);
+  const { activityName, name = "a step" } = (target ?? {}) as { activityName?: string; name?: string };
+  return activityName ?? name;
 }
 
 /** The options; from JavaScript they may be missing, which is found out where the undo is. */
