@@ -6,6 +6,7 @@ import { type Failure, failureText, fromFailure } from "../core/failure.ts";
 import { checkOptions, optionNames } from "../core/options.ts";
 import { decodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
+import { saysUnanswered } from "../engine/closing.ts";
 import type { EventRow, RunRow } from "../store/store.ts";
 import { awaitedCode, awaitedText } from "./awaited-code.ts";
 import { closedError, type FollowedRun, type SentMessage } from "./followed-run.ts";
@@ -160,7 +161,7 @@ async function answered(
 }
 
 function rejected(workflowId: string, name: string, failure: Failure, codec: PayloadCodec | undefined): PerdureError {
-  if (failure.code === "RUN_CLOSED") return new PerdureError("RUN_CLOSED", failure.message);
+  if (saysUnanswered(failure)) return new PerdureError("RUN_CLOSED", failure.message);
   return new PerdureError("UPDATE_FAILED", `update ${name} of ${workflowId} failed: ${failureText(failure)}`, {
     details: { workflowId, update: name },
     cause: fromFailure(failure, [], codec),

@@ -9,6 +9,7 @@ import { checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
 import { textTags } from "../core/tags.ts";
+import { saysUnanswered } from "../engine/closing.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";
@@ -197,7 +198,7 @@ export class Starts {
       const sent = await this.#host.store.send({ ...message, run });
       if (!("number" in sent)) continue;
       const answer = message.kind === "update" ? await this.#host.store.answer(run, sent.number) : undefined;
-      if (answer?.status !== "rejected" || (JSON.parse(answer.data) as Failure).code !== "RUN_CLOSED") return true;
+      if (answer?.status !== "rejected" || !saysUnanswered(JSON.parse(answer.data) as Failure)) return true;
     }
     return false;
   }

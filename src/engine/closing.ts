@@ -133,6 +133,11 @@ export function unanswered(
   return numbers.map((number) => ({ number, status: "rejected", data, at }));
 }
 
+/** Whether a rejection says that the run ended first, not that its code met the end of another: what was thrown has a stack. */
+export function saysUnanswered({ code, stack }: Failure): boolean {
+  return code === "RUN_CLOSED" && stack === undefined;
+}
+
 const NONE: readonly never[] = [];
 
 /** Numbers of the updates among messages. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { activity, isPerdureError, type PerdureError, signal } from "../../src/index.ts";
+import { activity, isPerdureError, type PerdureError, signal, workflow } from "../../src/index.ts";
 import { entity, entityClient } from "../../src/workflow/entity.ts";
 import { type Bench, bench, vanishing } from "./fixture.ts";
 
@@ -91,6 +91,26 @@ describe("an entity", () => {
     await soon(at, ada.add(5));
     for (let tries = 0; tries < 2; tries++) expect(await soon(at, ada.checkout(undefined, { id: "click-1" }))).toBe(5);
     expect(charged).toBe(1);
+  });
+
+  it("does an operation once that meets the end of another run", async () => {
+    const at = bench();
+    let tried = 0;
+    const teller = entity("teller", {
+      state: {},
+      on: {
+        tell: async (_, to: string, { wf }) => {
+          await wf.step("try", () => void tried++);
+          await wf.handle(to).signal("news");
+        },
+      },
+    });
+    const gone = workflow("gone", async () => "gone");
+    const e = await at.engine({ workflows: [teller, gone] });
+    await soon(at, (await e.start(gone, undefined, { id: "gone" })).result());
+    const error = await soon(at, e.entity(teller, "ada").tell("gone").catch(thrown));
+    expect(error).toMatchObject({ code: "UPDATE_FAILED", cause: { code: "RUN_CLOSED" } });
+    expect(tried).toBe(1);
   });
 
   it("handles one message at a time, in their order", async () => {
