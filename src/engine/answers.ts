@@ -1,10 +1,12 @@
 /** Answers to the updates of one run, on their way to the store. Owner: the run's outbox. */
 
 import type { Ending } from "../core/ending.ts";
-import { toFailure } from "../core/failure.ts";
-import type { AnswerRow } from "../store/store.ts";
+import { parseEvent } from "../core/events.ts";
+import { type Failure, toFailure } from "../core/failure.ts";
+import type { ReplayRow } from "../core/resume.ts";
+import type { AnswerRow, Store } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import { unanswered } from "./closing.ts";
+import { saysUnanswered, unanswered } from "./closing.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
 import { redactFailure } from "./secrets.ts";
 
@@ -87,4 +89,20 @@ export class Answers {
     const failure = redactFailure(this.#about.secrets, toFailure(error));
     return { number, status: "rejected", data: JSON.stringify(failure), at };
   }
+}
+
+/** Numbers of the updates among these events that were told of the end of their run: when it goes on they have their answer yet to come. */
+export async function leftUnanswered(store: Store, run: number, rows: readonly ReplayRow[]): Promise<number[]> {
+  const updates = new Set(rows.filter(({ type }) => type === "UpdateAccepted").map((row) => parseEvent(row).data.m));
+  if (updates.size === 0) return [];
+  const answers = (await store.answersOf([run])).get(run) ?? [];
+  return answers
+    .filter(({ number, status }) => status === "rejected" && updates.has(number))
+    .filter(({ data }) => saysUnanswered(JSON.parse(data) as Failure))
+    .map(({ number }) => number);
+}
+
+/** These updates are accepted again, as if nothing had been said about them since. */
+export function acceptedAnew(numbers: readonly number[], at: number): readonly AnswerRow[] {
+  return numbers.map((number) => ({ number, status: "accepted", data: "", at }));
 }

@@ -12,6 +12,7 @@ import { endsClosed, pivotOf, planReplay, type ReplayPlan, setAside } from "../c
 import type { EventRow, Lease, LoadedRun, RunRow, Store, Transition } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { acceptedAnew, leftUnanswered } from "./answers.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import type { Committer } from "./committer.ts";
@@ -213,8 +214,9 @@ export class Takeover {
     const { row } = loaded;
     const request = resetRequest(row);
     if (request !== undefined && definition !== undefined) return this.#reset(loaded, history, request);
-    const plan = await this.#plan(row, history, definition, secrets);
-    return plan === undefined ? undefined : { plan, loaded };
+    const plan = planReplay(history);
+    if (!endsClosed(history) || definition === undefined) return { plan, loaded };
+    return this.#resume(loaded, history, plan, definition, secrets);
   }
 
   /** Undefined when the run is to stand still after that. Code that disagrees with the history blocks the run as it is. */
@@ -257,15 +259,15 @@ export class Takeover {
     return history;
   }
 
-  /** What to replay; appends `Resumed` first where it is due. Undefined when that was not possible. */
-  async #plan(
-    row: RunRow,
+  /** Appends `Resumed` to the history of a run that had ended. Undefined when that was not possible. */
+  async #resume(
+    loaded: LoadedRun,
     history: EventRow[],
-    definition: AnyWorkflow | undefined,
+    plan: ReplayPlan,
+    definition: AnyWorkflow,
     secrets: Secrets,
-  ): Promise<ReplayPlan | undefined> {
-    const plan = planReplay(history);
-    if (!endsClosed(history) || definition === undefined) return plan;
+  ): Promise<Ready | undefined> {
+    const { row } = loaded;
     const pivot = pivotOf(plan.rows);
     const facts = this.#host.facts(row, secrets, undefined);
     const { commands, open } = await this.#before(plan, pivot, facts, definition);
@@ -276,9 +278,12 @@ export class Takeover {
     const { type, body } = newEvent.resumed(at, aside, commands, { anew });
     const event: EventRow = { type, at, data: `{${body}}` };
     const none = { consumed: [], attempts: [], settled: [], image: null } as const;
-    if (!(await this.#append({ run: row.run, base: history.length, events: [event], ...none }))) return undefined;
+    const owed = await leftUnanswered(this.#host.store, row.run, plan.rows);
+    const also = owed.length === 0 ? {} : { also: { answers: acceptedAnew(owed, at) } };
+    if (!(await this.#append({ run: row.run, base: history.length, events: [event], ...none, ...also })))
+      return undefined;
     history.push(event);
-    return planReplay(history);
+    return { plan: planReplay(history), loaded: { ...loaded, unanswered: [...loaded.unanswered, ...owed] } };
   }
 
   /** The commands the code had issued when the pivot was applied, and those then open: found by replaying up to it. */

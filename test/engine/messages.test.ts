@@ -156,6 +156,42 @@ describe("updates", () => {
   });
 });
 
+describe("an update of a run that failed", () => {
+  test("is answered after all when the run is resumed, also when the engine dies before", async () => {
+    const { engine, finish, clock, store } = bench();
+    let broken = true;
+    const flow = workflow("flow", async (wf) => {
+      let sum = 0;
+      wf.on(add, async (n) => {
+        await wf.sleep("1m");
+        sum += n;
+        return sum;
+      });
+      const breaking = () => {
+        if (broken) throw new Error("broken");
+      };
+      await wf.sleep("1s");
+      await wf.step("break", breaking, { retry: { maxAttempts: 1 } });
+      await wf.until(() => sum > 0);
+      return sum;
+    });
+    const doomed = vanishing(store);
+    const one = await engine({ workflows: [flow], store: doomed.store });
+    const handle = await one.start(flow, undefined, { id: "u" });
+    const told = handle.update(add, 4, { id: "click-1" }).catch((error: unknown) => error);
+    await finish(handle).catch(() => {});
+    expect(await told).toMatchObject({ code: "RUN_CLOSED" });
+    broken = false;
+    await handle.resume();
+    await clock.advance(1000);
+    doomed.vanish();
+    await using two = await engine({ workflows: [flow] });
+    const again = await two.handle("u");
+    expect(await finish(again)).toBe(4);
+    expect(await again.update(add, 4, { id: "click-1" })).toBe(4);
+  });
+});
+
 describe("a start that brings a message along", () => {
   const once = workflow("once", async (wf, n: number) => {
     wf.on(add, (by) => {
