@@ -364,7 +364,7 @@ export class RunContext implements WorkflowContext {
         due === undefined ? undefined : Math.max(0, due - this.#machine.now),
         options.label ?? "callback",
       );
-    return { token, url: this.#host.callbackUrl(token), wait };
+    return { token, url: this.#host.callbackUrl(token), wait: sharedAnswer(wait) };
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
@@ -517,6 +517,28 @@ function handled<T extends { readonly kind: string; readonly name: string }, V>(
 
 function notThis(what: string, takes: string): PerdureError {
   return new PerdureError("INVALID_ARGUMENT", `${what} takes ${takes}`);
+}
+
+/** There is one answer for all who wait, also for those who ask when it is there; only the first of them gets the signal. */
+function sharedAnswer<T>(wait: () => Promise<T | undefined>): () => Promise<T | undefined> {
+  let tell: (answer: T) => void = () => {};
+  let known = false;
+  const told = new Promise<T>((resolve) => {
+    tell = resolve;
+  });
+  return () => {
+    if (known) return told;
+    const mine = wait();
+    mine.then(
+      (answer) => {
+        if (answer === undefined) return;
+        known = true;
+        tell(answer);
+      },
+      () => {},
+    );
+    return Promise.race([mine, told]);
+  };
 }
 
 /** The signal that answers a callback. */

@@ -448,6 +448,30 @@ describe("callbacks and approvals", () => {
     expect(await finish(handle)).toEqual({ paid: 7 });
   });
 
+  test("the answer of a callback is for all who wait for it, also after a crash", async () => {
+    const { engine, finish, clock, store } = bench();
+    const tokens: string[] = [];
+    const keep = activity("keep", async (token: string) => void tokens.push(token));
+    const flow = workflow("patient", async (wf) => {
+      const answer = await wf.callback<string>({ timeout: "1d" });
+      await wf.call(keep, answer.token);
+      let reminders = 0;
+      for (;;) {
+        const came = await Promise.race([answer.wait(), wf.sleep("1h").then(() => "nothing")]);
+        if (came !== "nothing") return [reminders, came, await answer.wait()];
+        reminders++;
+      }
+    });
+    const doomed = vanishing(store);
+    const one = await engine({ workflows: [flow], store: doomed.store });
+    await one.start(flow, undefined, { id: "c" });
+    await clock.advance(9_000_000);
+    doomed.vanish();
+    await using two = await engine({ workflows: [flow] });
+    await two.complete(tokens[0]!, "yes");
+    expect(await finish(await two.handle("c"))).toEqual([2, "yes", "yes"]);
+  });
+
   test("only approvers decide, once, and the wait tells who may", async () => {
     const { engine, finish, clock } = bench();
     const flow = workflow("ask", (wf) => wf.approval("publish", { approvers: ["ada", "bob"], timeout: "7d" }));
