@@ -48,9 +48,9 @@ describe("a child that has ended before its parent asks for it again", () => {
     const flaky = activity("flaky", async () => {
       if (broken) throw new FatalError("not yet");
     });
-    const child = workflow("child", (wf) => wf.waitFor("never"));
+    const child = workflow("child", (wf) => wf.waitFor("over"));
     const parent = workflow("parent", async (wf) => {
-      const asked = wf.child(child, undefined, { id: "c" }).catch(() => "ended");
+      const asked = wf.child(child, undefined, { id: "c", onParentClose: "abandon" });
       await wf.call(flaky);
       const outcome = await asked;
       await wf.waitFor("go");
@@ -68,6 +68,8 @@ describe("a child that has ended before its parent asks for it again", () => {
     const handle = await one.start(parent, undefined, { id: "p" });
     await clock.advance(5000);
     expect(await handle.status()).toBe("failed");
+    await (await one.handle("c")).signal("over", "ended");
+    await clock.advance(5000);
     broken = false;
     await handle.resume();
     await clock.advance(30_000);
