@@ -42,7 +42,7 @@ export async function superviseRun(supervision: Supervision): Promise<number> {
     store,
     durability: durability ?? "full",
     queues,
-    workflows: [runnable.workflow],
+    workflows: runnable.workflows,
     activities: runnable.activities,
     ...(runnable.serves !== undefined && { serves: runnable.serves }),
     observers: [watcher],

@@ -9,9 +9,10 @@ import type { Store } from "../store/store.ts";
 import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { type Activities, activitiesFor, knownNames } from "./activity-sources.ts";
+import { calledActivities, childWorkflows, problemsHere } from "./child-workflows.ts";
 import { isFlowFile, locate, named, namedFlows } from "./flow-files.ts";
 import { flowErrors, readText } from "./flow-target.ts";
-import { chosenWorkflow, loadWorkflows } from "./module-workflows.ts";
+import { chosenWorkflow, loadWorkflows, type ModuleExports } from "./module-workflows.ts";
 import type { Project } from "./project.ts";
 import { usageError } from "./usage-error.ts";
 
@@ -27,6 +28,8 @@ export interface Origin {
 /** A workflow with all it needs. */
 export interface Runnable {
   readonly workflow: AnyWorkflow;
+  /** All that the engine is to know: those that it may start as children, {@link workflow} last. */
+  readonly workflows: readonly AnyWorkflow[];
   /** The definition, for flows. */
   readonly definition: FlowDefinition | undefined;
   readonly activities: Activities;
@@ -36,6 +39,15 @@ export interface Runnable {
   /** Problems that do not forbid running. */
   readonly warnings: readonly Problem[];
 }
+
+/** What was loaded for a workflow. */
+interface Loaded {
+  readonly activities: Activities;
+  readonly files: readonly string[];
+  readonly children?: readonly AnyWorkflow[];
+}
+
+const NOTHING_BESIDE: ModuleExports = { workflows: [], activities: {} };
 
 /** Which workflow is wanted. */
 export interface Wanted {
@@ -50,13 +62,14 @@ export async function loadRunnable(project: Project, wanted: Wanted): Promise<Ru
   const { target, agents } = wanted;
   const found = await locate(project, target);
   if ("file" in found) return fromFile(project, found.file, wanted);
-  return fromWorkflow(project, found.workflow, project.configFile, agents, {});
+  return fromWorkflow(project, found.workflow, project.configFile, agents, NOTHING_BESIDE);
 }
 
 async function fromFile(project: Project, file: string, { workflow: name, agents }: Wanted): Promise<Runnable> {
   if (isFlowFile(file)) return fromFlowFile(project, file, agents);
   const { workflows, activities } = await loadWorkflows(file);
-  return fromWorkflow(project, chosenWorkflow(file, workflows, name), file, agents, activities);
+  const beside = { workflows, activities: { ...calledActivities(workflows), ...activities } };
+  return fromWorkflow(project, chosenWorkflow(file, workflows, name), file, agents, beside);
 }
 
 /** Reads a flow file; its problems are an error that lists all of them. */
@@ -77,31 +90,31 @@ async function fromWorkflow(
   workflow: AnyWorkflow | Flow,
   file: string | undefined,
   agents: readonly string[],
-  exported: Activities,
+  beside: ModuleExports,
 ): Promise<Runnable> {
   const definition = isFlow(workflow) ? workflow.model : undefined;
   const loaded = await activitiesFor(project, { definition, file }, agents);
-  const activities = { ...exported, ...loaded.activities };
+  const activities = { ...beside.activities, ...loaded.activities };
+  const children = beside.workflows;
   if (isFlow(workflow)) {
-    const names = knownNames(activities, { definition, serves: project.serves });
-    const own = workflow.activities.map(({ activityName }) => activityName);
-    const problems = workflow.validate({ ...names, activities: [...names.activities, ...own] });
+    const problems = problemsHere(workflow, activities, project.serves);
     if (hasErrors(problems)) throw flowErrors(file ?? workflow.name, problems);
-    return runnable(project, workflow, { activities, files: loaded.files }, file, problems);
+    return runnable(project, workflow, { activities, files: loaded.files, children }, file, problems);
   }
-  return runnable(project, workflow, { activities, files: loaded.files }, file, []);
+  return runnable(project, workflow, { activities, files: loaded.files, children }, file, []);
 }
 
 function runnable(
   project: Project,
   workflow: AnyWorkflow | Flow,
-  loaded: { readonly activities: Activities; readonly files: readonly string[] },
+  loaded: Loaded,
   file: string | undefined,
   problems: readonly Problem[],
 ): Runnable {
   const agents = loaded.files.map((path) => resolve(path));
   return {
     workflow,
+    workflows: [...childWorkflows(project, workflow, loaded.children ?? [], loaded.activities), workflow],
     definition: isFlow(workflow) ? workflow.model : undefined,
     activities: loaded.activities,
     origin: {
@@ -133,11 +146,12 @@ export async function loadOrigin(
     const flow = flowFromJSON(stored.body, origin.file === undefined ? {} : { baseDir: dirname(origin.file) });
     const from = { definition: flow.model, file: origin.file };
     const loaded = await activitiesFor(project, from, agentFiles);
-    const exported =
+    const beside =
       origin.file !== undefined && !isFlowFile(origin.file) && existsSync(origin.file)
-        ? await moduleActivities(origin.file)
-        : {};
-    const all = { activities: { ...exported, ...loaded.activities }, files: loaded.files };
+        ? await loadWorkflows(origin.file)
+        : NOTHING_BESIDE;
+    const activities = { ...calledActivities(beside.workflows), ...beside.activities, ...loaded.activities };
+    const all = { activities, files: loaded.files, children: beside.workflows };
     assertNames(flow, all.activities, project.serves);
     return { ...runnable(project, flow, all, origin.file, []), origin };
   }
@@ -145,19 +159,13 @@ export async function loadOrigin(
     return fromFile(project, origin.file, { target: origin.file, workflow: run.workflow, agents: agentFiles });
   const found = named(run.workflow, await namedFlows(project));
   if (found !== undefined && "workflow" in found)
-    return fromWorkflow(project, found.workflow, project.configFile, agentFiles, {});
+    return fromWorkflow(project, found.workflow, project.configFile, agentFiles, NOTHING_BESIDE);
   throw usageError(
     origin.file === undefined
       ? `nothing says where the workflow ${JSON.stringify(run.workflow)} is defined`
       : `${origin.file}, which defines the workflow ${JSON.stringify(run.workflow)}, does not exist any more`,
     "name it in perdure.config.ts (workflows: […]), or go on with it where an engine has it",
   );
-}
-
-async function moduleActivities(file: string): Promise<Activities> {
-  const { workflows, activities } = await loadWorkflows(file);
-  const referenced = workflows.filter(isFlow).flatMap((flow) => flow.activities);
-  return { ...Object.fromEntries(referenced.map((one) => [one.activityName, one])), ...activities };
 }
 
 function assertNames(flow: Flow, activities: Activities, serves: Project["serves"]): void {

@@ -4,7 +4,7 @@
  * Owner: the engine. Hints (own sends, the store's `watch`) make it look at once; looking every `pollMs` and at the next due time
  * is the truth (rule 26). Runs that crashed engines before start one at a time (rule 18).
  */
-import { isClosed } from "../core/status.ts";
+import { isClosed, OPEN_STATUSES } from "../core/status.ts";
 import type { CodeKey, Lease, RunRow, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
@@ -26,7 +26,7 @@ export interface ClaimHost {
   /** Whether runs with secrets may be claimed now. */
   readonly sealed: boolean;
   /** The only runs to take, or undefined for all that are due. */
-  readonly ownRuns: ReadonlySet<number> | undefined;
+  readonly ownRuns: Set<number> | undefined;
   /** Whether the run is being advanced already. */
   advances(run: number): boolean;
   /** Takes over claimed runs. Resolves when they are loaded. */
@@ -47,6 +47,8 @@ export class Claimer {
   #timer: CancelTimer | undefined;
   #looking: Promise<void> | undefined;
   #again = false;
+  /** Runs of ours whose children were looked for, with the length of their history then. */
+  readonly #kinOf = new Map<number, number>();
   #stopped = true;
   #unwatch: (() => void) | undefined;
   /** Inboxes may have changed: set by hints and by every poll. */
@@ -152,14 +154,16 @@ export class Claimer {
   }
 
   /** Claims the runs this engine was opened for, when they are due. There are few of them. */
-  async #claimOwn(lease: Lease, own: ReadonlySet<number>): Promise<number> {
+  async #claimOwn(lease: Lease, own: Set<number>): Promise<number> {
     const { store, clock } = this.#host;
     const due: number[] = [];
     let next = clock.now() + this.#pollMs;
     for (const run of own) {
       const row = this.#host.advances(run) ? undefined : await store.find({ run });
-      if (row === undefined || row.owner !== null || row.wakeAt === null || isClosed(row.status)) continue;
-      if (this.#host.pauses.stopsWorkflow(row.workflow)) continue;
+      if (row === undefined || row.owner !== null) continue;
+      await this.#addKin(row, own);
+      if (row.wakeAt === null || isClosed(row.status)) continue;
+      if (!this.#host.code.some(({ workflow }) => workflow === row.workflow)) continue;
       if (row.wakeAt <= clock.now()) due.push(run);
       else next = Math.min(next, row.wakeAt);
     }
@@ -168,6 +172,24 @@ export class Claimer {
       if (rows.length > 0 && lease === this.#host.lease()) await this.#host.adopt(rows);
     }
     return Math.max(0, next - clock.now());
+  }
+
+  /**
+   * The run that goes on from one of ours is ours in its place, and so are the open children that another engine started for it. A
+   * set gives what is added while it is walked through.
+   */
+  async #addKin({ run, workflowId, status, chain, length }: RunRow, own: Set<number>): Promise<void> {
+    const { store } = this.#host;
+    if (status === "continued_as_new") {
+      const current = await store.find({ workflowId });
+      if (current === undefined || current.run === run) return;
+      own.delete(run);
+      if (current.chain === chain) own.add(current.run);
+    } else if (!isClosed(status) && this.#kinOf.get(run) !== length) {
+      const children = await store.list({ parent: run, status: OPEN_STATUSES, limit: Number.MAX_SAFE_INTEGER });
+      for (const child of children) own.add(child.run);
+      this.#kinOf.set(run, length);
+    }
   }
 
   async stop(): Promise<void> {

@@ -179,6 +179,37 @@ describe("perdure run", () => {
     expect(lastJson(ended)).toMatchObject({ status: "completed", output: "Hello Ada 12" });
   });
 
+  test("starts the other workflows of its module as children, and goes on with them after a kill", async () => {
+    const module = `
+      import { activity, signal, workflow } from "perdure";
+      import { flow, task } from "perdure/flow";
+      export const answer = workflow("answer", (wf) => wf.waitFor("go"));
+      export const counted = flow("counted", [task("count", activity("count", async () => 3))]);
+      export const broken = flow("broken", [task("lost", "no/such")]);
+      export const main = workflow("main", async (wf) => [
+        await wf.child(counted, {}),
+        await wf.child("answer", undefined, { id: "a1" }),
+      ]);`;
+    const folder = folderWith({ "family.ts": module });
+    const args = ["run", "family.ts", "--workflow", "main", "--id", "m1"];
+    const first = new Running(folder, args);
+    await first.printed(/answer: waits/);
+    first.kill("SIGKILL");
+    await first.ended;
+    const second = new Running(folder, [...args, "--json"]);
+    expect((await perdure(folder, "runs", "signal", "a1", "go", "--data", '"on"')).code).toBe(0);
+    expect(lastJson(await second.ended)).toMatchObject({ status: "completed", output: [{ count: 3 }, "on"] });
+  });
+
+  test("goes on with the runs a workflow continues as", async () => {
+    const module = `
+      import { workflow } from "perdure";
+      export const count = workflow("count", async (wf, n) => (n > 0 ? wf.continueAsNew(n - 1) : "over"));`;
+    const folder = folderWith({ "count.ts": module });
+    const ended = await perdure(folder, "run", "count.ts", "--input", "2", "--json", "--timeout", "10s");
+    expect(lastJson(ended)).toMatchObject({ status: "completed", output: "over" });
+  });
+
   test("finds flows by name in flows/, .parac/workflows/ and the configuration", async () => {
     const folder = folderWith({
       "flows/echo.yaml": ECHO,

@@ -27,6 +27,48 @@ describe("an engine opened for its own runs", () => {
     await clock.advance(60_000);
     expect((await own.runs.list({ workflow: "w" })).find((run) => run.workflowId === "other")?.status).toBe("running");
   });
+
+  it("goes on with the runs that its own continue as", async () => {
+    const { engine, finish } = bench();
+    const countdown = workflow("countdown", async (wf, n: number) => {
+      await wf.sleep("1m");
+      return n > 0 ? wf.continueAsNew(n - 1) : "over";
+    });
+    const own = await engine({ workflows: [countdown], claims: "own" });
+    expect(await finish(await own.start(countdown, 3))).toBe("over");
+  });
+
+  it("goes on with the children of a run that it takes over, and with theirs", async () => {
+    const { engine, finish, clock } = bench();
+    const leaf = workflow("leaf", async (wf) => `leaf ${await wf.waitFor(go)}`);
+    const middle = workflow("middle", (wf) => wf.child(leaf, undefined, { id: "leaf" }));
+    const root = workflow("root", (wf) => wf.child(middle));
+    const workflows = [root, middle, leaf];
+    const gone = await engine({ workflows, claims: "own" });
+    await gone.start(root, undefined, { id: "root" });
+    await clock.advance(100);
+    await gone.close();
+    const own = await engine({ workflows, claims: "own" });
+    const taken = await own.start(root, undefined, { id: "root", conflict: "attach" });
+    await clock.advance(100);
+    await (await own.handle("leaf")).signal(go, "x");
+    expect(await finish(taken)).toBe("leaf x");
+  });
+
+  it("leaves children whose code it lacks to engines that have it", async () => {
+    const { engine, clock } = bench();
+    const leaf = workflow("leaf", (wf) => wf.waitFor(go));
+    const root = workflow("root", (wf) => wf.child("leaf", undefined, { id: "leaf" }));
+    const gone = await engine({ workflows: [root, leaf] });
+    await gone.start(root, undefined, { id: "root" });
+    await clock.advance(100);
+    await gone.close();
+    const own = await engine({ workflows: [root], claims: "own" });
+    await own.start(root, undefined, { id: "root", conflict: "attach" });
+    await (await own.handle("leaf")).signal(go, "x");
+    await clock.advance(60_000);
+    expect(await (await own.handle("leaf")).status()).toBe("running");
+  });
 });
 
 describe("an engine that cannot be opened", () => {

@@ -77,11 +77,11 @@ async function forkOnly(store: Store, runnable: Runnable, runId: string, options
       return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     },
   });
-  const { workflow, activities, serves } = runnable;
+  const { workflows, activities, serves } = runnable;
   await using engine = await open({
     claims: "own",
     store: claimsNothing,
-    workflows: [workflow],
+    workflows,
     activities,
     ...(serves !== undefined && { serves }),
   });
