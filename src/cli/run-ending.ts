@@ -48,13 +48,18 @@ export async function endingOf(handle: RunHandle): Promise<RunEnding> {
     return { ...same, output: await handle.result() };
   } catch (error) {
     if (!isPerdureError(error) || error.details.runId === undefined) throw error;
-    const undone = RESUMABLE.has(status) ? undoneIn(await handle.history()) : undefined;
+    const undone = await undoneStep(handle, status);
     return {
       ...same,
       error: endingError(description, error.code, error.message),
       ...(undone !== undefined && { undone }),
     };
   }
+}
+
+/** The first step of a run in this state that was undone, as a point to go back to; undefined where the run can go on. */
+export async function undoneStep(handle: RunHandle, status: RunStatus): Promise<string | undefined> {
+  return RESUMABLE.has(status) ? undoneIn(await handle.history()) : undefined;
 }
 
 /** The first step that compensations have undone: its name if only one has it, else the number of its event. */
@@ -137,11 +142,19 @@ function endingLines(
   const next = NEXT[status];
   lines.push("");
   if (undone !== undefined) {
-    lines.push(`${styles.dim("go back")} perdure runs reset ${id} --to ${shellWord(undone)}`);
-    lines.push(`${styles.dim("or anew")} perdure runs fork ${id} --from ${shellWord(undone)}`);
+    for (const [what, command] of waysBack(workflowId, undone)) lines.push(`${styles.dim(what)} ${command}`);
   } else if (next !== undefined) lines.push(`${styles.dim(next.padEnd(7))} perdure runs resume ${id}`);
   lines.push(`${styles.dim("details")} perdure runs show ${id}`);
   return lines;
+}
+
+/** The commands that take a run back to before its steps were undone, each with what it is. */
+export function waysBack(workflowId: string, undone: string): readonly (readonly [what: string, command: string])[] {
+  const id = shellWord(workflowId);
+  return [
+    ["go back", `perdure runs reset ${id} --to ${shellWord(undone)}`],
+    ["or anew", `perdure runs fork ${id} --from ${shellWord(undone)}`],
+  ];
 }
 
 /** What can be done after an ending that is not the good one. */

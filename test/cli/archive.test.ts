@@ -192,6 +192,15 @@ describe("after a run whose steps were undone", () => {
     expect(failed.stdout).toContain("perdure runs reset trip-1 --to book");
     expect(failed.stdout).toContain("perdure runs fork trip-1 --from book");
     expect(failed.stdout).not.toContain("runs resume");
+    for (const later of [
+      ["runs", "show", "trip-1"],
+      ["run", "trip.ts", "--id", "trip-1"],
+    ]) {
+      const { stdout } = await perdure(folder, ...later);
+      expect(stdout, later[1]).toContain("go back perdure runs reset trip-1 --to book\n");
+      expect(stdout, later[1]).toContain("or anew perdure runs fork trip-1 --from book\n");
+      expect(stdout, later[1]).not.toContain("runs resume");
+    }
     writeFileSync(join(folder, "ok"), "");
     const again = await perdure(folder, "runs", "reset", "trip-1", "--to", "book", "--json");
     expect(lastJson(again)).toMatchObject({ status: "completed", output: "p" });

@@ -187,17 +187,18 @@ function stands({ status }: RunRow): boolean {
 async function tell({ terminal, json }: Invocation, { store }: Project, row: RunRow): Promise<number> {
   await using connection = await connect({ store });
   const ending = await endingOf(await connection.handle(row.workflowId));
-  if (!json) terminal.line(earlier(row));
+  if (!json) terminal.line(earlier(row, ending.undone !== undefined));
   printEnding(ending, terminal, json);
   return exitCodeOf(ending);
 }
 
-function earlier({ workflowId, status }: RunRow): string {
+function earlier({ workflowId, status }: RunRow, undone: boolean): string {
   if (status === "completed")
     return `${workflowId} has completed before; this is its result. Another --id starts it anew.`;
   const how =
     status === "blocked" || status === "paused" ? `is ${status}` : `has ended before: ${status.replaceAll("_", " ")}`;
-  const resume = RESUMABLE.has(status) ? `perdure runs resume ${shellWord(workflowId)} goes on with it; ` : "";
+  const resume =
+    RESUMABLE.has(status) && !undone ? `perdure runs resume ${shellWord(workflowId)} goes on with it; ` : "";
   return `${workflowId} ${how}. ${resume}another --id starts it anew.`;
 }
 

@@ -13,6 +13,7 @@ import { pinnedDefinition } from "../pinned-definition.ts";
 import { activityOf, awaitedSignals, statusPart, stepLines } from "../progress/progress-lines.ts";
 import { shellWord } from "../progress/run-display.ts";
 import { RunProgress } from "../progress/run-progress.ts";
+import { undoneStep, waysBack } from "../run-ending.ts";
 import { revived, runDetails } from "../run-record.ts";
 import type { Terminal } from "../terminal.ts";
 import { plainText } from "../text/cell-width.ts";
@@ -68,7 +69,8 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
   for (const line of valueLines(terminal, { input, output, description })) terminal.line(line);
   for (const line of [...approvalLines(description), ...pauseLines(pauses)])
     terminal.line(renderLine(line, terminal.styles));
-  for (const line of adviceLines(description, progress, row, engines.length))
+  const undone = row.superseded ? undefined : await undoneStep(handle, description.status);
+  for (const line of adviceLines(description, progress, row, { engines: engines.length, undone }))
     terminal.line(renderLine(line, terminal.styles));
   return EXIT.ok;
 }
@@ -164,14 +166,16 @@ function adviceLines(
   { status, workflowId }: RunDescription,
   progress: RunProgress,
   row: RunRow,
-  engines: number,
+  { engines, undone }: { readonly engines: number; readonly undone: string | undefined },
 ): StyledLine[] {
   const id = shellWord(workflowId);
   const lines: StyledLine[] = awaitedSignals(progress).map((signal) => [
     ["dim", "answer  "],
     `perdure runs signal ${id} ${shellWord(signal)} [key=value ...]`,
   ]);
-  if (RESUMABLE.has(status) && !row.superseded) lines.push([["dim", "go on   "], `perdure runs resume ${id}`]);
+  if (undone !== undefined)
+    for (const [what, command] of waysBack(workflowId, undone)) lines.push([["dim", `${what} `], command]);
+  else if (RESUMABLE.has(status) && !row.superseded) lines.push([["dim", "go on   "], `perdure runs resume ${id}`]);
   else if (!isClosed(status) && row.workflow === SCHEDULE_WORKFLOW)
     lines.push([["dim", "schedule  "], `perdure schedules show ${id.replace(scheduleId(""), "")}`]);
   else if (!isClosed(status) && row.owner === null && engines === 0)
