@@ -112,7 +112,12 @@ describe("messages", () => {
     const nobody = await perdure(folder, "approvals", "approve", "cart-1");
     expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringContaining("--by WHO")]);
     const eve = await perdure(folder, "approvals", "approve", "cart-1", "release", "--by", "eve");
-    expect([eve.code, eve.stderr]).toEqual([1, expect.stringContaining("eve may not decide release")]);
+    expect([eve.code, eve.stderr]).toEqual([1, "error eve may not decide release; that is for ada, bob\n"]);
+    const lost = await perdure(folder, "approvals", "approve", "cart-1", "realease", "--by", "ada");
+    expect([lost.code, lost.stderr]).toEqual([
+      1,
+      'error cart-1 waits for no approval "realease"\nit waits for release\n',
+    ]);
     const ada = await perdure(folder, "approvals", "approve", "cart-1", "--by", "ada", "--comment", "fine", "--json");
     expect(ada.code, ada.stderr).toBe(0);
     expect(lastJson(ada)).toMatchObject({ approval: "release", approved: true, by: "ada", comment: "fine" });

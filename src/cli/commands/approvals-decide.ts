@@ -1,7 +1,7 @@
 /** `perdure approvals approve` and `perdure approvals reject`. */
 import type { Connection } from "../../client/connection.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
-import { PerdureError } from "../../core/errors.ts";
+import { isPerdureError, PerdureError } from "../../core/errors.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { answerWithin } from "../update-answer.ts";
@@ -50,7 +50,9 @@ async function decide(
   const decided = { by, ...(comment !== undefined && { comment }), approved: verb === "approve" };
   await answerWithin(connection, row, args.text("timeout"), (timeout) =>
     handle.update(`approval:${name}`, decided, { timeout }),
-  );
+  ).catch(async (error: unknown) => {
+    throw isPerdureError(error, "UPDATE_FAILED") ? await refusal(error, handle, name) : error;
+  });
   const { workflowId, runId } = handle;
   if (json) terminal.line(JSON.stringify({ workflowId, runId, approval: name, ...decided }));
   else
@@ -58,6 +60,23 @@ async function decide(
       `${terminal.styles.green("✔")} ${name} of ${workflowId} ${verb === "approve" ? "approved" : "rejected"}`,
     );
   return EXIT.ok;
+}
+
+/** What the run said, in words of decisions: that they are updates underneath is nothing that people need to know. */
+async function refusal({ cause, details }: PerdureError, handle: RunHandle, name: string): Promise<PerdureError> {
+  const { code, message } = cause as { readonly code?: unknown; readonly message: string };
+  if (code !== "NOT_FOUND") return new PerdureError("UPDATE_FAILED", message, { cause, details });
+  const names = approvalsOf(await handle.describe()).map((one) => one.name);
+  return new PerdureError("UPDATE_FAILED", `${handle.workflowId} waits for no approval ${JSON.stringify(name)}`, {
+    cause,
+    details: {
+      ...details,
+      hint:
+        names.length === 0
+          ? "perdure approvals list shows what waits for a decision"
+          : `it waits for ${names.join(", ")}`,
+    },
+  });
 }
 
 async function onlyOne(handle: RunHandle): Promise<string> {
