@@ -90,6 +90,15 @@ describe("perdure gc --archive", () => {
     const changed = await perdure(folder, "replay", "changed.ts", "--history", file, "--json");
     expect([changed.code, lastJson<{ different: object[] }>(changed).different.length]).toEqual([1, 4]);
     const text = readFileSync(join(folder, file), "utf8");
+    const next = join("archive", "order", "next.jsonl");
+    writeFileSync(join(folder, next), text);
+    for (const files of [
+      ["--history", file, next],
+      [file, next],
+    ]) {
+      const { code, stdout } = await perdure(folder, "replay", "order.ts", ...files);
+      expect([code, stdout]).toEqual([0, expect.stringContaining("8 runs replayed")]);
+    }
     appendFileSync(join(folder, file), text.slice(0, 200));
     const torn = await perdure(folder, "replay", "order.ts", "--history", file);
     expect([torn.code, torn.stdout, torn.stderr]).toEqual([

@@ -29,7 +29,7 @@ also end the same way again. The exit code is 1 when code and history disagree s
     history: {
       value: "FILE",
       multiple: true,
-      help: "a history from runs export or an archive from gc (a history a line), instead of a store",
+      help: "a history from runs export, instead of a store; archives from gc (.jsonl) need no --history",
     },
     agents: { short: "a", value: "FILE", multiple: true, help: "file of agents and activities" },
   },
@@ -37,7 +37,7 @@ also end the same way again. The exit code is 1 when code and history disagree s
     ["perdure replay", "all open runs, before a deploy"],
     ["perdure replay src/order.ts --all --workflow order", "every run of a workflow against a file"],
     ["perdure replay --history test/histories/order-42.json", "a recorded history"],
-    ["perdure replay order.ts --history archive/order/2026-11-21.jsonl", "everything that was archived of a day"],
+    ["perdure replay order.ts archive/order/*.jsonl", "everything that was archived of a workflow"],
   ],
   run: runReplay,
 };
@@ -46,7 +46,7 @@ async function runReplay(invocation: Invocation): Promise<number> {
   const { args } = invocation;
   if (args.flag("all") && args.flag("open")) throw usageError("--all and --open exclude one another");
   const summary = new ReplaySummary(invocation);
-  const histories = args.list("history");
+  const histories = historiesOf(invocation);
   if (histories.length > 0) await replayFiles(invocation, histories, summary);
   else await withConnection(invocation, (connection) => replayStore(invocation, connection, summary));
   summary.finish();
@@ -63,7 +63,17 @@ async function replayStore(invocation: Invocation, connection: Connection, summa
 
 async function loadCode(invocation: Invocation): Promise<CodeAtHand> {
   const { args } = invocation;
-  return CodeAtHand.load(await loadProject(invocation), args.positionals, args.list("agents"));
+  const files = args.positionals.filter((file) => !isArchive(file));
+  return CodeAtHand.load(await loadProject(invocation), files, args.list("agents"));
+}
+
+/** Archives are histories wherever they stand: of `--history archive/*.jsonl` a shell makes one value and many arguments. */
+function historiesOf({ args }: Invocation): string[] {
+  return [...args.list("history"), ...args.positionals.filter(isArchive)];
+}
+
+function isArchive(file: string): boolean {
+  return file.endsWith(".jsonl");
 }
 
 async function filterOf({ args }: Invocation, connection: Connection): Promise<ReplayFilter> {
