@@ -1,10 +1,20 @@
 /** The help pages. */
 import { CATALOGUE, type Entry } from "./catalogue.ts";
 import { type Command, GLOBAL_OPTIONS, type OptionSpecs } from "./command.ts";
-import type { Styles } from "./terminal.ts";
+import type { Styles, Terminal } from "./terminal.ts";
+import { wrapped } from "./text/wrapped-text.ts";
+
+/** Longer lines are hard to read, however wide the terminal. */
+const MAX_COLUMNS = 100;
+
+/** Keeps an option and its value on one line. */
+const NO_BREAK = "\u00a0";
+
+/** What the pages are written for. */
+type Page = Pick<Terminal, "styles" | "columns">;
 
 /** The page of `perdure --help`. */
-export function overview(styles: Styles, version: string): string {
+export function overview({ styles, columns }: Page, version: string): string {
   const width = Math.max(...CATALOGUE.flatMap(([, entries]) => entries.map(({ name }) => name.length)));
   const groups = CATALOGUE.flatMap(([title, entries]) => [
     "",
@@ -18,10 +28,10 @@ export function overview(styles: Styles, version: string): string {
     ...groups,
     "",
     styles.bold("Options"),
-    ...optionRows({ ...GLOBAL_OPTIONS, version: { help: "print the version" } }, styles),
+    ...optionRows({ ...GLOBAL_OPTIONS, version: { help: "print the version" } }, { styles, columns }),
     "",
     styles.bold("Begin with"),
-    `  ${styles.dim("$")} perdure init demo && cd demo && perdure run flows/hello.yaml --input name=Ada`,
+    `  ${styles.dim("$")} perdure init demo && cd demo && perdure run flows/hello.yaml name=Ada`,
     "",
     `perdure COMMAND --help shows the options and examples of a command.`,
     "Exit codes: 0 completed, 1 failed, 2 usage or validation, 3 store not reachable.",
@@ -41,20 +51,28 @@ export function groupPage(group: string, entries: readonly Entry[], styles: Styl
 }
 
 /** The page of one command. */
-export function commandPage(command: Command, styles: Styles): string {
+export function commandPage(command: Command, { styles, columns }: Page): string {
   const { name, summary, usage, description, options, examples } = command;
   return [
     `${styles.bold(`perdure ${name}`)}: ${summary}`,
     "",
-    `${styles.dim("$")} perdure ${name} ${usage}`,
-    ...(description === undefined ? [] : ["", description]),
+    ...usageLines(`perdure ${name} ${usage}`, { styles, columns }),
+    ...(description === undefined ? [] : ["", ...wrapped(description, Math.min(columns, MAX_COLUMNS))]),
     "",
     styles.bold("Options"),
-    ...optionRows({ ...options, ...GLOBAL_OPTIONS }, styles),
+    ...optionRows({ ...options, ...GLOBAL_OPTIONS }, { styles, columns }),
     "",
     styles.bold("Examples"),
     ...examples.flatMap(([line, what]) => [`  ${styles.dim(`# ${what}`)}`, `  ${styles.dim("$")} ${line}`]),
   ].join("\n");
+}
+
+function usageLines(usage: string, { styles, columns }: Page): string[] {
+  const bound = usage.replace(/\[[^\]]*\]|--\S+ [A-Z=]+/g, (together) => together.replaceAll(" ", NO_BREAK));
+  const [first = "", ...rest] = wrapped(bound, Math.min(columns, MAX_COLUMNS) - 4).map((line) =>
+    line.replaceAll(NO_BREAK, " "),
+  );
+  return [`${styles.dim("$")} ${first}`, ...rest.map((line) => `    ${line}`)];
 }
 
 function row({ name, summary }: Entry, width: number, styles: Styles): string {
@@ -63,15 +81,20 @@ function row({ name, summary }: Entry, width: number, styles: Styles): string {
 
 const MAX_FLAG = 26;
 
-function optionRows(specs: OptionSpecs, styles: Styles): string[] {
+function optionRows(specs: OptionSpecs, { styles, columns }: Page): string[] {
+  const shorts = Object.values(specs).some(({ short }) => short !== undefined);
   const rows = Object.entries(specs).map(([name, { value, short, multiple, help }]) => {
-    const flag = `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+    const before = short !== undefined ? `-${short}, ` : shorts ? "    " : "";
+    const flag = `${before}--${name}${value === undefined ? "" : ` ${value}`}`;
     return [flag, `${help}${multiple === true ? " (can be repeated)" : ""}`] as const;
   });
   const width = Math.min(MAX_FLAG, Math.max(...rows.map(([flag]) => flag.length)));
-  return rows.map(([flag, help]) =>
-    flag.length > width
-      ? `  ${styles.cyan(flag)}\n  ${" ".repeat(width)}  ${help}`
-      : `  ${styles.cyan(flag.padEnd(width))}  ${help}`,
-  );
+  const indent = " ".repeat(width + 4);
+  return rows.flatMap(([flag, help]) => {
+    const [first = "", ...rest] = wrapped(help, Math.min(columns, MAX_COLUMNS) - indent.length);
+    const lines = rest.map((line) => `${indent}${line}`);
+    return flag.length > width
+      ? [`  ${styles.cyan(flag)}`, `${indent}${first}`, ...lines]
+      : [`  ${styles.cyan(flag.padEnd(width))}  ${first}`, ...lines];
+  });
 }

@@ -30,7 +30,7 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   const command = await found.load();
   const args = parseArguments(command, withoutName(argv, found.name));
   if (args.flag("help")) {
-    terminal.line(commandPage(command, terminal.styles));
+    terminal.line(commandPage(command, terminal));
     return EXIT.ok;
   }
   return command.run({ args, terminal, json: args.flag("json"), cwd: process.cwd() });
@@ -66,7 +66,7 @@ async function withoutCommand(argv: readonly string[], words: readonly string[],
       return EXIT.ok;
     }
     const args = parseArguments({ name: "", options: { version: { help: "" } } }, argv);
-    terminal.line(overview(terminal.styles, packageVersion()));
+    terminal.line(overview(terminal, packageVersion()));
     return args.flag("help") ? EXIT.ok : EXIT.usage;
   }
   if (first === "help") return dispatch([...argv.filter((word) => word !== "help"), "--help"], terminal);

@@ -10,7 +10,7 @@ export const pause: Command = {
   summary: "stop a workflow, a queue or everything",
   usage: "--workflow NAME | --queue NAME | --all [--reason TEXT]",
   description: `What runs ends; nothing new is started, on no engine of the store, until perdure unpause. A paused workflow still takes messages and
-starts; its new runs wait. A single run is paused from code, with handle.pause().`,
+starts; its new runs wait. perdure runs pause stops single runs.`,
   options: { ...TARGET_OPTIONS, reason: { value: "TEXT", help: "why; perdure pauses and doctor show it" } },
   examples: [
     ['perdure pause --queue mail --reason "the mail server is down"', "no activity mail/… is started"],
