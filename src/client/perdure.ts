@@ -125,6 +125,8 @@ export class Perdure implements AsyncDisposable {
     });
   }
 
+  /** Like starting the workflow itself, by the name under which this engine knows it. */
+  start<O = unknown>(workflow: string, input?: unknown, options?: StartOptions): Promise<RunHandle<O>>;
   /**
    * Starts a run and returns its handle once the start is durable.
    *
@@ -135,7 +137,6 @@ export class Perdure implements AsyncDisposable {
     workflow: Workflow<I, O>,
     ...args: undefined extends I ? [input?: I, options?: StartOptions] : [input: I, options?: StartOptions]
   ): Promise<RunHandle<O>>;
-  start<O = unknown>(workflow: string, input?: unknown, options?: StartOptions): Promise<RunHandle<O>>;
   async start<O>(workflow: AnyWorkflow | string, input?: unknown, options: StartOptions = {}): Promise<RunHandle<O>> {
     const { transaction } = options;
     if (transaction !== undefined)

@@ -119,12 +119,14 @@ export interface CancelScope {
 
 /** What a workflow function gets as its first argument. */
 export interface WorkflowContext {
-  /** Calls an activity and waits for its result. By name, the activity must be registered with the engine. */
+  // The overload by name comes first: the compiler explains a wrong input by the last one.
+  /** Calls an activity by its name and waits for its result. It must be registered with the engine. */
+  call<O = unknown>(activity: string, input?: unknown, options?: StepOptions): Promise<O>;
+  /** Calls an activity and waits for its result. */
   call<I, O>(
     activity: Activity<I, O>,
     ...args: undefined extends I ? [input?: I, options?: StepOptions] : [input: I, options?: StepOptions]
   ): Promise<O>;
-  call<O = unknown>(activity: string, input?: unknown, options?: StepOptions): Promise<O>;
   /** Runs a function once and keeps its result: an activity written in place. Names may repeat. */
   step<T>(name: string, fn: (ctx: ActivityContext) => T | Promise<T>, options?: StepOptions): Promise<T>;
   /** Waits. Days are as cheap as seconds. */
@@ -175,18 +177,20 @@ export interface WorkflowContext {
     name: string,
     options?: { approvers?: readonly string[]; timeout?: Duration; label?: string },
   ): Promise<Decision | undefined>;
+  /** Starts a child workflow by its name and waits for its result. */
+  child<O = unknown>(workflow: string, input?: unknown, options?: ChildOptions): Promise<O>;
   /** Starts a child workflow and waits for its result. */
   child<I, O>(
     workflow: Workflow<I, O>,
     ...args: undefined extends I ? [input?: I, options?: ChildOptions] : [input: I, options?: ChildOptions]
   ): Promise<O>;
-  child<O = unknown>(workflow: string, input?: unknown, options?: ChildOptions): Promise<O>;
+  /** Starts a child workflow by its name; resolves once it exists. */
+  spawn<O = unknown>(workflow: string, input?: unknown, options?: ChildOptions): Promise<ChildHandle<O>>;
   /** Starts a child workflow; resolves once it exists. */
   spawn<I, O>(
     workflow: Workflow<I, O>,
     ...args: undefined extends I ? [input?: I, options?: ChildOptions] : [input: I, options?: ChildOptions]
   ): Promise<ChildHandle<O>>;
-  spawn<O = unknown>(workflow: string, input?: unknown, options?: ChildOptions): Promise<ChildHandle<O>>;
   /** Another run, to be told something. Nothing is looked up yet. */
   handle(workflowId: string): PeerHandle;
   /**
