@@ -55,9 +55,10 @@ await engine.close();
     expect(run("node", "main.js").trim()).toBe("12");
   });
 
-  it("brings no test, no source and the schema", () => {
+  it("brings no test, no source, no notes of the compiler, and the schema", () => {
     const files = readdirSync(join(folder, "node_modules/perdure"), { recursive: true, encoding: "utf8" });
     expect(files.filter((name) => /\.test\.|\.fixture\.|(^|\/)src\//.test(name))).toEqual([]);
+    expect(files.filter((name) => /\.tsbuildinfo$/.test(name))).toEqual([]);
     expect(files).toContain("schema/flow.schema.json");
     expect(files).toContain("dist/index.d.ts");
   });
