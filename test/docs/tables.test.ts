@@ -1,5 +1,6 @@
 /** Tables of the documentation that state facts of the code, compared with the code. */
 import { afterAll, describe, expect, it } from "vitest";
+import { CATALOGUE } from "../../src/cli/catalogue.ts";
 import { formatDuration } from "../../src/core/duration.ts";
 import { type ErrorCode, PerdureError } from "../../src/core/errors.ts";
 import { DEFAULT_RETRY } from "../../src/core/retry-policy.ts";
@@ -58,6 +59,17 @@ describe("durable-functions.md", () => {
   it("knows everything that wf has", () => {
     const names = fields("src/workflow/context.ts", "WorkflowContext");
     expect(told(page("durable-functions"), "What `wf` has")).toEqual(names);
+  });
+});
+
+describe("command-line.md", () => {
+  it("has a row for every command", () => {
+    const { text } = page("command-line");
+    const rows = text.split("\n").filter((line) => line.startsWith("| `"));
+    const names = CATALOGUE.flatMap(([, entries]) => entries.map(({ name }) => name));
+    const told = (name: string): boolean => rows.some((row) => new RegExp(`\`${name}(?: [^\`]*)?\``).test(row));
+    // `run` has the page's first part.
+    expect(names.filter((name) => name !== "run" && !told(name))).toEqual([]);
   });
 });
 
