@@ -225,7 +225,7 @@ function targetOf({ kind, name }: Attempt): Target | undefined {
 
 function unmocked(name: string): FatalError {
   return new FatalError(
-    `activity ${JSON.stringify(name)} has no mock, and this test environment runs nothing else (unmocked: "fail"): env.mock(${name}, async (input) => …)`,
+    `activity ${JSON.stringify(name)} has no mock, and this test environment runs nothing else (unmocked: "fail"): env.mock(${JSON.stringify(name)}, async (input) => …)`,
   );
 }
 
