@@ -12,7 +12,7 @@ import { checkKind, checkOptions, checkWord, optionNames } from "../core/options
 import type { PayloadCodec } from "../core/payload.ts";
 import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow, versionNotes } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
-import { encodeWithoutSecrets } from "../engine/secrets.ts";
+import { ASK_FOR_SECRETS, encodeWithoutSecrets } from "../engine/secrets.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
 import { type CutPoint, checkPoint, findPoint, type Rewinding } from "./rewind-point.ts";
@@ -141,7 +141,9 @@ function firstEvent(
 ): (workflowId: string) => EventRow {
   const { at, data } = parseEvent(history[0]!);
   const input =
-    "input" in options ? encodeWithoutSecrets(secrets, options.input, host.codec, "the input") : JSON.stringify(data.p);
+    "input" in options
+      ? encodeWithoutSecrets(secrets, options.input, host.codec, "the input", ASK_FOR_SECRETS)
+      : JSON.stringify(data.p);
   return (workflowId) => {
     const { type, body } = newEvent.runStarted(at, {
       workflow: row.workflow,

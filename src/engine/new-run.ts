@@ -3,7 +3,7 @@ import { newEvent } from "../core/events.ts";
 import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { FirstMessage, NewRun, ParentLink } from "../store/store.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
-import { encodeWithoutSecrets, type Secrets } from "./secrets.ts";
+import { ASK_FOR_SECRETS, encodeWithoutSecrets, type Secrets } from "./secrets.ts";
 
 /** What a run is started with, complete. */
 export interface StartSpec {
@@ -44,7 +44,7 @@ export function prepareStart(
   seal: (text: string) => string,
 ): PreparedStart {
   const { workflow, workflowId, secrets, delayMs, timeoutMs = null, meta, request, tags } = spec;
-  const input = encodeWithoutSecrets(secrets, spec.input, codec, "the input");
+  const input = encodeWithoutSecrets(secrets, spec.input, codec, "the input", ASK_FOR_SECRETS);
   return {
     workflow: workflow.name,
     version: workflow.version ?? null,

@@ -35,6 +35,10 @@ function inPayload(value: string): readonly string[] {
   return rich === json ? [json] : [json, rich];
 }
 
+/** What to do about an input that holds a secret. */
+export const ASK_FOR_SECRETS = "Leave it out: activities get it as ctx.secrets, flows write ${{ secrets.NAME }}.";
+const DROP_IT = "Return something else, or drop that field.";
+
 /**
  * Encodes a value in which no secret may be. They are looked for before a codec makes them unreadable for us, not for others.
  *
@@ -45,19 +49,20 @@ export function encodeWithoutSecrets(
   value: unknown,
   codec: PayloadCodec | undefined,
   what: string,
+  instead: string = DROP_IT,
 ): Payload {
   const payload = encodePayload(value);
-  assertNoSecret(secrets, payload, what);
+  assertNoSecret(secrets, payload, what, instead);
   return throughCodec(payload, codec);
 }
 
-function assertNoSecret(secrets: Secrets, payload: string, what: string): void {
+function assertNoSecret(secrets: Secrets, payload: string, what: string, instead: string): void {
   for (const name in secrets) {
     const value = secrets[name]!;
     if (value.length < MIN_LENGTH || !inPayload(value).some((text) => payload.includes(text))) continue;
     throw new PerdureError(
       "SECRET_LEAK",
-      `${what} contains the secret ${JSON.stringify(name)} in clear text; it was not written. Return something else, or drop that field.`,
+      `${what} contains the secret ${JSON.stringify(name)} in clear text; it was not written. ${instead}`,
       { details: { secret: name } },
     );
   }

@@ -348,6 +348,18 @@ describe("secrets", () => {
     ]);
     expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("full");
   });
+
+  it("are refused in an input, with where they belong", async () => {
+    const { engine } = bench();
+    const w = workflow("w", async (_, input: object) => input);
+    const e = await engine({ workflows: [w] });
+    await expect(
+      e.start(w, { key: "hunter2-hunter2" }, { secrets: { token: "hunter2-hunter2" } }),
+    ).rejects.toMatchObject({
+      code: "SECRET_LEAK",
+      message: expect.stringMatching(/the input contains the secret "token".*ctx\.secrets/),
+    });
+  });
 });
 
 describe("a history that cannot be read", () => {
