@@ -28,6 +28,6 @@ export function awaitedCode(
 export function awaitedText({ workflow, version }: AwaitedCode): string {
   if (workflow === SCHEDULE_WORKFLOW)
     return `it is a schedule and waits for an engine that has ${version ?? "its workflow"}`;
-  const code = version === undefined ? `${workflow} (without a version)` : `${workflow}@${version}`;
-  return `it waits for an engine that has ${code}; deploy that version beside the others`;
+  if (version === undefined) return `it waits for an engine that has ${workflow} (without a version); open one with it`;
+  return `it waits for an engine that has ${workflow}@${version}; deploy that version beside the others`;
 }
