@@ -11,6 +11,7 @@ import { statusPart } from "./progress/progress-lines.ts";
 import { shellWord } from "./progress/run-display.ts";
 import type { Terminal } from "./terminal.ts";
 import { plainText } from "./text/cell-width.ts";
+import { errorPlace, errorText } from "./text/error-text.ts";
 import { renderLine } from "./text/styled-line.ts";
 import { spanText } from "./text/time-text.ts";
 import { jsonValue, prettyValue } from "./text/value-text.ts";
@@ -24,6 +25,8 @@ export interface RunEnding {
   readonly output?: unknown;
   /** Why there is no output. */
   readonly error?: EndingError;
+  /** Where the author's code failed. */
+  readonly place?: string;
   readonly durationMs: number | undefined;
   /** The first step that was undone, as a point to go back to: such a run cannot simply go on. */
   readonly undone?: string;
@@ -49,8 +52,10 @@ export async function endingOf(handle: RunHandle): Promise<RunEnding> {
   } catch (error) {
     if (!isPerdureError(error) || error.details.runId === undefined) throw error;
     const undone = await undoneStep(handle, status);
+    const place = description.error === undefined ? undefined : errorPlace(description.error);
     return {
       ...same,
+      ...(place !== undefined && { place }),
       error: endingError(description, error.code, error.message),
       ...(undone !== undefined && { undone }),
     };
@@ -124,7 +129,7 @@ export function printEnding(ending: RunEnding, terminal: Terminal, json: boolean
 }
 
 function endingLines(
-  { status, workflowId, output, error, durationMs, undone }: RunEnding,
+  { status, workflowId, output, error, place, durationMs, undone }: RunEnding,
   terminal: Terminal,
 ): string[] {
   const { styles, columns } = terminal;
@@ -135,8 +140,9 @@ function endingLines(
     lines.push(`${styles.dim("output")}  ${first}`, ...rest.map((line) => `        ${line}`));
   }
   if (error !== undefined) {
-    const [first = "", ...rest] = plainText(error.message).trimEnd().split("\n");
+    const [first = "", ...rest] = plainText(errorText(error)).trimEnd().split("\n");
     lines.push(`${styles.red("error")}   ${first}`, ...rest.slice(0, OUTPUT_LINES).map((line) => `        ${line}`));
+    if (place !== undefined) lines.push(styles.dim(`        at ${place}`));
   }
   const id = shellWord(workflowId);
   const next = NEXT[status];

@@ -201,6 +201,19 @@ describe("perdure run", () => {
     expect(lastJson(await second.ended)).toMatchObject({ status: "completed", output: [{ count: 3 }, "on"] });
   });
 
+  test("says where the code of a workflow failed, and what kind of error it was", async () => {
+    const module = `import { workflow } from "perdure";
+export const torn = workflow("torn", async (wf, input) => {
+  return input.customer.name;
+});`;
+    const folder = folderWith({ "torn.mjs": module });
+    const error = /error {3}TypeError: Cannot read .*\n {8}at \S*torn\.mjs:3:\d+\n/;
+    expect((await perdure(folder, "run", "torn.mjs", "--id", "t1", "a=1")).stdout).toMatch(error);
+    const show = await perdure(folder, "runs", "show", "t1");
+    expect(show.stdout).toMatch(error);
+    expect(show.stdout).not.toMatch(/\n\n\n| \n/);
+  });
+
   test("goes on with the runs a workflow continues as", async () => {
     const module = `
       import { workflow } from "perdure";

@@ -17,7 +17,7 @@ import { undoneStep, waysBack } from "../run-ending.ts";
 import { revived, runDetails } from "../run-record.ts";
 import type { Terminal } from "../terminal.ts";
 import { plainText } from "../text/cell-width.ts";
-import { errorText } from "../text/error-text.ts";
+import { errorPlace, errorText } from "../text/error-text.ts";
 import { renderLine, type StyledLine } from "../text/styled-line.ts";
 import { clockText, spanText } from "../text/time-text.ts";
 import { jsonValue, prettyValue } from "../text/value-text.ts";
@@ -64,7 +64,8 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
   const engines = await connection.store.engines();
   const pauses = await pausesOf(connection, description);
   const columns = terminal.live ? terminal.columns : Number.POSITIVE_INFINITY;
-  const lines = [...factLines(description, progress), ...stepsOf(progress)];
+  const steps = stepsOf(progress);
+  const lines = [...factLines(description, progress), ...(steps.length === 0 ? [] : [[], ...steps])];
   for (const line of lines) terminal.line(renderLine(line, terminal.styles, columns));
   for (const line of valueLines(terminal, { input, output, description })) terminal.line(line);
   for (const line of [...approvalLines(description), ...pauseLines(pauses)])
@@ -111,7 +112,6 @@ function factLines(description: RunDescription, progress: RunProgress): StyledLi
       ["dim", ` ${span}`],
     ],
     [["dim", facts.map(([name, value]) => `${name} ${value}`).join(" · ")]],
-    [],
   ];
 }
 
@@ -134,8 +134,11 @@ function valueLines(
   const limits = { lines: VALUE_LINES, columns: columns - 8 };
   const lines = input === undefined ? [] : block(styles.dim("input "), prettyValue(input, limits));
   if (status === "completed") lines.push(...block(styles.dim("output"), prettyValue(output, limits)));
-  if (error !== undefined)
+  if (error !== undefined) {
     lines.push(...block(styles.red("error "), plainText(errorText(error)).trimEnd().split("\n")));
+    const place = errorPlace(error);
+    if (place !== undefined) lines.push(styles.dim(`        at ${place}`));
+  }
   if (blocked !== undefined) lines.push(...block(styles.red("blocked"), plainText(blocked.message).split("\n")));
   return lines.length === 0 ? [] : ["", ...lines];
 }

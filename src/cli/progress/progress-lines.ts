@@ -103,10 +103,10 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
       return [["yellow", `attempt ${attempts} failed, next ${inText(step.due, now)}: `], message];
     case "waiting":
       return waitDetails(step, now);
-    case "completed":
-      return [
-        ["dim", [took, ...(attempts > 1 ? [`${attempts} attempts`] : [])].filter((part) => part !== "").join(" · ")],
-      ];
+    case "completed": {
+      const parts = [took, ...(attempts > 1 ? [`${attempts} attempts`] : [])].filter((part) => part !== "");
+      return parts.length === 0 ? [] : [["dim", parts.join(" · ")]];
+    }
     case "failed":
       return [["red", `failed${attempts > 1 ? ` after ${attempts} attempts` : ""}: `], message];
     case "continued":

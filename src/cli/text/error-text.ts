@@ -1,4 +1,5 @@
 /** Errors of runs for people. */
+import { dirname } from "node:path";
 import { type Failure, failureText } from "../../core/failure.ts";
 import { plainLine, plainText } from "./cell-width.ts";
 
@@ -9,11 +10,26 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   "CommandError",
   "FatalError",
   "RetryError",
+  "PerdureError",
 ]);
 
 /** `Name: message`, without names that add nothing. */
-export function errorText(failure: Failure): string {
+export function errorText(failure: Pick<Failure, "name" | "message">): string {
   return PLAIN_NAMES.has(failure.name) ? failure.message : failureText(failure);
+}
+
+const PACKAGE = dirname(dirname(dirname(import.meta.dirname)));
+
+/** Where the author's code was when it failed, `FILE:LINE:COLUMN`: the first frame that is not Node's, a library's or our own. */
+export function errorPlace(failure: Failure): string | undefined {
+  for (let at: Failure | undefined = failure; at !== undefined; at = at.cause) {
+    const places = [...(at.stack ?? "").matchAll(/^ +at (?:async )?(?:.* \()?([^()]+:\d+:\d+)\)?$/gm)].map(
+      ([, place = ""]) => place,
+    );
+    const found = places.find((place) => !/^node:|\/node_modules\//.test(place) && !place.includes(`${PACKAGE}/`));
+    if (found !== undefined) return plainLine(found.replace(/^file:\/\//, ""));
+  }
+  return undefined;
 }
 
 /**

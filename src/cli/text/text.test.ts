@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cellWidth, clipToWidth, plainLine } from "./cell-width.ts";
 import { codeFrame } from "./code-frame.ts";
-import { errorText, headline } from "./error-text.ts";
+import { errorPlace, errorText, headline } from "./error-text.ts";
 import { agoText, spanText } from "./time-text.ts";
 import { jsonValue, prettyValue } from "./value-text.ts";
 
@@ -70,4 +70,21 @@ test("a code frame points at the column, tabs and all", () => {
     line.map((part) => (typeof part === "string" ? part : part[1])).join(""),
   );
   expect(frame).toEqual(["  1 │ a:", "> 2 │   b: c", "    │      ^"]);
+});
+
+test("the place of an error is the first line of the author's own code, also behind causes", () => {
+  const failure = (...frames: string[]): { name: string; message: string; stack: string } => ({
+    name: "Error",
+    message: "no (really: no)",
+    stack: ["Error: no (really: no)", ...frames.map((frame) => `    at ${frame}`)].join("\n"),
+  });
+  const library = "send (/app/node_modules/lib/index.js:1:2)";
+  const node = "AsyncLocalStorage.run (node:async_hooks:346:14)";
+  expect(errorPlace(failure(library, node, "async pay (file:///app/pay.ts:7:9)", "main (/app/main.ts:1:1)"))).toBe(
+    "/app/pay.ts:7:9",
+  );
+  expect(errorPlace(failure("async /app/top.ts:3:1"))).toBe("/app/top.ts:3:1");
+  expect(errorPlace(failure(library, `own (${import.meta.filename}:1:1)`))).toBeUndefined();
+  expect(errorPlace({ ...failure(node), cause: failure("inner (/app/inner.ts:2:2)") })).toBe("/app/inner.ts:2:2");
+  expect(errorPlace({ name: "Error", message: "old" })).toBeUndefined();
 });
