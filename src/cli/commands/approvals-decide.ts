@@ -50,8 +50,8 @@ async function decide(
   const decided = { by, ...(comment !== undefined && { comment }), approved: verb === "approve" };
   await answerWithin(connection, row, args.text("timeout"), (timeout) =>
     handle.update(`approval:${name}`, decided, { timeout }),
-  ).catch(async (error: unknown) => {
-    throw isPerdureError(error, "UPDATE_FAILED") ? await refusal(error, handle, name) : error;
+  ).catch((error: unknown) => {
+    throw isPerdureError(error, "UPDATE_FAILED") ? refusal(error, row.workflowId, name) : error;
   });
   const { workflowId, runId } = handle;
   if (json) terminal.line(JSON.stringify({ workflowId, runId, approval: name, ...decided }));
@@ -63,19 +63,12 @@ async function decide(
 }
 
 /** What the run said, in words of decisions: that they are updates underneath is nothing that people need to know. */
-async function refusal({ cause, details }: PerdureError, handle: RunHandle, name: string): Promise<PerdureError> {
+function refusal({ cause, details }: PerdureError, workflowId: string, name: string): PerdureError {
   const { code, message } = cause as { readonly code?: unknown; readonly message: string };
   if (code !== "NOT_FOUND") return new PerdureError("UPDATE_FAILED", message, { cause, details });
-  const names = approvalsOf(await handle.describe()).map((one) => one.name);
-  return new PerdureError("UPDATE_FAILED", `${handle.workflowId} waits for no approval ${JSON.stringify(name)}`, {
+  return new PerdureError("UPDATE_FAILED", `${workflowId} waits for no approval ${JSON.stringify(name)}`, {
     cause,
-    details: {
-      ...details,
-      hint:
-        names.length === 0
-          ? "perdure approvals list shows what waits for a decision"
-          : `it waits for ${names.join(", ")}`,
-    },
+    details: { ...details, hint: "perdure approvals list shows what waits for a decision" },
   });
 }
 
