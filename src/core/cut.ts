@@ -27,6 +27,7 @@ export interface OpenPlace {
 const WITHOUT_PLACE: ReadonlySet<EventType> = new Set<EventType>([
   "RunStarted",
   "CancelRequested",
+  "CodeFailed",
   "Resumed",
   "VersionMarked",
 ]);

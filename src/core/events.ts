@@ -51,6 +51,7 @@ export type EventType =
   | "ChildStarted"
   | "VersionMarked"
   | "CancelRequested"
+  | "CodeFailed"
   | "Resumed"
   | "RunCompleted"
   | "RunFailed"
@@ -171,6 +172,8 @@ export const newEvent: {
   /** Says nothing itself: the answers of `version` are in its notes. */
   versionMarked(at: number): NewEvent;
   cancelRequested(at: number, reason: string, message: number): NewEvent;
+  /** The code has left a rejection to itself while there was something to undo: the run fails with it once that is undone. */
+  codeFailed(at: number, failure: Failure): NewEvent;
   /**
    * `reason` says what it was when it was not a resume: a reset or a fork. `anew`: children that the end has stopped. `drawnAs`, of a fork:
    * the run whose random numbers were drawn before this event.
@@ -227,6 +230,7 @@ export const newEvent: {
     at,
     body: `"m":${message},"r":${JSON.stringify(reason)}`,
   }),
+  codeFailed: (at, failure) => ({ type: "CodeFailed", at, body: `"e":${JSON.stringify(failure)}` }),
   resumed: (at, setAside, commands, { reason, anew = [], drawnAs } = {}) => ({
     type: "Resumed",
     at,

@@ -20,7 +20,7 @@ import { digest } from "./digest.ts";
 import type { Blockage, Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
 import { type Check, type CommandIdentity, type CommandKind, type EventData, type Note, parseEvent } from "./events.ts";
-import type { ErrorClasses, Failure } from "./failure.ts";
+import { type ErrorClasses, type Failure, fromFailure } from "./failure.ts";
 import { isA } from "./foreign.ts";
 import { type Buffered, Handlers } from "./handlers.ts";
 import { type Difference, describe, mismatchMessage } from "./mismatch.ts";
@@ -142,6 +142,11 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   get hasEnded(): boolean {
     return this.ending !== undefined;
+  }
+
+  /** Whether it is known how the run ends, which may still have to undo its sagas. */
+  get isDecided(): boolean {
+    return this.ending !== undefined || this.#unfinished?.lastWord !== undefined;
   }
 
   /**
@@ -434,6 +439,9 @@ export class Machine<Spec = unknown> implements CodePosition {
         this.scope.reason = this.cancelReason;
         this.#options.onCancelled(this.cancelReason);
         break;
+      case "CodeFailed":
+        this.#conclude({ ok: false, error: fromFailure(data.e as Failure, [], this.#options.codec) });
+        break;
       case "Resumed":
       case "VersionMarked":
         break;
@@ -488,9 +496,15 @@ export class Machine<Spec = unknown> implements CodePosition {
     });
   }
 
-  /** Ends the function from outside of it. */
-  fail(error: unknown): void {
-    if (!this.#dead && this.blockage === undefined) this.ending ??= { ok: false, error };
+  /**
+   * Ends the function from outside of it. False when something is to be undone first, which takes an event (`CodeFailed`): the code alone
+   * does not say when.
+   */
+  fail(error: unknown): boolean {
+    if (this.#dead || this.blockage !== undefined || this.isDecided) return true;
+    if (this.#unfinished?.any === true) return false;
+    this.ending = { ok: false, error };
+    return true;
   }
 
   // ---- messages --------------------------------------------------------------------------------------------------------

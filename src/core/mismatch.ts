@@ -74,6 +74,7 @@ const MOMENTS: Readonly<Record<string, string>> = {
   UpdateAccepted: "it accepted update",
   VersionMarked: "it decided for a version",
   CancelRequested: "it was cancelled",
+  CodeFailed: "its code left a rejection unhandled",
   RunCompleted: "it completed",
   RunFailed: "it failed",
   RunCancelled: "it ended as cancelled",

@@ -148,8 +148,10 @@ export function pivotOf(rows: readonly ReplayRow[]): number | undefined {
   if (type === "RunCancelled") return rows.findLast((row) => row.type === "CancelRequested")?.seq;
   if (type !== "RunFailed") return undefined;
   const command = commandOf(parseEvent(end).data.e);
-  if (command === undefined) return undefined;
-  return rows.findLast((row) => row.type === "StepFailed" && parseEvent(row).data.c === command)?.seq;
+  const failed = rows.findLast(
+    (row) => row.type === "StepFailed" && command !== undefined && parseEvent(row).data.c === command,
+  );
+  return (failed ?? rows.findLast((row) => row.type === "CodeFailed"))?.seq;
 }
 
 /**
@@ -163,7 +165,8 @@ export function setAside(rows: readonly ReplayRow[], pivot: number | undefined, 
   for (const row of rows) {
     if (row.seq < pivot) continue;
     const data: EventData = parseEvent(row).data;
-    const undone = row.seq === pivot || row.seq === end.seq || row.type === "StepCancelled";
+    const undone =
+      row.seq === pivot || row.seq === end.seq || row.type === "StepCancelled" || row.type === "CodeFailed";
     if (undone || (data.c !== undefined && data.c > commands)) aside.push(row.seq);
   }
   return aside;

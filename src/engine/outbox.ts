@@ -11,6 +11,7 @@
 import { CancelledError } from "../core/cancelled.ts";
 import type { Blockage } from "../core/ending.ts";
 import { eventData, type NewEvent, type Note, newEvent } from "../core/events.ts";
+import type { Failure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
@@ -23,6 +24,7 @@ import type { OutboxHost } from "./outbox-host.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
 import { endOf, movesOn } from "./run-end.ts";
 import type { RunFacts } from "./run-facts.ts";
+import { redactFailure } from "./secrets.ts";
 
 /** A settled step or a due wait, on its way into the history. */
 export interface Arrival {
@@ -49,6 +51,8 @@ export class Outbox {
   /** Transactional steps whose kept outcome is in the history now. */
   #outcomes: number[] = [];
   #facts: { tags?: string; progress?: string } | undefined;
+  /** What the code has left unhandled while there was something to undo. */
+  #failure: Failure | undefined;
   #lastAt = 0;
   /** Length of the durable history. */
   seq = 0;
@@ -71,7 +75,12 @@ export class Outbox {
 
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
-    return this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked;
+    return this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked || this.#failing;
+  }
+
+  /** Whether the failure is to be written. On a replay it may be in the history already. */
+  get #failing(): boolean {
+    return this.#failure !== undefined && !this.#machine.isDecided;
   }
 
   /** Whether rows of steps in flight, or anything else that needs no event, are waiting. */
@@ -112,6 +121,11 @@ export class Outbox {
     this.#inbox.deliver(messages, inbox);
   }
 
+  /** The run is to fail with this once everything is undone. */
+  fail(failure: Failure): void {
+    this.#failure ??= failure;
+  }
+
   forgetArrivals(): void {
     this.#arrivals = [];
   }
@@ -125,6 +139,7 @@ export class Outbox {
     if (termination !== undefined || timedOut) return this.#abrupt(termination);
     if (machine.blockage !== undefined) return this.#blocked(machine.blockage);
     if (machine.ending !== undefined) return this.#ending();
+    if (this.#failing) return this.#failed(this.#failure!);
     this.#leave(mayPark);
     const { events, consumed } = this.#merge(this.#inbox.take());
     if (events.length === 0 && consumed.length === 0) {
@@ -136,6 +151,11 @@ export class Outbox {
     // An event of its own, because others may be set aside by a resume.
     if (machine.unmarked) events.unshift(newEvent.versionMarked(machine.now));
     return this.#transition(events, consumed, this.#progress(events));
+  }
+
+  #failed(failure: Failure): Transition {
+    const at = this.#stamp(this.#now());
+    return this.#transition([newEvent.codeFailed(at, redactFailure(this.#about.secrets, failure))], NONE, null);
   }
 
   /**

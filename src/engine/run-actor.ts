@@ -431,7 +431,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
   rejected(error: unknown): void {
     if (this.phase === "gone" || isA(error, CancelledError)) return;
     this.#reporter.rejection(error);
-    this.machine.fail(error);
+    if (!this.machine.fail(error)) this.#outbox.fail(toFailure(error));
     this.ready();
   }
 

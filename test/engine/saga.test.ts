@@ -368,6 +368,84 @@ describe("a saga that is still at work when the workflow's function ends", () =>
   });
 });
 
+describe("a saga whose run leaves a rejection unhandled", () => {
+  /** Begins all of it, and awaits the one that does not come: what fails meanwhile is nobody's. */
+  const careless = ({ act, undo }: ReturnType<typeof shop>, log: string[]) =>
+    workflow("careless", async (wf) =>
+      wf.saga(async (saga) => {
+        const charged = await saga.call(act, "charge", {
+          undo: async (done) => {
+            await wf.sleep("1m");
+            await wf.call(undo, done);
+            log.push("undone");
+          },
+        });
+        const shipped = wf.waitFor(go);
+        const packed = wf.call(act, "bad pack", { label: "pack" });
+        return [charged, await shipped, await packed];
+      }),
+    );
+
+  it("is undone before the run fails with it", async () => {
+    const at = bench();
+    const goods = shop();
+    const e = await at.engine({ workflows: [careless(goods, [])] });
+    const run = await e.start("careless");
+    expect(causeOf(await at.finish(run).catch(thrown))).toMatchObject({ message: "bad pack failed", step: "pack" });
+    expect(goods.log).toEqual(["charge", "bad pack", "undo charge done"]);
+    expect((await run.history()).map(({ type }) => type).slice(-4)).toEqual([
+      "CodeFailed",
+      "TimerFired",
+      "StepCompleted",
+      "RunFailed",
+    ]);
+    await expect(run.resume()).rejects.toMatchObject({ code: "CONFLICT" });
+    for await (const { result } of e.replayRuns({ status: "all" })) expect(result).toBe("same");
+  });
+
+  it("is undone once, also by another engine", async () => {
+    const at = bench();
+    const goods = shop();
+    const undone: string[] = [];
+    const { store, vanish } = vanishing(at.store);
+    const w = careless(goods, undone);
+    const first = await at.engine({ workflows: [w], store });
+    const { workflowId } = await first.start(w);
+    await at.clock.advance(30_000);
+    vanish();
+    const second = await at.engine({ workflows: [w] });
+    await at.clock.advance(30_000);
+    const run = await second.handle(workflowId);
+    expect(causeOf(await at.finish(run).catch(thrown))).toMatchObject({ message: "bad pack failed", step: "pack" });
+    expect(goods.log).toEqual(["charge", "bad pack", "undo charge done"]);
+    expect((await run.history()).filter(({ type }) => type === "CodeFailed")).toHaveLength(1);
+  });
+
+  it("goes on when it is resumed and nothing was undone", async () => {
+    const at = bench();
+    let broken = true;
+    const pack = activity("pack", { retry: { maxAttempts: 1 } }, () => {
+      if (broken) throw new Error("no paper");
+      return "packed";
+    });
+    const w = workflow("w", async (wf) =>
+      wf.saga(async () => {
+        const shipped = wf.waitFor(go);
+        const packed = wf.call(pack, undefined);
+        return [await shipped, await packed];
+      }),
+    );
+    const e = await at.engine({ workflows: [w] });
+    const run = await e.start(w);
+    await at.finish(run).catch(thrown);
+    expect((await run.describe()).status).toBe("failed");
+    broken = false;
+    await run.resume();
+    await run.signal(go, "shipped");
+    expect(await at.finish(run)).toEqual(["shipped", "packed"]);
+  });
+});
+
 describe("what comes for a run that continues as new while a saga is being undone", () => {
   const poke = signal<string>("poke");
   const refund = signal<string>("refund");
