@@ -19,14 +19,6 @@ export function childWorkflows(
   return [...known.values()].filter((one) => !isFlow(one) || !hasErrors(problemsHere(one, activities, serves)));
 }
 
-/** Runs of other workflows are not deleted by an engine that is there for one run: their own engines know the archive. */
-export function othersKept(
-  workflow: AnyWorkflow,
-  workflows: readonly AnyWorkflow[],
-): Readonly<Record<string, Record<string, never>>> {
-  return Object.fromEntries(workflows.flatMap(({ name }) => (name === workflow.name ? [] : [[name, {}]])));
-}
-
 function codeKey({ name, version }: AnyWorkflow): string {
   return JSON.stringify([name, version]);
 }

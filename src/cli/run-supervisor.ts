@@ -10,7 +10,6 @@ import type { RunHandle } from "../client/run-handle.ts";
 import { isPerdureError } from "../core/errors.ts";
 import type { RunEvent } from "../engine/observers.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { othersKept } from "./child-workflows.ts";
 import { EXIT, type Invocation } from "./command.ts";
 import type { PerdureConfig } from "./config.ts";
 import { type RunDisplay, runDisplay, shellWord } from "./progress/run-display.ts";
@@ -44,7 +43,6 @@ export async function superviseRun(supervision: Supervision): Promise<number> {
     durability: durability ?? "full",
     queues,
     workflows: runnable.workflows,
-    retention: othersKept(runnable.workflow, runnable.workflows),
     activities: runnable.activities,
     ...(runnable.serves !== undefined && { serves: runnable.serves }),
     observers: [watcher],

@@ -24,11 +24,11 @@ export async function launch(options: OpenOptions, { config, rules, sealer, owns
   const { clock } = engine;
   const retention = new Retention({ store, clock, log, holder: randomUUID(), archive: options.archive }, rules);
   const perdure = new Perdure({ engine, store, ownsStore, clock, registry, sealer, retention });
+  // A program that exists for one run leaves schedules and other runs to others.
+  if (options.claims === "own") return perdure;
   retention.start();
   try {
-    // A program that exists for one run leaves schedules to others.
-    if (options.claims !== "own")
-      await deploySchedules(perdure.schedules, options.workflows ?? [], { log, now: clock.now() });
+    await deploySchedules(perdure.schedules, options.workflows ?? [], { log, now: clock.now() });
     return perdure;
   } catch (error) {
     await perdure.close();

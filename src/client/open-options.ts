@@ -55,7 +55,7 @@ export interface OpenOptions {
   readonly warmRuns?: number;
   /**
    * Which runs to advance: `all` that are due (default), or only the `own` ones: started through this engine, or asked for with
-   * `handle(id)`. For programs that exist for one run.
+   * `handle(id)`. For programs that exist for one run: they leave schedules and retention to others.
    */
   readonly claims?: "all" | "own";
   /**

@@ -4,7 +4,6 @@ import { open } from "../../client/open.ts";
 import type { Perdure } from "../../client/perdure.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import type { Store } from "../../store/store.ts";
-import { othersKept } from "../child-workflows.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { readValue } from "../input-values.ts";
@@ -78,12 +77,11 @@ async function forkOnly(store: Store, runnable: Runnable, runId: string, options
       return typeof value === "function" ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     },
   });
-  const { workflow, workflows, activities, serves } = runnable;
+  const { workflows, activities, serves } = runnable;
   await using engine = await open({
     claims: "own",
     store: claimsNothing,
     workflows,
-    retention: othersKept(workflow, workflows),
     activities,
     ...(serves !== undefined && { serves }),
   });
