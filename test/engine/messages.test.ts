@@ -453,11 +453,11 @@ describe("callbacks and approvals", () => {
     const tokens: string[] = [];
     const keep = activity("keep", async (token: string) => void tokens.push(token));
     const flow = workflow("patient", async (wf) => {
-      const answer = await wf.callback<string>({ timeout: "1d" });
+      const answer = await wf.callback<string>({ timeout: "1h" });
       await wf.call(keep, answer.token);
       let reminders = 0;
       for (;;) {
-        const came = await Promise.race([answer.wait(), wf.sleep("1h").then(() => "nothing")]);
+        const came = await Promise.race([answer.wait(), wf.sleep("1m").then(() => "nothing")]);
         if (came !== "nothing") return [reminders, came, await answer.wait()];
         reminders++;
       }
@@ -465,7 +465,7 @@ describe("callbacks and approvals", () => {
     const doomed = vanishing(store);
     const one = await engine({ workflows: [flow], store: doomed.store });
     await one.start(flow, undefined, { id: "c" });
-    await clock.advance(9_000_000);
+    await clock.advance(150_000);
     doomed.vanish();
     await using two = await engine({ workflows: [flow] });
     await two.complete(tokens[0]!, "yes");
@@ -505,9 +505,9 @@ describe("callbacks and approvals", () => {
 
   test("nobody decides in time", async () => {
     const { engine, finish } = bench();
-    const flow = workflow("ask", async (wf) => (await wf.approval("x", { timeout: "1d" })) === undefined);
+    const flow = workflow("ask", async (wf) => (await wf.approval("x", { timeout: "1h" })) === undefined);
     await using host = await engine({ workflows: [flow] });
-    expect(await finish(await host.start(flow), 200_000_000)).toBe(true);
+    expect(await finish(await host.start(flow), 10_000_000)).toBe(true);
   });
 });
 
