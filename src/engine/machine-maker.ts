@@ -3,7 +3,8 @@
 import type { Ending } from "../core/ending.ts";
 import type { Note } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
-import { Machine, type MachineOptions } from "../core/machine.ts";
+import { Machine } from "../core/machine.ts";
+import type { MachineOptions } from "../core/machine-options.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import type { RunInfo } from "../workflow/context.ts";
 import type { Logger } from "../workflow/logger.ts";
