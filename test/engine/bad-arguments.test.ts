@@ -75,7 +75,7 @@ describe("in workflow code", () => {
     ["a handler of a mere name", (wf) => wf.on("s", () => 1), "wf.on takes a token"],
     ["a handler that is none", (wf) => wf.on(signal("s"), 5), 'wf.on "s" takes a handler, which is a function'],
     ["a change without a name", (wf) => wf.patched(undefined), "the name of a change must be text"],
-    ["a change without a range", (wf) => wf.version("v"), "wf.version v takes { min, max }"],
+    ["a change without a range", (wf) => wf.version("v"), 'wf.version "v" takes { min, max }'],
     ["a note of no kind", (wf) => wf.note(undefined, {}), "the kind of a note must be text"],
     ["a note of a number", (wf) => wf.note("n", 10n), 'wf.note "n": the data of a note are an object'],
     ["a saga's step without options", (wf) => wf.saga((s: Any) => s.call(charge, 1)), "charge in a saga has no undo"],
