@@ -6,6 +6,7 @@ import { newEvent, parseEvent } from "../core/events.ts";
 import { decodePayload } from "../core/payload.ts";
 import { planReplay, type ReplayPlan, WENT_BACK } from "../core/resume.ts";
 import type { ChildRow, EventRow, LoadedRun, MessageRow, RunImage, RunRow, Transition } from "../store/store.ts";
+import { acceptedAnew } from "./answers.ts";
 import { toChild } from "./closing.ts";
 
 /** What somebody wants of a run that goes back. */
@@ -40,13 +41,17 @@ export interface Reset {
 }
 
 /**
- * The transition of a reset. `commands` is how many commands had been issued before the cut, `anew` are those of them whose children the
- * end of the run has stopped.
+ * The transition of a reset. `commands` is how many commands had been issued before the cut. Of a run that had ended: `anew` are those of
+ * them whose children the end has stopped, `owed` are updates from before the cut that it left unanswered.
  */
 export function resetOf(
   loaded: LoadedRun,
   history: readonly EventRow[],
-  { commands, anew }: { readonly commands: number; readonly anew: readonly number[] },
+  {
+    commands,
+    anew,
+    owed,
+  }: { readonly commands: number; readonly anew: readonly number[]; readonly owed: readonly number[] },
   request: ResetRequest,
   now: number,
 ): Reset {
@@ -76,7 +81,11 @@ export function resetOf(
     attempts: [],
     settled: loaded.attempts.filter(isNew).map(({ command }) => command),
     image: imageOf(request),
-    also: { ...(returned.length > 0 && { returned }), ...(sends.length > 0 && { sends }) },
+    also: {
+      ...(returned.length > 0 && { returned }),
+      ...(sends.length > 0 && { sends }),
+      ...(owed.length > 0 && { answers: acceptedAnew(owed, at) }),
+    },
   };
   const after: LoadedRun = {
     ...loaded,
@@ -87,6 +96,7 @@ export function resetOf(
     ),
     children: loaded.children.filter((child) => !left(child)),
     outcomes: loaded.outcomes.filter((outcome) => !isNew(outcome)),
+    unanswered: [...loaded.unanswered, ...owed],
   };
   return { transition, loaded: after, plan };
 }

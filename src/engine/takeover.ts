@@ -225,8 +225,10 @@ export class Takeover {
     const kept = before.rows.filter(({ seq }) => seq < request.seq);
     const { commands, open, blockage } = await standingAfter(this.#host, loaded.row, before, kept);
     if (blockage !== undefined) return { plan: before, loaded };
-    const anew = endsClosed(history) ? await this.#stopped(loaded.row, open) : [];
-    const standing = { commands, anew };
+    const ended = endsClosed(history);
+    const anew = ended ? await this.#stopped(loaded.row, open) : [];
+    const owed = ended ? await leftUnanswered(this.#host.store, loaded.row.run, kept) : [];
+    const standing = { commands, anew, owed };
     const { transition, loaded: after, plan } = resetOf(loaded, history, standing, request, this.#host.clock.now());
     if (!(await this.#append(transition)) || transition.image?.owned !== true) return undefined;
     history.push(...transition.events);

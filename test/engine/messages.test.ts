@@ -1,5 +1,6 @@
 /** Handlers, updates, queries, conditions, continue-as-new, callbacks and approvals, on a clock that tests move. */
 import { describe, expect, test } from "vitest";
+import type { RunHandle } from "../../src/client/run-handle.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { query, signal, update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
@@ -157,7 +158,10 @@ describe("updates", () => {
 });
 
 describe("an update of a run that failed", () => {
-  test("is answered after all when the run is resumed, also when the engine dies before", async () => {
+  test.each([
+    ["resumed", (handle: RunHandle) => handle.resume()],
+    ["reset", (handle: RunHandle) => handle.reset({ to: "break" })],
+  ])("is answered after all when the run is %s, also when the engine dies before", async (_, goOn) => {
     const { engine, finish, clock, store } = bench();
     let broken = true;
     const flow = workflow("flow", async (wf) => {
@@ -182,7 +186,7 @@ describe("an update of a run that failed", () => {
     await finish(handle).catch(() => {});
     expect(await told).toMatchObject({ code: "RUN_CLOSED" });
     broken = false;
-    await handle.resume();
+    await goOn(handle as RunHandle);
     await clock.advance(1000);
     doomed.vanish();
     await using two = await engine({ workflows: [flow] });
