@@ -2,8 +2,10 @@
  * Whether code agrees with its history (rule 2): outcomes name the commands they settle, positions say how many commands had been issued.
  * What differs is told in the words of both. Owner: the machine.
  */
+import type { Ending } from "./ending.ts";
 import type { Check, CommandIdentity, EventData } from "./events.ts";
-import { before, changedInput, commandCount, type Difference, describe, said, WAITS } from "./mismatch.ts";
+import { failureText, toFailure } from "./failure.ts";
+import { before, changedInput, clipped, commandCount, type Difference, describe, said, WAITS } from "./mismatch.ts";
 import { Trace } from "./trace.ts";
 
 /** The code, as far as it has come. */
@@ -11,7 +13,7 @@ export interface CodePosition {
   /** Commands issued, and the digest of them all. */
   readonly commands: number;
   readonly rolling: string;
-  readonly hasEnded: boolean;
+  readonly ending: Ending | undefined;
   openCommand(command: number): CommandIdentity | undefined;
   /** Whether a scope gave the command up. */
   isAbandoned(command: number): boolean;
@@ -56,7 +58,7 @@ export class Agreement {
     const code = this.#code;
     if (c === undefined || code.isAbandoned(c)) return true;
     const { commands } = code;
-    if (code.hasEnded && c <= commands) return true;
+    if (code.ending !== undefined && c <= commands) return true;
     const open = code.openCommand(c);
     if (open !== undefined && open.kind === k && open.name === name && open.inputDigest === i) return true;
     const history = `${said(type, { kind: k, name, label })} (command ${c})`;
@@ -69,10 +71,11 @@ export class Agreement {
 
   /** What code did that asked for less than the history knows. */
   #shortOf(): string {
-    const { commands, hasEnded } = this.#code;
+    const { commands, ending } = this.#code;
     const last = this.#trace?.named(commands);
     const asked = commands === 0 ? "asked for nothing" : `asked for ${commandCount(commands)} only`;
-    return `${asked}${hasEnded ? " and ended" : ""}${last === undefined ? "" : `, the last one ${last}`}`;
+    const thrown = ending?.ok === false ? ` with ${clipped(failureText(toFailure(ending.error)))}` : "";
+    return `${asked}${ending === undefined ? "" : ` and ended${thrown}`}${last === undefined ? "" : `, the last one ${last}`}`;
   }
 
   /** Whether the code has issued what it had issued at some moment. `when` is said to people. */

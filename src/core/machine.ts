@@ -119,10 +119,6 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.#rolling;
   }
 
-  get hasEnded(): boolean {
-    return this.ending !== undefined;
-  }
-
   /** Whether it is known how the run ends, which may still have to undo its sagas. */
   get isDecided(): boolean {
     return this.ending !== undefined || this.#unfinished?.lastWord !== undefined;

@@ -61,6 +61,13 @@ export function commandCount(commands: number): string {
   return `${commands} ${commands === 1 ? "command" : "commands"}`;
 }
 
+const SHOWN = 200;
+
+/** As much of a text as belongs into a message. */
+export function clipped(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
+}
+
 const PAST: Readonly<Record<string, string>> = {
   StepCompleted: "completed",
   StepFailed: "failed",

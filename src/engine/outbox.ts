@@ -24,7 +24,7 @@ import type { OutboxHost } from "./outbox-host.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
 import { endOf, movesOn } from "./run-end.ts";
 import type { RunFacts } from "./run-facts.ts";
-import { redactFailure } from "./secrets.ts";
+import { redactFailure, redactFields } from "./secrets.ts";
 
 /** A settled step or a due wait, on its way into the history. */
 export interface Arrival {
@@ -437,7 +437,7 @@ export class Outbox {
     const attempts = blockage.reason === "data_error" ? NONE : rows;
     // Other code is held against where it stood before, too.
     const stood = this.left?.seq === this.seq ? this.left.kept : {};
-    const detail = JSON.stringify({ ...stood, blocked: blockage });
+    const detail = JSON.stringify({ ...stood, blocked: redactFields(this.#about.secrets, blockage) });
     const image = this.#image({ status: "blocked", owned: false, detail });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
   }

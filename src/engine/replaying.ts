@@ -9,7 +9,7 @@ import type { Blockage, Ending } from "../core/ending.ts";
 import type { Check } from "../core/events.ts";
 import { type EventType, parseEvent, TERMINAL } from "../core/events.ts";
 import { type Failure, failureText, toFailure } from "../core/failure.ts";
-import { before } from "../core/mismatch.ts";
+import { before, clipped } from "../core/mismatch.ts";
 import { pastOf } from "../core/past.ts";
 import { decodePayload, encodeInput, encodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { planReplay, type ReplayRow } from "../core/resume.ts";
@@ -148,10 +148,4 @@ function failed(failure: Failure): End {
     key: JSON.stringify(["failed", name, message, code, step]),
     text: `failed with ${clipped(failureText(failure))}`,
   };
-}
-
-const SHOWN = 200;
-
-function clipped(text: string): string {
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
 }

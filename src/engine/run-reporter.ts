@@ -10,7 +10,7 @@ import { type Announcement, announcementOf, stepIdentity } from "./announce.ts";
 import type { Clock } from "./clock.ts";
 import type { Observers } from "./observers.ts";
 import type { RunFacts } from "./run-facts.ts";
-import { redactFailure } from "./secrets.ts";
+import { redactFailure, redactFields } from "./secrets.ts";
 
 interface ReporterHost {
   readonly clock: Clock;
@@ -85,7 +85,8 @@ export class RunReporter {
     this.#tell({ type: "run.closed", status, error });
   }
 
-  blocked({ reason, message }: Blockage): void {
+  blocked(blockage: Blockage): void {
+    const { reason, message } = redactFields(this.#facts.secrets, blockage) as Blockage;
     this.#host.log.error({ ...this.#identity(), reason }, `run blocked: ${message}`);
     this.#tell({ type: "run.blocked", reason, message });
   }

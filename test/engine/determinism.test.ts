@@ -349,6 +349,25 @@ describe("secrets", () => {
     expect(JSON.stringify(await store.history(1, 0, 100))).not.toContain("full");
   });
 
+  it("are blotted out of what blocks a run", async () => {
+    const { engine, clock, store } = bench();
+    const before = workflow("w", async (wf) => wf.step("one", () => 1).then(() => wf.waitFor("go")));
+    const after = workflow("w", async () => {
+      throw new Error("the token is hunter2-hunter2");
+    });
+    const first = await engine({ workflows: [before] });
+    const { workflowId } = await first.start(before, undefined, { secrets: { token: "hunter2-hunter2" } });
+    await clock.advance(10);
+    await first.close();
+    await using second = await engine({ workflows: [after] });
+    const handle = await second.handle(workflowId);
+    await handle.signal("go");
+    await clock.advance(10);
+    const { blocked } = await handle.describe();
+    expect(blocked?.message).toContain("ended with the token is [secret]");
+    expect(JSON.stringify(await store.find({ workflowId }))).not.toContain("hunter2");
+  });
+
   it("are refused in an input, with where they belong", async () => {
     const { engine } = bench();
     const w = workflow("w", async (_, input: object) => input);

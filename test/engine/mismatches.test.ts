@@ -98,6 +98,16 @@ const cases: Case[] = [
     line: false,
   },
   {
+    name: "a step that was removed from code that throws now",
+    before: async (wf) => [await wf.call(charge, 1), await wf.waitFor(go)],
+    after: async () => {
+      throw new RangeError("no such plan");
+    },
+    history: 'completed activity "charge" (command 1)',
+    code: "asked for nothing and ended with RangeError: no such plan",
+    line: false,
+  },
+  {
     name: "a wait that was removed from code that ends now",
     before: async (wf) => [await wf.call(charge, 1), await wf.waitFor(go)],
     after: async (wf) => wf.call(charge, 1),
