@@ -90,6 +90,21 @@ describe("the progress of a run", () => {
     expect(progress.steps[2]).toMatchObject({ target: "escalate", durationMs: 1000 });
   });
 
+  test("tells of sagas in words, and of other notes as they are", () => {
+    const told: string[] = [];
+    const progress = new RunProgress(FLOW, (change) => {
+      if (change.kind === "note") told.push(change.text);
+    });
+    const o = [
+      { k: "saga.compensating", steps: ["ship", "charge"], commands: [2, 1] },
+      { k: "saga.compensated", step: "ship", status: "completed" },
+      { k: "saga.compensated", step: "charge", status: "failed" },
+      { k: "chosen", branch: "left" },
+    ];
+    progress.applyHistory(past(2, "StepCompleted", 5, { c: 1, k: "activity", n: "agent:loader", l: "load", o }));
+    expect(told).toEqual(["undoing ship, charge", "undid ship", "undoing charge failed", 'chosen {"branch":"left"}']);
+  });
+
   test("knows that a wait has ended, by its signal or because what follows has begun", () => {
     const signalled = new RunProgress(FLOW);
     signalled.apply(live("step.waiting", 0, { command: 2, kind: "wait", step: "ask", name: "ok", due: 1000 }));

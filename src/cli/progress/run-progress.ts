@@ -11,6 +11,7 @@ import type { RunStatus } from "../../core/status.ts";
 import type { RunEvent, StepIdentity } from "../../engine/observers.ts";
 import type { FlowDefinition, FlowStep } from "../../flow/model.ts";
 import { errorText } from "../text/error-text.ts";
+import { noteText } from "./note-text.ts";
 
 /** How a step stands. `continued` is failed in a flow that goes on. */
 export type StepState =
@@ -364,9 +365,10 @@ export class RunProgress {
       step.target = String(data.target);
       this.#settle(step, timeout ? "timed_out" : "continued", { settledAt: at, ...error });
     } else {
-      const text = `${kind} ${JSON.stringify(data)}`;
-      if (!this.#noted.has(text)) {
-        this.#noted.add(text);
+      const key = `${kind} ${JSON.stringify(data)}`;
+      if (!this.#noted.has(key)) {
+        this.#noted.add(key);
+        const text = noteText(kind, data);
         this.notes.push(text);
         if (this.notes.length > MAX_NOTES) this.notes.shift();
         this.#onChange({ kind: "note", text });
