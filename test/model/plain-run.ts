@@ -20,6 +20,12 @@ interface Pending {
   undo: () => void;
 }
 
+/** When a child was told to stop, and whether that was because a scope was left. */
+interface Told {
+  readonly at: number;
+  readonly byScope: boolean;
+}
+
 interface Child {
   readonly run: PlainRun;
   readonly policy: Policy;
@@ -62,6 +68,8 @@ export class PlainRun {
   #handling = 0;
   readonly #updates = new Set<(answer: string) => void>();
   #children = new Set<Child>();
+  /** Children that are to be terminated when the run ends, and were told to stop before. */
+  readonly #told = new Map<PlainRun, Told>();
   /** Sagas at work. */
   #unfinished = new Set<Promise<unknown>>();
   /** How the code ended while some were. */
@@ -126,6 +134,7 @@ export class PlainRun {
     if (life !== this.#life || !this.open) return;
     // Children go on by themselves.
     this.#children.clear();
+    this.#told.clear();
     this.#handlers.clear();
     this.#forget();
     this.#live(input);
@@ -141,7 +150,14 @@ export class PlainRun {
       if (policy === "cancel") void run.cancel();
       else if (policy === "terminate") run.terminate();
     }
+    for (const [run, told] of this.#told) this.#terminateTold(run, told);
     this.#closed(this);
+  }
+
+  /** A child that was told to stop and is to be terminated as well: when both happen at once, either may come first. */
+  #terminateTold(run: PlainRun, { at, byScope }: Told): void {
+    if (at !== this.world.clock.now()) run.terminate();
+    else if (byScope || run.open) this.world.ambiguous = true;
   }
 
   #forget(): void {
@@ -312,6 +328,8 @@ export class PlainRun {
         // What has ended is not cancelled; what its parent's end does to it is decided there.
         if (!child.run.open || !this.open || !this.#children.delete(child)) return;
         if (policy !== "abandon") void child.run.cancel();
+        const told = { at: this.world.clock.now(), byScope: !this.#cancelling };
+        if (policy === "terminate") this.#told.set(child.run, told);
       };
     });
   }
