@@ -33,6 +33,7 @@ export type { EventType } from "./core/events.ts";
 export type { Failure } from "./core/failure.ts";
 export type { PayloadCodec } from "./core/payload.ts";
 export type { RetryOptions } from "./core/retry-policy.ts";
+export type { InferInput, InferOutput, StandardSchemaV1, ValueSchemas } from "./core/schema.ts";
 export type { StoreTransaction } from "./core/sql-transaction.ts";
 export type { ClosedStatus, OnParentClose, RunStatus, StepStatus } from "./core/status.ts";
 export type { ArchivedRun } from "./engine/archived-run.ts";

@@ -13,6 +13,7 @@ import type { PayloadCodec } from "../core/payload.ts";
 import { drawnAt, FORKED, planReplay, type ReplayPlan, type ReplayRow, versionNotes } from "../core/resume.ts";
 import type { Standing } from "../engine/rewind.ts";
 import { ASK_FOR_SECRETS, encodeWithoutSecrets } from "../engine/secrets.ts";
+import { givenBack } from "../engine/valid-message.ts";
 import type { EventRow, FirstMessage, LoadedRun, NewRun, RunRow, Store } from "../store/store.ts";
 import { historyOf } from "./history-of.ts";
 import { type CutPoint, checkPoint, findPoint, type Rewinding } from "./rewind-point.ts";
@@ -73,10 +74,11 @@ export async function forkRun(host: ForkHost, row: RunRow, options: ForkOptions)
   if (loaded === undefined || history.length === 0)
     throw new PerdureError("NOT_FOUND", `${row.workflowId} does not exist (any more)`);
   const secrets = secretsFor(loaded, options);
+  const asked = "input" in options ? { ...options, input: await rewinding.input(row, options.input) } : options;
   const cut = await findPoint(row, history, options.from, rewinding);
   const source: Source = { host, row, history, cut, rewinding };
   const begun = await beginning(source, options);
-  const first = firstEvent(source, options, secrets);
+  const first = firstEvent(source, asked, secrets);
   const start = (workflowId: string): NewRun => ({
     workflowId,
     workflow: row.workflow,
@@ -240,7 +242,7 @@ function messagesAfter({ cut }: Source, { messages }: LoadedRun): FirstMessage[]
     const { type, data, at } = parseEvent(row);
     if (row.seq < cut.seq || (type !== "SignalReceived" && type !== "UpdateAccepted")) return [];
     const kind = type === "SignalReceived" ? "signal" : "update";
-    return [{ kind, name: data.n ?? "", data: JSON.stringify(data.p), at, key: null }];
+    return [{ kind, name: data.n ?? "", data: givenBack(data.p, data.u === 1), at, key: null }];
   });
   const waiting = messages
     .filter(({ kind }) => kind === "signal" || kind === "update")

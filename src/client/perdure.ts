@@ -2,7 +2,6 @@
 import { isPerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
 import { checkedName, nameOf } from "../core/names.ts";
-import { encodePayload } from "../core/payload.ts";
 import type { Clock } from "../engine/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Registry } from "../engine/registry.ts";
@@ -18,6 +17,7 @@ import { checkReplay, type FindCode, type ReplayOptions, type ReplayReport, repl
 import type { RunHandle } from "./run-handle.ts";
 import { Runs } from "./runs.ts";
 import { Schedules } from "./schedules.ts";
+import { sentPayload, startInput } from "./sent-value.ts";
 import { type StartOptions, Starts, type WithPayload, type WithSignal, type WithUpdate } from "./starts.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -90,6 +90,10 @@ export class Perdure implements AsyncDisposable {
         standing: (...of) => engine.standing(...of),
         create: (run) => engine.create(run),
         seal: sealer.seal,
+        input: async (row, given) => {
+          const definition = await registry.pinned(row.workflow, row.version, store);
+          return definition === undefined ? given : startInput(definition, given);
+        },
       },
     };
     engine.onClosed(({ run, last }) => {
@@ -104,9 +108,13 @@ export class Perdure implements AsyncDisposable {
     this.schedules = new Schedules(this.#host, {
       start: (spec) => engine.start(spec),
       has: (name) => registry.workflow(name) !== undefined,
+      input: (name, given) => {
+        const definition = registry.workflow(name);
+        return definition === undefined ? given : startInput(definition, given);
+      },
       names: registry.workflowNames,
     });
-    this.#tokens = new Tokens(this.#host, sealer);
+    this.#tokens = new Tokens(this.#host, sealer, (activity) => registry.outputOf(activity));
     this.#pauses = new PauseControl({ store, now: () => clock.now(), changed: () => engine.pausesChanged() });
   }
 
@@ -157,7 +165,8 @@ export class Perdure implements AsyncDisposable {
     const { signal, payload, key, ...options } = (sent ?? {}) as StartOptions & WithSignal<T> & { payload?: T };
     const name = nameOf(signal, "a signal");
     if (key !== undefined) checkedName(key, "the key of a signal");
-    const data = encodePayload(payload ?? null, this.#engine.codec);
+    const encoded = sentPayload(signal, name, payload, this.#engine.codec);
+    const data = typeof encoded === "string" ? encoded : await encoded;
     const message = { kind: "signal" as const, name, data, at: this.#clock.now(), key: key ?? null };
     const { handle } = await this.#starts.deliver(workflow, input, options, message);
     return handle as RunHandle<O>;
@@ -177,7 +186,8 @@ export class Perdure implements AsyncDisposable {
     const { update, payload, updateId, updateTimeout, ...options } = (sent ?? {}) as Sent;
     const name = nameOf(update, "an update");
     if (updateId !== undefined) checkedName(updateId, "the id of an update");
-    const data = encodePayload(payload, this.#engine.codec);
+    const encoded = sentPayload(update, name, payload, this.#engine.codec);
+    const data = typeof encoded === "string" ? encoded : await encoded;
     const key = updateId === undefined ? null : `update:${updateId}`;
     const message = { kind: "update" as const, name, data, at: this.#clock.now(), key };
     const { handle, number, run } = await this.#starts.deliver(workflow, input, options, message);

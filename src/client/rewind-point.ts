@@ -14,6 +14,8 @@ export interface Rewinding {
   /** Creates a run that begins in the middle. */
   create(run: NewRun): Promise<StartResult>;
   seal(text: string): string;
+  /** An input as the schema of the run's workflow gives it. @throws PerdureError `INVALID_ARGUMENT` */
+  input(row: RunRow, given: unknown): Promise<unknown>;
 }
 
 /** A point of a history. */

@@ -25,6 +25,7 @@ import { failedStep, stepInFlight } from "./named-step.ts";
 import { acceptanceOf, answerOf, resultOf, type SentUpdate } from "./outcomes.ts";
 import { type ResetOptions, resetRun } from "./reset.ts";
 import { describeRun, parseDetail, type RunDescription, tasksInFlight } from "./run-description.ts";
+import { askedInput, sentPayload } from "./sent-value.ts";
 
 /** An update that was accepted. */
 export interface UpdateHandle<O> {
@@ -50,6 +51,9 @@ export interface UpdateOptions {
   /** How long to wait for the answer. Default: as long as it takes. */
   readonly timeout?: Duration;
 }
+
+type AnyQuery = Query<unknown, never, unknown, never>;
+type AnyUpdate = Update<never, unknown, never, unknown>;
 
 /** The arguments after a token: its input may be left out when it has none. */
 export type InputThen<I, Options> = undefined extends I
@@ -145,13 +149,13 @@ export class RunHandle<O = unknown> {
    *
    * @throws PerdureError `RUN_CLOSED`, `NOT_FOUND`; `INVALID_ARGUMENT` for a transaction that cannot be used.
    */
-  async signal<T>(signal: Signal<T> | string, ...args: InputThen<T, SignalOptions>): Promise<void> {
+  async signal<T>(signal: Signal<T, unknown> | string, ...args: InputThen<T, SignalOptions>): Promise<void> {
     const [payload, options = {}] = args;
     checkOptions(options, OF_SIGNAL, "signal()");
     const { key = null, transaction } = options;
     const name = nameOf(signal, "a signal");
     if (key !== null) checkedName(key, "the key of a signal");
-    const data = encodePayload(payload ?? null, this.#host.codec);
+    const data = await sentPayload(signal, name, payload, this.#host.codec);
     if (transaction === undefined) {
       await this.#at.send("signal", name, data, key);
       return;
@@ -168,12 +172,16 @@ export class RunHandle<O = unknown> {
    * @throws PerdureError `NOT_FOUND` (no handler), `VERSION_UNAVAILABLE` (this process does not have the code), `RUN_BLOCKED`; what the
    *   handler throws.
    */
-  async query<T, I>(query: Query<T, I>, ...args: undefined extends I ? [input?: I] : [input: I]): Promise<T>;
+  async query<T, I>(
+    query: Query<T, I, unknown, never>,
+    ...args: undefined extends I ? [input?: I] : [input: I]
+  ): Promise<T>;
   async query<T = unknown>(query: string, input?: unknown): Promise<T>;
-  async query(query: Query<unknown, unknown> | string, input?: unknown): Promise<unknown> {
+  async query(query: AnyQuery | string, input?: unknown): Promise<unknown> {
     const name = nameOf(query, "a query");
+    const asked = await askedInput(query, name, input);
     const { run } = await this.#at.row();
-    return this.#host.query(run, name, input);
+    return this.#host.query(run, name, asked);
   }
 
   /**
@@ -182,22 +190,21 @@ export class RunHandle<O = unknown> {
    * @throws PerdureError `UPDATE_FAILED` (rejected, or the handler threw; the error is the `cause`), `RUN_CLOSED`, `RUN_BLOCKED`,
    *   `WAIT_TIMED_OUT` (the update goes on).
    */
-  async update<I, T>(update: Update<I, T>, ...args: InputThen<I, UpdateOptions>): Promise<T>;
+  async update<I, T>(update: Update<I, T, never, unknown>, ...args: InputThen<I, UpdateOptions>): Promise<T>;
   async update<T = unknown>(update: string, input?: unknown, options?: UpdateOptions): Promise<T>;
-  async update(
-    update: Update<unknown, unknown> | string,
-    input?: unknown,
-    options: UpdateOptions = {},
-  ): Promise<unknown> {
+  async update(update: AnyUpdate | string, input?: unknown, options: UpdateOptions = {}): Promise<unknown> {
     const sent = await this.#update(update, input, options);
     return answerOf(this.#at, sent, options.timeout);
   }
 
   /** Changes the run; resolves once the update is accepted, without waiting for its answer. */
-  async startUpdate<I, T>(update: Update<I, T>, ...args: InputThen<I, UpdateOptions>): Promise<UpdateHandle<T>>;
+  async startUpdate<I, T>(
+    update: Update<I, T, never, unknown>,
+    ...args: InputThen<I, UpdateOptions>
+  ): Promise<UpdateHandle<T>>;
   async startUpdate<T = unknown>(update: string, input?: unknown, options?: UpdateOptions): Promise<UpdateHandle<T>>;
   async startUpdate(
-    update: Update<unknown, unknown> | string,
+    update: AnyUpdate | string,
     input?: unknown,
     options: UpdateOptions = {},
   ): Promise<UpdateHandle<unknown>> {
@@ -206,16 +213,12 @@ export class RunHandle<O = unknown> {
     return { result: ({ timeout } = {}) => answerOf(this.#at, sent, timeout) };
   }
 
-  async #update(
-    update: Update<unknown, unknown> | string,
-    input: unknown,
-    options: UpdateOptions,
-  ): Promise<SentUpdate> {
+  async #update(update: AnyUpdate | string, input: unknown, options: UpdateOptions): Promise<SentUpdate> {
     checkOptions(options, OF_UPDATE, "update()");
     const { id } = options;
     const name = nameOf(update, "an update");
     if (id !== undefined) checkedName(id, "the id of an update");
-    const data = encodePayload(input, this.#host.codec);
+    const data = await sentPayload(update, name, input, this.#host.codec);
     const key = id === undefined ? null : `update:${id}`;
     return { name, ...(await this.#at.send("update", name, data, key)) };
   }

@@ -33,10 +33,13 @@ import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { awaitedCode } from "./awaited-code.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { RunHandle } from "./run-handle.ts";
+import { startInput } from "./sent-value.ts";
 
 /** What schedules need of an engine to be made. */
 export interface ScheduleMaker {
   start(spec: StartSpec): Promise<StartResult>;
+  /** The input of the workflow of this name as its schema gives it. @throws PerdureError `INVALID_ARGUMENT` */
+  input(workflow: string, given: unknown): unknown;
   /** Whether this engine has a workflow of this name. */
   has(workflow: string): boolean;
   /** Names of the workflows it has, for messages. */
@@ -137,7 +140,7 @@ export class Schedules {
     checkName(name);
     checkOptions(how, OF_CREATE, "schedules.create()");
     const { elsewhere = false } = how;
-    const spec = scheduleSpec(name, options);
+    const spec = await withValidInput(scheduleSpec(name, options), options.workflow, this.#maker);
     const now = this.#host.now();
     if (nextTick(spec, now - 1) === undefined)
       throw new PerdureError(
@@ -151,7 +154,7 @@ export class Schedules {
         `schedule ${name}: no workflow ${JSON.stringify(spec.workflow)} is registered with this engine; it has ${maker.names.join(", ") || "none"}`,
       );
     const { row } = await this.make(name, spec, elsewhere ? ELSEWHERE_MS : 0);
-    if (row === undefined) return new ScheduleHandle(this.#host, name);
+    if (row === undefined) return new ScheduleHandle(this.#host, name, this.#maker);
     throw new PerdureError(
       "ALREADY_EXISTS",
       `there is a schedule ${JSON.stringify(name)} already; update or delete it`,
@@ -194,7 +197,7 @@ export class Schedules {
   /** The handle of a schedule. @throws PerdureError `NOT_FOUND`. */
   async get(name: string): Promise<ScheduleHandle> {
     await scheduleRow(this.#host, name);
-    return new ScheduleHandle(this.#host, name);
+    return new ScheduleHandle(this.#host, name, this.#maker);
   }
 
   /** All schedules, by name. What is read are rows only: no code is needed. */
@@ -210,13 +213,28 @@ export class Schedules {
   }
 }
 
+/** The input is validated here and once: every start gets it as it is then. */
+async function withValidInput(
+  spec: ScheduleSpec,
+  workflow: AnyWorkflow | string | undefined,
+  maker: ScheduleMaker | undefined,
+): Promise<ScheduleSpec> {
+  const valid =
+    typeof workflow === "object"
+      ? await startInput(workflow, spec.input)
+      : await (maker === undefined ? spec.input : maker.input(spec.workflow, spec.input));
+  return valid === spec.input ? spec : { ...spec, input: valid };
+}
+
 /** One schedule. */
 export class ScheduleHandle {
   readonly #host: HandleHost;
+  readonly #maker: ScheduleMaker | undefined;
   readonly name: string;
 
-  constructor(host: HandleHost, name: string) {
+  constructor(host: HandleHost, name: string, maker?: ScheduleMaker) {
     this.#host = host;
+    this.#maker = maker;
     this.name = name;
   }
 
@@ -272,7 +290,8 @@ export class ScheduleHandle {
   ): Promise<void> {
     checkOptions(call, OF_CALL, "update()");
     const { spec } = await this.describe();
-    await this.change(scheduleSpec(this.name, { ...options, workflow: options.workflow ?? spec.workflow }), call);
+    const next = scheduleSpec(this.name, { ...options, workflow: options.workflow ?? spec.workflow });
+    await this.change(await withValidInput(next, options.workflow, this.#maker), call);
   }
 
   /** Replaces when and how it ticks with what was checked. */

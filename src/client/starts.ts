@@ -23,6 +23,7 @@ import { AwaitedRun } from "./awaited-run.ts";
 import { closedError } from "./followed-run.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { RunHandle } from "./run-handle.ts";
+import { startInput } from "./sent-value.ts";
 
 /** Options of {@link Perdure.start}. */
 export interface StartOptions {
@@ -75,14 +76,14 @@ export type WithPayload<T> = undefined extends T ? { readonly payload?: T } : { 
 
 /** The signal of a start that brings one along. */
 export interface WithSignal<T> {
-  readonly signal: Signal<T> | string;
+  readonly signal: Signal<T, unknown> | string;
   /** Sending with the same key again is the same as once. */
   readonly key?: string;
 }
 
 /** The update of a start that brings one along. */
 export interface WithUpdate<I, O> {
-  readonly update: Update<I, O>;
+  readonly update: Update<I, O, never, unknown>;
   /** Sending again with the same id is the same update. */
   readonly updateId?: string;
   /** How long to wait for the answer. Default: as long as it takes. */
@@ -120,7 +121,19 @@ export class Starts {
     messages?: readonly FirstMessage[],
   ): Promise<Begun> {
     const definition = this.#definition(workflow, options.version);
-    return this.#start(definition, idOf(options), input, options, messages);
+    const workflowId = idOf(options);
+    if (definition.input === undefined) return this.#start(definition, workflowId, input, input, options, messages);
+    return this.#startValid(definition, workflowId, input, options, messages);
+  }
+
+  async #startValid(
+    definition: AnyWorkflow,
+    workflowId: string,
+    given: unknown,
+    options: StartOptions,
+    messages: readonly FirstMessage[] | undefined,
+  ): Promise<Begun> {
+    return this.#start(definition, workflowId, await startInput(definition, given), given, options, messages);
   }
 
   /** Starts when the transaction of the options has committed. */
@@ -173,10 +186,11 @@ export class Starts {
     workflow: AnyWorkflow,
     workflowId: string,
     input: unknown,
+    given: unknown,
     options: StartOptions,
     messages?: readonly FirstMessage[],
   ): Promise<Begun> {
-    const spec = startSpec(this.#host.store.id, workflow, workflowId, input, options);
+    const spec = startSpec(this.#host.store.id, workflow, workflowId, input, options, given);
     const policy = policyOf(workflow, spec.request, options);
     const { run, fresh } = await place(
       (supersedes) => this.#engine.start({ ...spec, supersedes, ...(messages !== undefined && { messages }) }),
@@ -222,7 +236,8 @@ export async function askStart(
   options: AskOptions,
 ): Promise<RunHandle> {
   const workflowId = idOf(options);
-  const spec = startSpec(host.store.id, workflow, workflowId, input, options);
+  const valid = await startInput(workflow, input);
+  const spec = startSpec(host.store.id, workflow, workflowId, valid, options, input);
   const policy = policyOf(workflow, spec.request, options);
   const ticket = await askForStart(host, seal, spec, policy, options.transaction);
   return new RunHandle(host, workflowId, new AwaitedRun(host, workflowId, ticket));
@@ -235,12 +250,14 @@ function idOf({ id, idempotencyKey }: StartOptions): string {
   return workflowId === undefined ? timeOrderedId() : checkedId(workflowId, "a workflow id");
 }
 
+/** `given` is the input before its schema made something of it: asking for the same again is known by that. */
 function startSpec(
   storeId: string,
   workflow: AnyWorkflow,
   workflowId: string,
   input: unknown,
   options: StartOptions,
+  given: unknown,
 ): StartSpec {
   checkOptions(options, START, "start()");
   checkWord(options.reuse, REUSE, "reuse");
@@ -254,7 +271,7 @@ function startSpec(
     timeoutMs: timeout === undefined ? workflow.timeoutMs : durationMs(timeout, "timeout"),
     secrets,
     meta: meta === undefined ? null : JSON.stringify(noteData(meta, "meta")),
-    request: idempotencyKey === undefined ? null : requestHash(storeId, idempotencyKey, workflow.name, input),
+    request: idempotencyKey === undefined ? null : requestHash(storeId, idempotencyKey, workflow.name, given),
     supersedes: null,
     tags: textTags(tags),
   };

@@ -3,10 +3,12 @@ import { PerdureError } from "../core/errors.ts";
 import { toFailure } from "../core/failure.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload } from "../core/payload.ts";
+import { type StandardSchemaV1, validated } from "../core/schema.ts";
 import { foreignOutcome } from "../engine/closing.ts";
 import { callbackSignal } from "../engine/workflow-context.ts";
 import type { Sealer } from "../store/sealing.ts";
 import type { MessageKind } from "../store/store.ts";
+import { outputOf } from "../workflow/activity.ts";
 import type { HandleHost } from "./handle-host.ts";
 
 /** What is sealed in a token: the run, and for attempts which one. */
@@ -15,23 +17,37 @@ interface Addressed {
   readonly c?: number;
   readonly g?: number;
   readonly a?: number;
+  /** The activity, when its output has a schema. */
+  readonly n?: string;
 }
 
 export class Tokens {
   readonly #host: HandleHost;
   readonly #sealer: Sealer;
 
-  constructor(host: HandleHost, sealer: Sealer) {
+  readonly #outputOf: (activity: string) => StandardSchemaV1 | undefined;
+
+  /** @param outputOf the schema of an activity's output, where it is known: else whoever advances the run validates the result. */
+  constructor(
+    host: HandleHost,
+    sealer: Sealer,
+    outputOf: (activity: string) => StandardSchemaV1 | undefined = () => undefined,
+  ) {
     this.#host = host;
+    this.#outputOf = outputOf;
     this.#sealer = sealer;
   }
 
   async complete(token: string, result: unknown): Promise<void> {
-    const { run, c, g = 0, a = 1 } = this.#read(token);
+    const { run, c, g = 0, a = 1, n } = this.#read(token);
+    const schema = n === undefined ? undefined : this.#outputOf(n);
+    const value = schema === undefined ? result : await validated(schema, result, outputOf(n!));
     // Whoever waits for a callback takes undefined for its timeout.
-    const data = encodePayload(c === undefined ? (result ?? null) : result, this.#host.codec);
+    const data = encodePayload(c === undefined ? (value ?? null) : value, this.#host.codec);
+    const valid = schema !== undefined && { q: true as const };
     if (c === undefined) await this.#send(run, "signal", callbackSignal(token), data, "callback");
-    else await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, ...this.#meantFor(run) }, data), null);
+    else
+      await this.#send(run, "outcome", "", foreignOutcome({ c, g, a, ...this.#meantFor(run), ...valid }, data), null);
   }
 
   async fail(token: string, error: Error): Promise<void> {

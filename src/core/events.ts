@@ -87,6 +87,8 @@ export interface EventData {
   readonly v?: string;
   readonly w?: string;
   readonly t?: number;
+  /** 1: nobody has validated the signal, see handlers.ts. */
+  readonly u?: number;
   readonly s?: readonly number[];
   readonly f?: number;
   readonly b?: readonly number[];
@@ -166,7 +168,7 @@ export const newEvent: {
   stepCancelled(command: CommandIdentity, at: number): NewEvent;
   timerFired(command: CommandIdentity, at: number): NewEvent;
   waitTimedOut(command: CommandIdentity, at: number): NewEvent;
-  signalReceived(at: number, name: string, payload: Payload, message: number): NewEvent;
+  signalReceived(at: number, name: string, payload: Payload, message: number, raw?: boolean): NewEvent;
   updateAccepted(at: number, name: string, payload: Payload, message: number): NewEvent;
   childStarted(command: CommandIdentity, at: number, child: { workflowId: string; runId: string }): NewEvent;
   /** Says nothing itself: the answers of `version` are in its notes. */
@@ -209,10 +211,10 @@ export const newEvent: {
   stepCancelled: (command, at) => ({ type: "StepCancelled", at, body: identity(command) }),
   timerFired: (command, at) => ({ type: "TimerFired", at, body: identity(command) }),
   waitTimedOut: (command, at) => ({ type: "WaitTimedOut", at, body: identity(command) }),
-  signalReceived: (at, name, payload, message) => ({
+  signalReceived: (at, name, payload, message, raw = false) => ({
     type: "SignalReceived",
     at,
-    body: `"n":${quoted(name)},"m":${message},"p":${payload}`,
+    body: `"n":${quoted(name)},"m":${message},"p":${payload}${raw ? ',"u":1' : ""}`,
   }),
   updateAccepted: (at, name, payload, message) => ({
     type: "UpdateAccepted",

@@ -7,7 +7,9 @@
 import type { Ending } from "./ending.ts";
 import { PerdureError } from "./errors.ts";
 import type { Reading } from "./reading.ts";
+import { type StandardSchemaV1, validatedNow } from "./schema.ts";
 import type { Scope } from "./scope.ts";
+import { Vouched } from "./vouched.ts";
 
 /** A signal that came and was not asked for. `data` is its parsed payload. */
 export interface Buffered {
@@ -15,6 +17,8 @@ export interface Buffered {
   readonly message: number;
   readonly at: number;
   readonly data: unknown;
+  /** Nobody has validated it: it was sent by its name, before the run asked for it. */
+  readonly raw?: boolean;
 }
 
 /** A signal with its payload revived. */
@@ -40,7 +44,12 @@ export interface HandlersHost {
   reaches(scope: Scope): boolean;
   /** The handler of a signal failed. */
   signalFailed(error: unknown): void;
+  /** A signal that was kept does not fit the schema it is taken with: it is dropped. */
+  signalRefused(name: string, error: unknown): void;
 }
+
+/** Kinds of messages that may have a schema. */
+export type MessageKind = "signal" | "query" | "update";
 
 type Run = Handler["run"];
 
@@ -51,6 +60,8 @@ export class Handlers {
   readonly #signals = new Map<string, Handler>();
   readonly #updates = new Map<string, UpdateHandler>();
   readonly #queries = new Map<string, Run>();
+  /** What messages go through that were sent without a schema, by kind and name. */
+  #schemas: Map<string, StandardSchemaV1> | undefined;
   /** Handlers that have not ended, by name. */
   readonly #running = new Map<string, number>();
 
@@ -63,13 +74,41 @@ export class Handlers {
     return [...this.#running.keys()];
   }
 
+  // ---- schemas ---------------------------------------------------------------------------------------------------------
+
+  /** From now on messages of this name that nobody has validated go through the schema. */
+  expects(kind: MessageKind, name: string, schema: StandardSchemaV1): void {
+    this.#schemas ??= new Map();
+    this.#schemas.set(`${kind} ${name}`, schema);
+  }
+
+  /** The value of a message as the schema of its token gives it; as it is when there is none. @throws PerdureError `INVALID_ARGUMENT` */
+  valid(kind: MessageKind, name: string, value: unknown): unknown {
+    const schema = this.schemaOf(kind, name);
+    return schema === undefined ? value : validatedNow(schema, value, messageName(kind, name));
+  }
+
+  /** The schema that messages of this name go through, if one is known. */
+  schemaOf(kind: MessageKind, name: string): StandardSchemaV1 | undefined {
+    return this.#schemas?.get(`${kind} ${name}`);
+  }
+
+  /** A signal that was kept, as the code gets it; undefined when its schema refuses it. */
+  #taken(signal: Received): Received | undefined {
+    if (signal.raw !== true) return signal;
+    try {
+      return { ...signal, value: this.valid("signal", signal.name, signal.value) };
+    } catch (error) {
+      this.#host.signalRefused(signal.name, error);
+      return undefined;
+    }
+  }
+
   // ---- signals ---------------------------------------------------------------------------------------------------------
 
   /** Gives a signal to its handler, or keeps it. */
   receive(signal: Received): void {
-    const handler = this.#signals.get(signal.name);
-    if (handler !== undefined && this.#host.reaches(handler.scope))
-      this.#signal(signal.name, handler.run, signal.value);
+    if (this.receives(signal.name)) this.#signal(signal.name, this.#signals.get(signal.name)!.run, signal.value);
     else this.keep(signal);
   }
 
@@ -91,7 +130,18 @@ export class Handlers {
 
   /** The oldest kept signal of this name, which is then not kept any more. */
   take(name: string): Received | undefined {
-    return this.#kept.get(name)?.shift();
+    const kept = this.#kept.get(name);
+    while (kept !== undefined && kept.length > 0) {
+      const taken = this.#taken(kept.shift()!);
+      if (taken !== undefined) return taken;
+    }
+    return undefined;
+  }
+
+  /** Whether a signal of this name would be handled at once. */
+  receives(name: string): boolean {
+    const handler = this.#signals.get(name);
+    return handler !== undefined && this.#host.reaches(handler.scope);
   }
 
   /** Signals nobody has asked for, in the order in which they came. */
@@ -105,7 +155,10 @@ export class Handlers {
     if (!this.#host.reaches(handler.scope)) return;
     const kept = this.#kept.get(name) ?? [];
     this.#kept.delete(name);
-    for (const { value } of kept) this.#signal(name, handler.run, value);
+    for (const signal of kept) {
+      const taken = this.#taken(signal);
+      if (taken !== undefined) this.#signal(name, handler.run, taken.value);
+    }
   }
 
   #signal(name: string, run: Run, value: unknown): void {
@@ -185,8 +238,15 @@ export class Handlers {
   query(name: string, input: unknown): unknown {
     const handler = this.#queries.get(name);
     if (handler === undefined) throw unknownHandler("query", name, this.#queries);
-    return this.#host.reading.run(`the handler of query ${name}`, () => handler(input));
+    return this.#host.reading.run(`the handler of query ${name}`, () =>
+      handler(input instanceof Vouched ? input.value : this.valid("query", name, input)),
+    );
   }
+}
+
+/** What errors call a message. */
+export function messageName(kind: MessageKind, name: string): string {
+  return kind === "signal" ? `signal ${name}` : `the input of ${kind} ${name}`;
 }
 
 function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {

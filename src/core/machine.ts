@@ -66,6 +66,9 @@ interface Issue<Spec> {
   readonly scope?: Scope | undefined;
 }
 
+/** Note of a signal that did not fit its schema. */
+export const SIGNAL_REFUSED = "signal.refused";
+
 /** Never settles. A new one each time: what awaits a shared one would be kept for ever. */
 function never(): Promise<never> {
   return new Promise(() => {});
@@ -399,7 +402,7 @@ export class Machine<Spec = unknown> implements CodePosition {
         break;
       case "SignalReceived":
         this.message = data.m ?? 0;
-        this.#receive({ name: data.n as string, message: data.m ?? 0, at, data: data.p });
+        this.#receive({ name: data.n as string, message: data.m ?? 0, at, data: data.p, raw: data.u === 1 });
         break;
       case "UpdateAccepted":
         this.message = data.m ?? 0;
@@ -493,8 +496,19 @@ export class Machine<Spec = unknown> implements CodePosition {
       signalFailed: (error) => {
         if (!(isA(error, CancelledError) && this.scope.cancelled !== undefined)) this.#conclude({ ok: false, error });
       },
+      signalRefused: (name, error) => this.refuseSignal(name, error),
     });
     return this.#messages;
+  }
+
+  /** Whether a signal of this name goes to a handler at once, or to a wait that is none of these. */
+  receives(name: string, settled: ReadonlySet<number>): boolean {
+    return this.waiting(name).some((id) => !settled.has(id)) || this.#messages?.receives(name) === true;
+  }
+
+  /** A signal does not fit the schema of the code and is dropped: that is in the history beside the next event. */
+  refuseSignal(name: string, error: unknown): void {
+    this.note(SIGNAL_REFUSED, { name, reason: (error as Error).message });
   }
 
   /** Names of handlers that have not ended. */

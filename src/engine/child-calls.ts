@@ -5,13 +5,21 @@ import type { Machine, StartedChild } from "../core/machine.ts";
 import { checkedId } from "../core/names.ts";
 import { checkWord } from "../core/options.ts";
 import { encodeInput } from "../core/payload.ts";
+import { validatedNow } from "../core/schema.ts";
 import { textTags } from "../core/tags.ts";
+import { Vouched } from "../core/vouched.ts";
 import type { ChildHandle, ChildOptions } from "../workflow/context.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { peerHandle } from "./peer.ts";
 import { currentScope } from "./run-scope.ts";
 import type { ContextHost } from "./workflow-context.ts";
+
+/** The input of a child as it is recorded. @throws PerdureError `INVALID_ARGUMENT` */
+function validInput({ name, input: schema }: AnyWorkflow, input: unknown): unknown {
+  if (input instanceof Vouched) return input.value;
+  return schema === undefined ? input : validatedNow(schema, input, `the input of workflow ${name}`);
+}
 
 const ON_PARENT_CLOSE = ["cancel", "terminate", "abandon"];
 
@@ -47,7 +55,7 @@ export class ChildCalls {
       checkWord(options.onParentClose, ON_PARENT_CLOSE, "onParentClose");
       const workflow = this.#host.workflow(target);
       if (workflow === undefined) return this.#unknown(target);
-      const payload = encodeInput(input);
+      const payload = encodeInput(validInput(workflow, input));
       const { id, timeout, onParentClose, tags } = options;
       if (id !== undefined) checkedId(id, "the id of a child");
       const texts = tags === undefined ? undefined : { tags: textTags(tags) };

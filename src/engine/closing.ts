@@ -37,6 +37,8 @@ export interface ForeignOutcome {
   readonly s?: number;
   /** Of a task that goes on outside of every engine: how long it may take from its start, in milliseconds. */
   readonly l?: number;
+  /** The result went through the schema of its activity. */
+  readonly q?: true;
   /** Number of the run it is meant for: one that continues it has other commands under the same numbers (rule 27). */
   readonly u?: number;
 }

@@ -12,6 +12,8 @@ export interface StepSpec {
   readonly extra: Payload | undefined;
   readonly secretInputs: readonly SecretInput[] | undefined;
   readonly config: ActivityConfig;
+  /** Nobody has validated the input: whoever runs the attempt does, if the activity has a schema. `run` does it here. */
+  readonly unchecked?: boolean;
   /** Set for an activity whose attempts are handed out as tasks of this queue: `run` is not called then. */
   readonly queue?: string;
   /** Set for a step that runs in a transaction of the store: `run` is not called then. */

@@ -6,6 +6,7 @@ import { formatRunId } from "../core/ids.ts";
 import { Machine } from "../core/machine.ts";
 import type { MachineOptions } from "../core/machine-options.ts";
 import type { PayloadCodec } from "../core/payload.ts";
+import { invalidOutput, validatedNow } from "../core/schema.ts";
 import type { RunInfo } from "../workflow/context.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -45,6 +46,7 @@ export class MachineMaker {
     this.#contextHost = {
       activity: (name) => host.registry.activity(name),
       taskQueue: (...of) => host.registry.taskQueue(...of),
+      outputs: (one) => host.registry.rememberOutput(one),
       provide: (one) => host.registry.provide(one),
       workflow: (of) => host.registry.child(of),
       send: (...message) => host.services.send(...message),
@@ -101,10 +103,15 @@ class Wiring implements MachineOptions<CommandSpec> {
     const guarded = guard === undefined ? undefined : { facts, machine, guard };
     const place = { owner, scope: machine.scope, guarded };
     const info = new Info(facts, definition.version, machine, this.#host.store.id);
-    const context = new RunContext(machine, this.#contextHost, owner, info, place);
+    const context = new RunContext(machine, this.#contextHost, owner, info, place, definition.input);
     this.#place = place;
     this.#context = context;
-    return runInScope(place, () => definition.run(context, input));
+    const { output } = definition;
+    if (output === undefined) return runInScope(place, () => definition.run(context, input));
+    const what = `the output of workflow ${definition.name}`;
+    return runInScope(place, async () =>
+      validatedNow(output, await definition.run(context, input), what, invalidOutput),
+    );
   }
 
   generation(command: number): number {

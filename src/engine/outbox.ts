@@ -15,6 +15,7 @@ import type { Failure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
+import { isVouched } from "../core/vouched.ts";
 import type { Also, MessageRow, NewMessage, RunImage, Transition } from "../store/store.ts";
 import { Answers } from "./answers.ts";
 import { type ForeignOutcome, tellsKin, updatesIn } from "./closing.ts";
@@ -25,6 +26,7 @@ import { RowsInFlight } from "./rows-in-flight.ts";
 import { endOf, movesOn } from "./run-end.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { redactFailure, redactFields } from "./secrets.ts";
+import { validMessage } from "./valid-message.ts";
 
 /** A settled step or a due wait, on its way into the history. */
 export interface Arrival {
@@ -209,10 +211,13 @@ export class Outbox {
 
   #message(message: MessageRow, events: NewEvent[], settled: Set<number>): void {
     switch (message.kind) {
-      case "signal":
-        events.push(this.#signal(message));
+      case "signal": {
+        const event = this.#taken(message, settled);
+        if (event === undefined) break;
+        events.push(event);
         this.#answer(message.name, settled);
         break;
+      }
       case "update":
         this.#update(message, events);
         break;
@@ -227,13 +232,16 @@ export class Outbox {
   }
 
   #update({ name, data, number }: MessageRow, events: NewEvent[]): void {
-    const rejected = this.#machine.messages.validate(name, decodePayload(data, this.#host.codec));
-    if (rejected !== undefined) {
-      this.answers.reject(number, rejected.error);
+    const valid = validMessage(this.#machine, this.#host.codec, "update", name, data);
+    const rejected =
+      "error" in valid ? valid : this.#machine.messages.validate(name, decodePayload(valid.payload, this.#host.codec));
+    if ("error" in valid || rejected !== undefined) {
+      this.answers.reject(number, rejected?.error);
       return;
     }
+    const { payload } = valid;
     const at = this.#stamp(this.#now());
-    events.push(newEvent.updateAccepted(at, name, data, number));
+    events.push(newEvent.updateAccepted(at, name, payload, number));
     this.answers.accepted(number, at);
   }
 
@@ -280,8 +288,21 @@ export class Outbox {
     this.rows.settle(command);
   }
 
+  /** The event of a signal; none when it does not fit the schema that the code has for it. */
+  #taken({ name, data, number }: MessageRow, settled: ReadonlySet<number>): NewEvent | undefined {
+    const machine = this.#machine;
+    const valid = validMessage(machine, this.#host.codec, "signal", name, data);
+    if ("error" in valid) {
+      machine.refuseSignal(name, valid.error);
+      return undefined;
+    }
+    const { payload } = valid;
+    const raw = !isVouched(payload) && !machine.receives(name, settled);
+    return newEvent.signalReceived(this.#stamp(this.#now()), name, payload, number, raw);
+  }
+
   #signal({ name, data, number }: MessageRow): NewEvent {
-    return newEvent.signalReceived(this.#stamp(this.#now()), name, data, number);
+    return newEvent.signalReceived(this.#stamp(this.#now()), name, data, number, !isVouched(data));
   }
 
   #now(): number {

@@ -1,11 +1,15 @@
 /** Messages from one run to another: steps that put something into an inbox, once however often they are repeated. */
 import { digest } from "../core/digest.ts";
+import { messageName } from "../core/handlers.ts";
 import type { Machine } from "../core/machine.ts";
 import { checkedText, nameOf } from "../core/names.ts";
 import { decodePayload, encodeInput } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
+import { validatedNow } from "../core/schema.ts";
+import { Vouched } from "../core/vouched.ts";
 import { type ActivityConfig, type ActivityContext, DEFAULT_CONFIG } from "../workflow/activity.ts";
 import type { PeerHandle } from "../workflow/context.ts";
+import type { Signal } from "../workflow/signal.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
 import { currentScope } from "./run-scope.ts";
 import type { ContextHost } from "./workflow-context.ts";
@@ -22,9 +26,15 @@ export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, wor
   const send = (kind: "signal" | "cancel" | "terminate", value: unknown, signal?: unknown): Promise<void> => {
     try {
       const name = kind === "signal" ? nameOf(signal, "a signal") : "";
-      const input = encodeInput(value);
+      const { input: schema } = (typeof signal === "object" ? signal : {}) as Signal<unknown>;
+      const valid = schema === undefined ? value : validatedNow(schema, value, messageName("signal", name));
+      const input = encodeInput(valid === undefined ? null : valid);
+      const given = (): unknown => {
+        const decoded = decodePayload(input);
+        return schema === undefined ? decoded : new Vouched(decoded);
+      };
       const run = (_: never, ctx: ActivityContext): Promise<void> =>
-        host.send(workflowId, kind, name, decodePayload(input), ctx.idempotencyKey);
+        host.send(workflowId, kind, name, given(), ctx.idempotencyKey);
       const spec: StepSpec = { run, input: undefined, extra: undefined, secretInputs: undefined, config: CONFIG };
       return machine.issue({
         scope: currentScope(),
@@ -40,7 +50,7 @@ export function peerHandle(machine: Machine<CommandSpec>, host: ContextHost, wor
   };
   return {
     workflowId,
-    signal: (signal, ...[payload]) => send("signal", payload === undefined ? null : payload, signal),
+    signal: (signal, ...[payload]) => send("signal", payload, signal),
     cancel: (reason = "") => send("cancel", reason),
     terminate: (reason = "") => send("terminate", reason),
   };

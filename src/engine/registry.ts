@@ -1,7 +1,8 @@
 /** What an engine can run: workflows by name and version, activities by name. Isolated per engine; nothing is global. */
 import { PerdureError } from "../core/errors.ts";
+import type { StandardSchemaV1 } from "../core/schema.ts";
 import type { CodeKey, Store } from "../store/store.ts";
-import { type ActivityContext, type AnyActivity, activity, isActivity } from "../workflow/activity.ts";
+import { type ActivityContext, type AnyActivity, activity, activityParts, isActivity } from "../workflow/activity.ts";
 import { SCHEDULE_WORKFLOW, scheduleWorkflow } from "../workflow/schedule.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { queueOf } from "./pauses.ts";
@@ -30,6 +31,7 @@ export class Registry {
   #limited: ReadonlySet<string> = new Set();
   #handsOutSome: boolean;
   readonly #provided = new Set<string>();
+  readonly #outputs = new Map<string, StandardSchemaV1>();
   /** Called when one more is {@link provided}. */
   onProvided: () => void = () => {};
 
@@ -150,6 +152,18 @@ export class Registry {
     if (this.#provided.has(name) || this.elsewhere(name)) return;
     this.#provided.add(name);
     this.onProvided();
+  }
+
+  /** Remembers the schema of an activity's output: activities that are called by reference are not registered. */
+  rememberOutput(one: AnyActivity): void {
+    const { output } = activityParts(one).config;
+    if (output !== undefined) this.#outputs.set(one.activityName, output);
+  }
+
+  /** The schema that the output of an activity goes through, as far as it is known here. */
+  outputOf(activity: string): StandardSchemaV1 | undefined {
+    const known = this.#activities.get(activity);
+    return known === undefined ? this.#outputs.get(activity) : activityParts(known).config.output;
   }
 
   /** Names of the activities that runs here have handed out though their queue is served here, too. */

@@ -8,6 +8,7 @@ import { planReplay, type ReplayPlan, WENT_BACK } from "../core/resume.ts";
 import type { ChildRow, EventRow, LoadedRun, MessageRow, RunImage, RunRow, Transition } from "../store/store.ts";
 import { acceptedAnew } from "./answers.ts";
 import { toChild } from "./closing.ts";
+import { givenBack } from "./valid-message.ts";
 
 /** What somebody wants of a run that goes back. */
 export interface ResetRequest {
@@ -110,7 +111,7 @@ function imageOf({ paused }: ResetRequest): RunImage {
 /** A message that is in the history, as it was in the inbox. A cancellation stays undone. */
 function returnedMessage(run: number, row: EventRow): MessageRow[] {
   if (row.type !== "SignalReceived" && row.type !== "UpdateAccepted") return [];
-  const { n: name = "", m: number = 0, p } = parseEvent(row).data;
+  const { n: name = "", m: number = 0, p, u } = parseEvent(row).data;
   const kind = row.type === "SignalReceived" ? "signal" : "update";
-  return [{ run, number, kind, name, data: JSON.stringify(p), at: row.at }];
+  return [{ run, number, kind, name, data: givenBack(p, u === 1), at: row.at }];
 }

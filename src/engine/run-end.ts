@@ -9,6 +9,7 @@ import type { MessageRow } from "../store/store.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
 import { redactFailure } from "./secrets.ts";
+import { givenBack } from "./valid-message.ts";
 
 /** A last event and the state it leaves the run in. */
 export interface RunEnd {
@@ -47,6 +48,6 @@ export function movesOn({ messages }: Machine<CommandSpec>, run: number, inbox: 
 }
 
 /** A message that is in the history already, as it was in the inbox. */
-function again(run: number, kind: "signal" | "update", { name, message, at, data }: Buffered): MessageRow {
-  return { run, number: message, kind, name, data: JSON.stringify(data), at };
+function again(run: number, kind: "signal" | "update", { name, message, at, data, raw }: Buffered): MessageRow {
+  return { run, number: message, kind, name, data: givenBack(data, raw === true), at };
 }

@@ -2,7 +2,7 @@
 
 import type { Blockage, Ending } from "../core/ending.ts";
 import { type Failure, failureText, toFailure } from "../core/failure.ts";
-import type { Command } from "../core/machine.ts";
+import { type Command, SIGNAL_REFUSED } from "../core/machine.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { EventRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
@@ -37,6 +37,8 @@ export class RunReporter {
   }
 
   note(kind: string, data: Readonly<Record<string, unknown>>): void {
+    if (kind === SIGNAL_REFUSED)
+      this.#host.log.warn({ ...this.#identity(), signal: data.name }, `a signal was dropped: ${String(data.reason)}`);
     this.#tell({ type: "note", kind, data });
   }
 

@@ -7,6 +7,7 @@ import type { Command } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
 import { isClosed, type RunStatus } from "../core/status.ts";
+import { Vouched, vouched } from "../core/vouched.ts";
 import type { Lease, NewRun, RunRow, StartResult, Store } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { ChildStarter, StartedRow } from "./children.ts";
@@ -193,8 +194,8 @@ export class RunServices implements ChildStarter<Served> {
   }
 
   /** A token that settles an attempt from outside. */
-  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string {
-    return this.#host.seal(JSON.stringify({ run: runId, ...attempt }));
+  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">, activity?: string): string {
+    return this.#host.seal(JSON.stringify({ run: runId, ...attempt, n: activity }));
   }
 
   // ---- what workflow code asks for -------------------------------------------------------------------------------------
@@ -206,7 +207,10 @@ export class RunServices implements ChildStarter<Served> {
     value: unknown,
     key: string,
   ): Promise<void> {
-    const data = encodePayload(value, kind === "signal" ? this.#host.codec : undefined);
+    const data =
+      value instanceof Vouched
+        ? vouched(encodePayload(value.value, this.#host.codec))
+        : encodePayload(value, kind === "signal" ? this.#host.codec : undefined);
     const message = { kind, name, data, at: this.#host.clock.now(), key };
     for (let refusedBy: number | undefined; ; ) {
       const row = await this.#host.store.find({ workflowId });

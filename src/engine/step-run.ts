@@ -9,8 +9,9 @@
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command } from "../core/machine.ts";
 import { backoffMs, isRetryable } from "../core/retry-policy.ts";
+import { invalidOutput, type StandardSchemaV1, validated } from "../core/schema.ts";
 import type { AttemptRow } from "../store/store.ts";
-import type { ActivityContext } from "../workflow/activity.ts";
+import { type ActivityContext, outputOf } from "../workflow/activity.ts";
 import type { Around } from "./around.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
@@ -223,8 +224,16 @@ export class StepRun {
   }
 
   #carryOut(input: unknown, context: ActivityContext): unknown {
-    const { transaction, run } = this.command.spec;
-    return transaction === undefined ? run(input as never, context) : this.#host.transact(this);
+    const { transaction, run, config } = this.command.spec;
+    if (transaction !== undefined) return this.#host.transact(this);
+    const result = run(input as never, context);
+    return config.output === undefined ? result : this.#valid(config.output, result);
+  }
+
+  /** What the activity returned, as its schema gives it; of an attempt that goes on elsewhere it is nothing. */
+  async #valid(schema: StandardSchemaV1, result: unknown): Promise<unknown> {
+    const value = await result;
+    return this.#later ? undefined : validated(schema, value, outputOf(this.command.name), invalidOutput);
   }
 
   #current(attempt: number): boolean {
@@ -418,6 +427,11 @@ export class StepRun {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
   }
+}
+
+/** The activity of a step, when its output goes through a schema: whoever completes it from outside is to know. */
+export function named({ command }: StepRun): string | undefined {
+  return command.spec.config.output === undefined ? undefined : command.name;
 }
 
 /** The failure of an attempt whose engine is gone: it is tried again at once. */

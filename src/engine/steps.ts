@@ -4,10 +4,13 @@
  * Owner: the run's actor. A step is here from the moment its effect may start until its outcome is on its way into the history.
  */
 import { CancelledError } from "../core/cancelled.ts";
-import { type NewEvent, newEvent } from "../core/events.ts";
+import { type NewEvent, newEvent, type StepTiming } from "../core/events.ts";
 import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
+import { reviveParsed } from "../core/payload.ts";
+import { invalidOutput, type StandardSchemaV1, validatedNow } from "../core/schema.ts";
 import type { AttemptRow, OutcomeRow } from "../store/store.ts";
+import { outputOf } from "../workflow/activity.ts";
 import type { Around } from "./around.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
 import type { ForeignOutcome } from "./closing.ts";
@@ -18,7 +21,7 @@ import { encodeResult, type RunFacts } from "./run-facts.ts";
 import type { RunHost } from "./run-host.ts";
 import type { RunReporter } from "./run-reporter.ts";
 import { type Prepared, prepareStep } from "./step-context.ts";
-import { type StepHost, StepRun } from "./step-run.ts";
+import { named, type StepHost, StepRun } from "./step-run.ts";
 import { taskOf } from "./task-spec.ts";
 
 /** What the steps need from their run. */
@@ -255,11 +258,22 @@ export class Steps implements StepHost {
         command: command.id,
         reason: outcome.r,
       });
-    return [
-      outcome.e === undefined
-        ? newEvent.stepCompleted(command, ran, JSON.stringify(outcome.p ?? null))
-        : newEvent.stepFailed(command, ran, outcome.e),
-    ];
+    if (outcome.e !== undefined) return [newEvent.stepFailed(command, ran, outcome.e)];
+    const schema = isStep(command.spec) && outcome.a !== undefined ? command.spec.config.output : undefined;
+    if (schema !== undefined && outcome.q === undefined) return [this.#completed(command, ran, schema, outcome.p)];
+    return [newEvent.stepCompleted(command, ran, JSON.stringify(outcome.p ?? null))];
+  }
+
+  /** The result of an attempt that was completed where its activity's schema was not at hand. */
+  #completed(command: Command<CommandSpec>, ran: StepTiming, schema: StandardSchemaV1, parsed: unknown): NewEvent {
+    try {
+      const given = reviveParsed(parsed, this.#engine.codec);
+      const value = validatedNow(schema, given, outputOf(command.name), invalidOutput);
+      const what = `the result of ${command.label ?? command.name}`;
+      return newEvent.stepCompleted(command, ran, encodeResult(this.#engine, this.#facts, value, what));
+    } catch (error) {
+      return newEvent.stepFailed(command, ran, this.#reporter.clean(toFailure(error)));
+    }
   }
 
   // ---- held back -------------------------------------------------------------------------------------------------------
@@ -318,12 +332,9 @@ export class Steps implements StepHost {
     return this.#engine.services.transact({ facts: this.#facts }, step);
   }
 
-  completionToken({ command, attempt }: StepRun): string {
-    return this.#engine.services.completionToken(this.#facts.runId, {
-      c: command.id,
-      g: command.generation,
-      a: attempt,
-    });
+  completionToken(step: StepRun): string {
+    const { id: c, generation: g } = step.command;
+    return this.#engine.services.completionToken(this.#facts.runId, { c, g, a: step.attempt }, named(step));
   }
 
   onCompleted(step: StepRun, value: unknown): void {

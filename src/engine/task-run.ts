@@ -8,7 +8,7 @@ import { formatRunId } from "../core/ids.ts";
 import type { Command } from "../core/machine.ts";
 import type { Payload, PayloadCodec } from "../core/payload.ts";
 import type { ClaimedTask } from "../store/store.ts";
-import { type ActivityConfig, type AnyActivity, activityParts } from "../workflow/activity.ts";
+import { type ActivityConfig, type AnyActivity, activityParts, uncheckedRun } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Around } from "./around.ts";
 import type { Clock } from "./clock.ts";
@@ -19,7 +19,7 @@ import { encodeResult, type RunFacts } from "./run-facts.ts";
 import { RunReporter } from "./run-reporter.ts";
 import type { Secrets } from "./secrets.ts";
 import { type Prepared, prepareStep } from "./step-context.ts";
-import { type StepHost, StepRun } from "./step-run.ts";
+import { named, type StepHost, StepRun } from "./step-run.ts";
 import { bodyOf } from "./task-spec.ts";
 
 /** What an attempt needs of the engine that runs it. */
@@ -34,7 +34,7 @@ export interface TaskRunHost {
   /** False when the lease may be lost (rule 20); the step's `admitted` is called once it is proved again. */
   mayStartTask(step: StepRun): boolean;
   watch(step: StepRun): void;
-  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">): string;
+  completionToken(runId: string, attempt: Pick<ForeignOutcome, "c" | "g" | "a">, activity?: string): string;
   /** The attempt is over; `outcome` is the data of the message to its run. */
   ended(task: TaskRun, outcome: string): void;
   /** The activity said that it is alive. */
@@ -99,7 +99,7 @@ export class TaskRun implements StepHost {
   }
 
   completionToken(step: StepRun): string {
-    return this.#host.completionToken(this.#facts.runId, this.#address(step));
+    return this.#host.completionToken(this.#facts.runId, this.#address(step), named(step));
   }
 
   watch(step: StepRun): void {
@@ -146,7 +146,8 @@ export class TaskRun implements StepHost {
   #outcome(step: StepRun, end: Pick<ForeignOutcome, "e" | "l">, result?: Payload): string {
     const { heartbeatText } = step;
     const details = heartbeatText === this.task.details ? null : heartbeatText;
-    const address = { ...this.#address(step), u: this.task.run, s: step.startedAt };
+    const valid = result !== undefined && step.command.spec.config.output !== undefined && { q: true as const };
+    const address = { ...this.#address(step), u: this.task.run, s: step.startedAt, ...valid };
     return foreignOutcome({ ...address, ...end }, result, result === undefined ? details : null);
   }
 }
@@ -159,8 +160,9 @@ function factsOf({ run, workflow, workflowId }: ClaimedTask, storeId: string, se
 
 function commandOf(task: ClaimedTask, activity: AnyActivity, issuedAt: number): Command<StepSpec> {
   const { command: id, generation, activity: name, input } = task;
-  const { label, extra, secretInputs, timeoutMs, heartbeatTimeoutMs } = bodyOf(task.body);
-  const { config, run } = activityParts(activity);
+  const { label, extra, secretInputs, timeoutMs, heartbeatTimeoutMs, unchecked } = bodyOf(task.body);
+  const { config, run: checkedRun } = activityParts(activity);
+  const run = unchecked === true ? uncheckedRun(activity) : checkedRun;
   const limits = {
     timeoutMs: timeoutMs ?? config.timeoutMs,
     heartbeatTimeoutMs: heartbeatTimeoutMs ?? config.heartbeatTimeoutMs,

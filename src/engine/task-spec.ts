@@ -14,6 +14,8 @@ export interface TaskBody {
   readonly secretInputs?: readonly SecretInput[];
   readonly timeoutMs?: number;
   readonly heartbeatTimeoutMs?: number;
+  /** The input has not been validated: the activity is unknown where the run is, or secrets are filled in first. */
+  readonly unchecked?: true;
 }
 
 /** The task of a step's attempt. */
@@ -26,6 +28,7 @@ export function taskOf(step: StepRun, queue: string, { run, workflow }: RunFacts
     ...(spec.secretInputs !== undefined && { secretInputs: spec.secretInputs }),
     ...(Number.isFinite(timeoutMs) && { timeoutMs }),
     ...(Number.isFinite(heartbeatTimeoutMs) && { heartbeatTimeoutMs }),
+    ...(spec.unchecked === true && { unchecked: true as const }),
   };
   return {
     generation: g,

@@ -6,11 +6,13 @@ import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { CommandKind } from "../core/events.ts";
 import { described, isA } from "../core/foreign.ts";
+import type { MessageKind } from "../core/handlers.ts";
 import type { Machine } from "../core/machine.ts";
 import { checkedName, nameOf, shown } from "../core/names.ts";
 import { noteData } from "../core/note-data.ts";
 import { encodeInput, type Payload } from "../core/payload.ts";
 import { retryPolicy } from "../core/retry-policy.ts";
+import { type StandardSchemaV1, validatedNow } from "../core/schema.ts";
 import { Scope } from "../core/scope.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
 import { checkTags } from "../core/tags.ts";
@@ -39,10 +41,12 @@ import { type MapOptions, mapItems } from "../workflow/map.ts";
 import { isInSaga, runSaga, type Saga } from "../workflow/saga.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { validCall, withAnswer } from "./called.ts";
 import { ChildCalls } from "./child-calls.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
 import { peerHandle } from "./peer.ts";
 import { currentPlace, currentScope, type Place, runInner, runInScope } from "./run-scope.ts";
+import { sharedAnswer } from "./shared-answer.ts";
 
 /** What the context needs from the engine. */
 export interface ContextHost {
@@ -50,6 +54,8 @@ export interface ContextHost {
   activity(name: string): AnyActivity | undefined;
   /** The queue whose tasks the attempts of an activity are, or undefined when they run where their run is. */
   taskQueue(activity: string, known: boolean): string | undefined;
+  /** Remembers the schema of an activity's output, for whoever completes it from outside. */
+  outputs(one: AnyActivity): void;
   /** Makes an activity known by its name. */
   provide(one: AnyActivity): void;
   /** The workflow that a start of this one, or of one of this name, gets; undefined when the engine does not have it. */
@@ -75,6 +81,7 @@ interface StepCall {
   readonly base: ActivityConfig;
   readonly options: StepOptions | undefined;
   readonly queue?: string | undefined;
+  readonly unchecked?: boolean;
 }
 
 export class RunContext implements WorkflowContext {
@@ -85,6 +92,7 @@ export class RunContext implements WorkflowContext {
   #children: ChildCalls | undefined;
   /** Where handlers run: the run's own scope, or what they were registered in that is out of its reach. */
   readonly #place: Place | undefined;
+  readonly #input: StandardSchemaV1 | undefined;
   #controller: AbortController | undefined;
 
   constructor(
@@ -93,12 +101,14 @@ export class RunContext implements WorkflowContext {
     owner: { readonly codeLog: Logger },
     info: RunInfo,
     place?: Place,
+    input?: StandardSchemaV1,
   ) {
     this.#machine = machine;
     this.#host = host;
     this.#owner = owner;
     this.info = info;
     this.#place = place;
+    this.#input = input;
   }
 
   get log(): Logger {
@@ -125,8 +135,14 @@ export class RunContext implements WorkflowContext {
       const queue = this.#host.taskQueue(name, known !== undefined);
       if (known === undefined && queue === undefined) return this.#unknown(name);
       if (queue !== undefined && known !== undefined) this.#host.provide(known);
-      const { run, config } = known === undefined ? ELSEWHERE : activityParts(known);
-      return this.#step({ kind: "activity", name, run, input: encodeInput(input), base: config, options, queue });
+      if (known === undefined)
+        return this.#step({ kind: "activity", name, input: encodeInput(input), options, queue, ...ELSEWHERE });
+      const { run, config: base } = activityParts(known);
+      if (base.input === undefined && base.output === undefined)
+        return this.#step({ kind: "activity", name, run, input: encodeInput(input), base, options, queue });
+      this.#host.outputs(known);
+      const call = validCall(known, input, options);
+      return this.#step({ kind: "activity", name, base, options, queue, ...call });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -149,7 +165,7 @@ export class RunContext implements WorkflowContext {
   }
 
   #step(
-    { kind, name, run, input, base, options, queue }: StepCall,
+    { kind, name, run, input, base, options, queue, unchecked }: StepCall,
     transaction?: StepSpec["transaction"],
   ): Promise<unknown> {
     if (options === undefined) {
@@ -160,7 +176,7 @@ export class RunContext implements WorkflowContext {
         secretInputs: undefined,
         config: base,
         ...(transaction !== undefined && { transaction }),
-        ...(queue !== undefined && { queue }),
+        ...(queue !== undefined && { queue, unchecked }),
       };
       return this.#machine.issue({
         scope: currentScope(),
@@ -182,7 +198,7 @@ export class RunContext implements WorkflowContext {
       secretInputs,
       config: withOptions(base, options, name),
       ...(transaction !== undefined && { transaction }),
-      ...(queue !== undefined && { queue }),
+      ...(queue !== undefined && { queue, unchecked }),
     };
     return this.#machine.issue({
       scope: currentScope(),
@@ -231,9 +247,11 @@ export class RunContext implements WorkflowContext {
     }) as Promise<void>;
   }
 
-  waitFor<T>(signal: Signal<T> | string, options?: { timeout?: Duration; label?: string }): Promise<T> {
+  waitFor<T>(signal: Signal<unknown, T> | string, options?: { timeout?: Duration; label?: string }): Promise<T> {
     try {
       const name = nameOf(signal, "the signal to wait for");
+      if (typeof signal !== "string" && signal.input !== undefined)
+        this.#machine.messages.expects("signal", name, signal.input);
       return this.#wait(name, this.#limit(options?.timeout, `timeout of the wait for ${name}`), options?.label);
     } catch (error) {
       return Promise.reject(error);
@@ -250,12 +268,12 @@ export class RunContext implements WorkflowContext {
     return this.#machine.issue({ scope: currentScope(), kind: "wait", name, label, inputDigest, spec }) as Promise<T>;
   }
 
-  async *signals<T>(signal: Signal<T> | string): AsyncGenerator<T, void, undefined> {
+  async *signals<T>(signal: Signal<unknown, T> | string): AsyncGenerator<T, void, undefined> {
     for (;;) yield await this.waitFor<T>(signal);
   }
 
   on<I, O>(
-    token: Signal<I> | Query<O, I> | Update<I, O>,
+    token: Signal<unknown, I> | Query<unknown, never, O, I> | Update<never, unknown, I, O>,
     handler: (input: I) => unknown,
     options?: { validate?: (input: I) => void },
   ): void {
@@ -266,7 +284,8 @@ export class RunContext implements WorkflowContext {
       (input: unknown): unknown =>
         this.#inside(scope.shield, () => fn(input as I));
     const { messages } = this.#machine;
-    const run = inside(handler);
+    if (token.input !== undefined) messages.expects(kind, name, token.input);
+    const run = inside(withAnswer(token, handler));
     if (kind === "signal") messages.onSignal(name, { run, scope });
     else if (kind === "query") messages.onQuery(name, run);
     else messages.onUpdate(name, { run, scope, validate: check === undefined ? undefined : inside(check) });
@@ -430,7 +449,11 @@ export class RunContext implements WorkflowContext {
           "CONFLICT",
           "wf.continueAsNew inside of wf.saga would forget the compensations; return from the saga first",
         );
-      return this.#machine.continueAs(encodeInput(input));
+      const valid =
+        this.#input === undefined
+          ? input
+          : validatedNow(this.#input, input, `the input of workflow ${this.info.workflow}`);
+      return this.#machine.continueAs(encodeInput(valid));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -497,11 +520,11 @@ export class RunContext implements WorkflowContext {
 }
 
 /** What handles a message, once it is sure that it can. @throws PerdureError `INVALID_ARGUMENT` */
-function handled<T extends { readonly kind: string; readonly name: string }, V>(
+function handled<T extends { readonly kind: MessageKind; readonly name: string }, V>(
   token: T,
   handler: unknown,
   validate: V | undefined,
-): { readonly kind: string; readonly name: string; readonly validate: V | undefined } {
+): { readonly kind: MessageKind; readonly name: string; readonly validate: V | undefined } {
   const { kind } = (token ?? {}) as Partial<T>;
   if (kind !== "signal" && kind !== "query" && kind !== "update")
     throw notThis(
@@ -519,39 +542,18 @@ function notThis(what: string, takes: string): PerdureError {
   return new PerdureError("INVALID_ARGUMENT", `${what} takes ${takes}`);
 }
 
-/** There is one answer for all who wait, also for those who ask when it is there; only the first of them gets the signal. */
-function sharedAnswer<T>(wait: () => Promise<T | undefined>): () => Promise<T | undefined> {
-  let tell: (answer: T) => void = () => {};
-  let known = false;
-  const told = new Promise<T>((resolve) => {
-    tell = resolve;
-  });
-  return () => {
-    if (known) return told;
-    const mine = wait();
-    mine.then(
-      (answer) => {
-        if (answer === undefined) return;
-        known = true;
-        tell(answer);
-      },
-      () => {},
-    );
-    return Promise.race([mine, told]);
-  };
-}
-
 /** The signal that answers a callback. */
 export function callbackSignal(token: string): string {
   return `callback:${digest(token)}`;
 }
 
 /** An activity that only other engines have: what it says itself of limits is known there. */
-const ELSEWHERE: { readonly run: StepSpec["run"]; readonly config: ActivityConfig } = {
+const ELSEWHERE: Pick<StepCall, "run" | "base" | "unchecked"> = {
   run: () => {
     throw new PerdureError("NOT_FOUND", "this activity runs on other engines only");
   },
-  config: { ...DEFAULT_CONFIG, timeoutMs: Number.POSITIVE_INFINITY },
+  base: { ...DEFAULT_CONFIG, timeoutMs: Number.POSITIVE_INFINITY },
+  unchecked: true,
 };
 
 function withOptions(base: ActivityConfig, options: StepOptions, name: string): ActivityConfig {

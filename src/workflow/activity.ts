@@ -4,6 +4,16 @@ import { PerdureError } from "../core/errors.ts";
 import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
 import { checkedName } from "../core/names.ts";
 import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
+import {
+  type InferInput,
+  type InferOutput,
+  invalidActivityInput,
+  invalidOutput,
+  type StandardSchemaV1,
+  schemasOf,
+  type ValueSchemas,
+  validated,
+} from "../core/schema.ts";
 import type { Logger } from "./logger.ts";
 import { inWorkflowTurn } from "./turn.ts";
 
@@ -43,7 +53,7 @@ export interface ActivityContext {
   readonly log: Logger;
 }
 
-/** Options of an activity; a call can override the first three. */
+/** Options of an activity, beside the schemas `input` and `output`; a call can override the first three. */
 export interface ActivityOptions {
   readonly retry?: RetryOptions;
   /** Longest time of one attempt. Default 10 min. */
@@ -61,7 +71,7 @@ export interface ActivityOptions {
 }
 
 /** Options in plain numbers. */
-export interface ActivityConfig {
+export interface ActivityConfig extends ValueSchemas {
   readonly retry: RetryPolicy;
   readonly timeoutMs: number;
   readonly totalTimeoutMs: number;
@@ -102,6 +112,12 @@ export interface Activity<I, O> {
 // biome-ignore lint/suspicious/noExplicitAny: the only type every activity is assignable to
 export type AnyActivity = Activity<any, any>;
 
+/** Beside a schema this is not given. */
+interface NoSchemas {
+  readonly input?: undefined;
+  readonly output?: undefined;
+}
+
 type Handler<I, O> = (input: I, ctx: ActivityContext) => O | Promise<O>;
 
 /**
@@ -114,14 +130,36 @@ type Handler<I, O> = (input: I, ctx: ActivityContext) => O | Promise<O>;
  * const greet = activity("greet", async (name: string) => `Hello ${name}`);
  */
 export function activity<I = undefined, O = unknown>(name: string, fn: Handler<I, O>): Activity<I, O>;
+/**
+ * Defines an activity whose input, output or both go through a Standard Schema: callers are typed by what goes into the input's and comes
+ * out of the output's, the function by the other ends.
+ *
+ * @example
+ * const charge = activity("charge", { input: Order, output: z.string() }, async (order) => (await pay(order)).txn);
+ */
+export function activity<In extends StandardSchemaV1, Out extends StandardSchemaV1>(
+  name: string,
+  options: ActivityOptions & { readonly input: In; readonly output: Out },
+  fn: Handler<InferOutput<In>, InferInput<Out>>,
+): Activity<InferInput<In>, InferOutput<Out>>;
+export function activity<In extends StandardSchemaV1, O>(
+  name: string,
+  options: ActivityOptions & { readonly input: In; readonly output?: undefined },
+  fn: Handler<InferOutput<In>, O>,
+): Activity<InferInput<In>, O>;
+export function activity<Out extends StandardSchemaV1, I = undefined>(
+  name: string,
+  options: ActivityOptions & { readonly input?: undefined; readonly output: Out },
+  fn: Handler<I, InferInput<Out>>,
+): Activity<I, InferOutput<Out>>;
 export function activity<I = undefined, O = unknown>(
   name: string,
-  options: ActivityOptions,
+  options: ActivityOptions & NoSchemas,
   fn: Handler<I, O>,
 ): Activity<I, O>;
 export function activity<I, O>(
   name: string,
-  options: ActivityOptions | Handler<I, O>,
+  options: (ActivityOptions & ValueSchemas) | Handler<I, O>,
   fn?: Handler<I, O>,
 ): Activity<I, O> {
   const run = typeof options === "function" ? options : fn;
@@ -129,6 +167,7 @@ export function activity<I, O>(
     throw new PerdureError("INVALID_ARGUMENT", `activity ${JSON.stringify(name)} has no function`);
   checkedName(name, "an activity's name");
   const config = activityConfig(name, typeof options === "function" ? {} : options);
+  const checked = withInput(name, config.input, withOutput(name, config.output, run as AttemptFunction)) as typeof run;
   const direct = async (input: I, ctx?: ActivityContext): Promise<O> => {
     if (inWorkflowTurn()) {
       throw new PerdureError(
@@ -136,12 +175,36 @@ export function activity<I, O>(
         `activity ${name} was called directly inside a workflow, where its result would not be kept; write: await wf.call(${name}, input)`,
       );
     }
-    return run(input, ctx as ActivityContext);
+    return checked(input, ctx as ActivityContext);
   };
   return Object.assign(direct, { activityName: name, [ACTIVITY]: { config, run } });
 }
 
-function activityConfig(name: string, options: ActivityOptions): ActivityConfig {
+type AttemptFunction = (input: unknown, ctx: ActivityContext) => unknown;
+
+function withOutput(name: string, schema: StandardSchemaV1 | undefined, run: AttemptFunction): AttemptFunction {
+  if (schema === undefined) return run;
+  return async (input, ctx) => validated(schema, await run(input, ctx), outputOf(name), invalidOutput);
+}
+
+/** What errors call the output of an activity. */
+export function outputOf(activity: string): string {
+  return `the output of activity ${activity}`;
+}
+
+function withInput(name: string, schema: StandardSchemaV1 | undefined, run: AttemptFunction): AttemptFunction {
+  if (schema === undefined) return run;
+  const what = `the input of activity ${name}`;
+  return async (input, ctx) => run(await validated(schema, input, what, invalidActivityInput), ctx);
+}
+
+/** The function of an activity for an input that nobody has validated yet. */
+export function uncheckedRun(of: AnyActivity): (input: never, ctx: ActivityContext) => unknown {
+  const { config, run } = of[ACTIVITY];
+  return withInput(of.activityName, config.input, run);
+}
+
+function activityConfig(name: string, options: ActivityOptions & ValueSchemas): ActivityConfig {
   const ms = (value: Duration | undefined, what: string, fallback: number): number =>
     value === undefined ? fallback : durationMs(value, `${what} of activity ${name}`);
   return {
@@ -152,6 +215,7 @@ function activityConfig(name: string, options: ActivityOptions): ActivityConfig 
     errors: errorsOf(name, options.errors),
     journalStart: options.journal === "start",
     concurrency: concurrencyOf(name, options.concurrency),
+    ...schemasOf(`activity ${name}`, options),
   };
 }
 

@@ -61,7 +61,10 @@ export interface PeerHandle {
   /**
    * Sends a signal, exactly once however often the step is repeated. Rejects when there is no open run of this id.
    */
-  signal<T>(signal: Signal<T> | string, ...args: undefined extends T ? [payload?: T] : [payload: T]): Promise<void>;
+  signal<T>(
+    signal: Signal<T, unknown> | string,
+    ...args: undefined extends T ? [payload?: T] : [payload: T]
+  ): Promise<void>;
   /** Asks the run to stop. */
   cancel(reason?: string): Promise<void>;
   /** Ends the run at once, without asking its code. */
@@ -139,22 +142,25 @@ export interface WorkflowContext {
    * Waits for the next signal of this name. Signals that came earlier were kept and are taken in their order. With a `timeout`
    * the answer is `undefined` when it passes first.
    */
-  waitFor<T>(signal: Signal<T> | string, options: { timeout: Duration; label?: string }): Promise<T | undefined>;
-  waitFor<T>(signal: Signal<T> | string, options?: { label?: string }): Promise<T>;
+  waitFor<T>(
+    signal: Signal<unknown, T> | string,
+    options: { timeout: Duration; label?: string },
+  ): Promise<T | undefined>;
+  waitFor<T>(signal: Signal<unknown, T> | string, options?: { label?: string }): Promise<T>;
   /** The signals of this name, one after another, for `for await`. Ends with the loop. */
-  signals<T>(signal: Signal<T> | string): AsyncIterableIterator<T>;
+  signals<T>(signal: Signal<unknown, T> | string): AsyncIterableIterator<T>;
   /**
    * Answers messages from now on, until the run ends. Signals that came before are handled at once, in their order. A handler may be
    * async and use `wf`; several run side by side. A second handler of the same name replaces the first.
    */
-  on<T>(signal: Signal<T>, handler: (payload: T) => void | Promise<void>): void;
+  on<T>(signal: Signal<unknown, T>, handler: (payload: T) => void | Promise<void>): void;
   /** Answers a query. The handler is synchronous and changes nothing; queries are answered for closed runs, too. */
-  on<O, I>(query: Query<O, I>, handler: (input: I) => O): void;
+  on<O, I>(query: Query<unknown, never, O, I>, handler: (input: I) => O): void;
   /**
    * Handles an update. `validate` is synchronous and read-only; when it throws, the update is rejected and leaves no trace in the history.
    */
   on<I, O>(
-    update: Update<I, O>,
+    update: Update<never, unknown, I, O>,
     handler: (input: I) => O | Promise<O>,
     options?: { validate?: (input: I) => void },
   ): void;

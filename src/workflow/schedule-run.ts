@@ -5,8 +5,10 @@
  * Owner: the run of the schedule. Invariants: ticks are settled in their order; `after` never goes back; what runs with another overlap
  * policy than `allow-all` is in `running` until it has ended.
  */
+
 import { CancelledError } from "../core/cancelled.ts";
 import { encodePayload } from "../core/payload.ts";
+import { Vouched } from "../core/vouched.ts";
 import type { ChildHandle, WorkflowContext } from "./context.ts";
 import {
   dueTime,
@@ -212,7 +214,7 @@ export class ScheduleRun {
     const running: Running = {};
     if (tracked) this.#running.set(id, running);
     try {
-      const child = await this.#wf.spawn(workflow, input, {
+      const child = await this.#wf.spawn(workflow, new Vouched(input), {
         id,
         onParentClose: "abandon",
         tags: { ...tags, schedule: this.#name },

@@ -1,6 +1,13 @@
 /** Workflows: named, optionally versioned, deterministic functions. */
 import { PerdureError } from "../core/errors.ts";
 import { checkedName } from "../core/names.ts";
+import {
+  type InferInput,
+  type InferOutput,
+  type StandardSchemaV1,
+  schemasOf,
+  type ValueSchemas,
+} from "../core/schema.ts";
 import type { WorkflowContext } from "./context.ts";
 import { type KeptMs, keptMs, type Retention } from "./retention.ts";
 import type { ScheduleTiming } from "./schedule-spec.ts";
@@ -8,7 +15,7 @@ import type { ScheduleTiming } from "./schedule-spec.ts";
 const WORKFLOW: unique symbol = Symbol.for("perdure.workflow");
 
 /** A workflow definition. Flows and graphs are workflows too. */
-export interface Workflow<I, O> {
+export interface Workflow<I, O> extends ValueSchemas {
   readonly [WORKFLOW]: true;
   readonly name: string;
   /** Version that runs are pinned to; undefined means unpinned. Flows use the hash of their definition. */
@@ -37,12 +44,18 @@ export interface Workflow<I, O> {
 // biome-ignore lint/suspicious/noExplicitAny: the only type every workflow is assignable to
 export type AnyWorkflow = Workflow<any, any>;
 
-/** Options of {@link workflow}. */
+/** Options of {@link workflow}, beside `input` and `output`: the schemas of what a run is given and of what it returns. */
 export interface WorkflowOptions {
   /** Version that runs are pinned to. */
   readonly version?: string;
   /** How long runs are kept after their end: `"30d"`, or `{ completed: "7d", failed: "90d" }`; then the engine deletes them. Default for ever. */
   readonly retention?: Retention;
+}
+
+/** Beside a schema this is not given. */
+interface NoSchemas {
+  readonly input?: undefined;
+  readonly output?: undefined;
 }
 
 type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
@@ -54,23 +67,46 @@ type WorkflowFunction<I, O> = (wf: WorkflowContext, input: I) => Promise<O>;
  * const hello = workflow("hello", async (wf, name: string) => wf.call(greet, name));
  */
 export function workflow<I = undefined, O = unknown>(name: string, fn: WorkflowFunction<I, O>): Workflow<I, O>;
+/**
+ * Defines a workflow whose input, output or both go through a Standard Schema: callers are typed by what goes into it, code by what
+ * comes out.
+ *
+ * @example
+ * const order = workflow("order", { input: z.object({ id: z.string() }), output: z.number() }, async (wf, { id }) => …);
+ */
+export function workflow<In extends StandardSchemaV1, Out extends StandardSchemaV1>(
+  name: string,
+  options: WorkflowOptions & { readonly input: In; readonly output: Out },
+  fn: WorkflowFunction<InferOutput<In>, InferInput<Out>>,
+): Workflow<InferInput<In>, InferOutput<Out>>;
+export function workflow<In extends StandardSchemaV1, O>(
+  name: string,
+  options: WorkflowOptions & { readonly input: In; readonly output?: undefined },
+  fn: WorkflowFunction<InferOutput<In>, O>,
+): Workflow<InferInput<In>, O>;
+export function workflow<Out extends StandardSchemaV1, I = undefined>(
+  name: string,
+  options: WorkflowOptions & { readonly input?: undefined; readonly output: Out },
+  fn: WorkflowFunction<I, InferInput<Out>>,
+): Workflow<I, InferOutput<Out>>;
 export function workflow<I = undefined, O = unknown>(
   name: string,
-  options: WorkflowOptions,
+  options: WorkflowOptions & NoSchemas,
   fn: WorkflowFunction<I, O>,
 ): Workflow<I, O>;
 export function workflow<I, O>(
   name: string,
-  options: WorkflowOptions | WorkflowFunction<I, O>,
+  options: (WorkflowOptions & ValueSchemas) | WorkflowFunction<I, O>,
   fn?: WorkflowFunction<I, O>,
 ): Workflow<I, O> {
   const run = typeof options === "function" ? options : fn;
   if (typeof run !== "function")
     throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
-  const { version, retention } = typeof options === "function" ? ({} as WorkflowOptions) : options;
+  const given: WorkflowOptions & ValueSchemas = typeof options === "function" ? {} : options;
+  const { version, retention } = given;
   if (version !== undefined) checkedName(version, `the version of workflow ${name}`);
   const kept = retention === undefined ? {} : { kept: keptMs(retention, `retention of ${name}`) };
-  return workflowOf({ name, version, run, ...kept });
+  return workflowOf({ name, version, run, ...kept, ...schemasOf(`workflow ${name}`, given) });
 }
 
 /** Makes a {@link Workflow} of its parts, for interpreters such as flows and graphs. */

@@ -108,6 +108,7 @@ export class EngineProcess implements StoreUser, WorkPlace {
           standing: (row, plan, rows) => engine.standing(row, plan, rows),
           create: (run) => engine.create(run),
           seal: (text) => text,
+          input: async (_row, given) => given,
         },
       }),
     };

@@ -43,6 +43,7 @@ const NO_HOST: ContextHost = {
   callbackUrl: () => undefined,
   taskQueue: () => undefined,
   provide: () => {},
+  outputs: () => {},
 };
 
 /** Replays all of these in turns of one event each. */

@@ -1,5 +1,6 @@
 /** Agents and activities gathered under the names that an engine knows them by. */
 import type { Duration } from "../../core/duration.ts";
+import { schemasOf } from "../../core/schema.ts";
 import {
   type ActivityOptions,
   type AnyActivity,
@@ -83,7 +84,7 @@ function renamed(of: AnyActivity, name: string): AnyActivity {
   const span = (ms: number): Duration | undefined => (Number.isFinite(ms) ? ms : undefined);
   const total = span(config.totalTimeoutMs);
   const heartbeat = span(config.heartbeatTimeoutMs);
-  const options: ActivityOptions = {
+  const options = {
     retry: { ...policy, initial, max },
     timeout: config.timeoutMs,
     ...(total !== undefined && { totalTimeout: total }),
@@ -91,6 +92,7 @@ function renamed(of: AnyActivity, name: string): AnyActivity {
     errors: config.errors,
     journal: config.journalStart ? "start" : "outcome",
     concurrency: config.concurrency,
-  };
+    ...schemasOf(`activity ${name}`, config),
+  } as ActivityOptions;
   return activity(name, options, run);
 }
