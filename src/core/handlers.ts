@@ -93,9 +93,9 @@ export class Handlers {
     return this.#schemas?.get(`${kind} ${name}`);
   }
 
-  /** A signal that was kept, as the code gets it; undefined when its schema refuses it. */
-  #taken(signal: Received): Received | undefined {
-    if (signal.raw !== true) return signal;
+  /** A signal as the code gets it, if it gets it now: `asked` when something waits for it. Undefined when its schema refuses it. */
+  taken(signal: Received, asked: boolean): Received | undefined {
+    if (signal.raw !== true || !(asked || this.receives(signal.name))) return signal;
     try {
       return { ...signal, value: this.valid("signal", signal.name, signal.value) };
     } catch (error) {
@@ -132,7 +132,7 @@ export class Handlers {
   take(name: string): Received | undefined {
     const kept = this.#kept.get(name);
     while (kept !== undefined && kept.length > 0) {
-      const taken = this.#taken(kept.shift()!);
+      const taken = this.taken(kept.shift()!, true);
       if (taken !== undefined) return taken;
     }
     return undefined;
@@ -156,7 +156,7 @@ export class Handlers {
     const kept = this.#kept.get(name) ?? [];
     this.#kept.delete(name);
     for (const signal of kept) {
-      const taken = this.#taken(signal);
+      const taken = this.taken(signal, true);
       if (taken !== undefined) this.#signal(name, handler.run, taken.value);
     }
   }

@@ -501,11 +501,6 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.#messages;
   }
 
-  /** Whether a signal of this name goes to a handler at once, or to a wait that is none of these. */
-  receives(name: string, settled: ReadonlySet<number>): boolean {
-    return this.waiting(name).some((id) => !settled.has(id)) || this.#messages?.receives(name) === true;
-  }
-
   /** A signal does not fit the schema of the code and is dropped: that is in the history beside the next event. */
   refuseSignal(name: string, error: unknown): void {
     this.note(SIGNAL_REFUSED, { name, reason: (error as Error).message });
@@ -517,12 +512,15 @@ export class Machine<Spec = unknown> implements CodePosition {
   }
 
   #receive(signal: Buffered): void {
-    const value = reviveParsed(signal.data, this.#options.codec);
-    const ended = this.ending !== undefined;
-    const wait = ended ? undefined : this.#waits?.take(signal.name);
-    if (ended) this.messages.keep({ ...signal, value });
-    else if (wait !== undefined) this.#settleWait(wait, value);
-    else this.messages.receive({ ...signal, value });
+    const given = { ...signal, value: reviveParsed(signal.data, this.#options.codec) };
+    if (this.ending !== undefined) {
+      this.messages.keep(given);
+      return;
+    }
+    const taken = this.messages.taken(given, this.waiting(signal.name).length > 0);
+    const wait = taken === undefined ? undefined : this.#waits?.take(signal.name);
+    if (wait !== undefined) this.#settleWait(wait, taken?.value);
+    else if (taken !== undefined) this.messages.receive(taken);
   }
 
   #accept({ n: name = "", m: message = 0, p }: EventData): void {

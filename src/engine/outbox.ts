@@ -297,7 +297,8 @@ export class Outbox {
       return undefined;
     }
     const { payload } = valid;
-    const raw = !isVouched(payload) && !machine.receives(name, settled);
+    const asked = machine.messages.receives(name) || machine.waiting(name).some((id) => !settled.has(id));
+    const raw = !isVouched(payload) && !asked;
     return newEvent.signalReceived(this.#stamp(this.#now()), name, payload, number, raw);
   }
 

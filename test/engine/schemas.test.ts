@@ -444,6 +444,29 @@ describe("a signal", () => {
     for await (const report of two.replayRuns({ status: "all" })) expect(report.result).toBe("same");
   });
 
+  test("that comes together with what makes the run ask for it is validated, too", async () => {
+    const { engine, finish, clock } = bench();
+    const tokens: string[] = [];
+    const outside = activity("outside", async (_: undefined, ctx) => {
+      tokens.push(ctx.completeLater());
+    });
+    const flow = workflow("together", async (wf) => {
+      await wf.call(outside);
+      return wf.waitFor(sized);
+    });
+    await using host = await engine({ workflows: [flow] });
+    const handle = await host.start(flow);
+    await clock.advance(10_000);
+    await Promise.all([
+      host.complete(tokens[0]!),
+      handle.signal("sized", 12345678),
+      handle.signal("sized", "three"),
+      clock.advance(1000),
+    ]);
+    expect(await finish(handle)).toBe(5);
+    for await (const report of host.replayRuns({ status: "all" })) expect(report.result).toBe("same");
+  });
+
   test("keeps what it was when a reset gives it back", async () => {
     const { engine, finish, clock } = bench();
     const step = activity("step", async () => 1);
