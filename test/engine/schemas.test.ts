@@ -473,7 +473,7 @@ describe("a signal", () => {
     const flow = workflow("back", async (wf) => {
       await wf.call(step);
       const n = await wf.waitFor(sized);
-      await wf.waitFor("never", { timeout: "1h" });
+      await wf.waitFor("end");
       return n;
     });
     await using host = await engine({ workflows: [flow] });
@@ -486,7 +486,8 @@ describe("a signal", () => {
     expect((await handle.history()).map(({ type }) => type).filter((type) => type === "SignalReceived")).toHaveLength(
       2,
     );
-    expect(await finish(handle, 10_000_000)).toBe(5);
+    await handle.signal("end");
+    expect(await finish(handle)).toBe(5);
   });
 
   test("of which nobody has a schema stays as it is", async () => {
@@ -610,4 +611,29 @@ test("what is no schema is refused where it is given", () => {
   expect(() => activity("a", { output: none }, async () => 1)).toThrow(/the output of activity a must be/);
   expect(() => signal("s", none)).toThrow(/the schema of signal s must be/);
   expect(() => update("u", { input: none })).toThrow(/the input of update u must be/);
+});
+
+test("an input that secrets are filled into is validated by the attempt, in the run's engine and in others, and shows none", async () => {
+  const { engine, finish } = bench();
+  const input = schemaOf<{ key: string; size: string }, { key: string; size: number }>((value) => {
+    const { key, size } = value as { key: string; size: string };
+    if (!key.startsWith("sk-")) return { issues: [{ path: ["key"], message: `Invalid key: Received "${key}"` }] };
+    return { key, size: size.length };
+  });
+  const here = activity("here", { input }, async ({ key, size }) => `${key.length} ${size}`);
+  const far = activity("far/there", { input }, async ({ key, size }) => `${key.length} ${size}`);
+  const secretInputs = [{ path: ["key"], parts: [{ secret: "key" }] }];
+  const flow = workflow("keys", async (wf, one: string) =>
+    wf.call(one, { key: "", size: "four" }, { secretInputs }).catch((error: Error) => error.message),
+  );
+  await using runs = await engine({ workflows: [flow], activities: [here, far], serves: ["default"] });
+  await using _worker = await engine({ activities: [far] });
+  for (const name of ["here", "far/there"]) {
+    const good = await runs.start(flow, name, { secrets: { key: "sk-123456" } });
+    expect(await finish(good)).toBe("9 4");
+    const bad = await runs.start(flow, name, { secrets: { key: SECRET } });
+    expect(await finish(bad)).toBe(
+      `the input of activity ${name} does not fit its schema: key: Invalid key: Received "…"`,
+    );
+  }
 });
