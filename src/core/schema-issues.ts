@@ -43,15 +43,23 @@ function pathText(keys: readonly PropertyKey[]): string {
   return clipped(text);
 }
 
+/** What lies there, or the last thing on the way that can be found: what is in a Set has no path. */
 function at(given: unknown, keys: readonly PropertyKey[]): unknown {
   let value = given;
+  for (const key of keys) {
+    const next = inside(value, key);
+    if (next === undefined) break;
+    value = next;
+  }
+  return value;
+}
+
+function inside(value: unknown, key: PropertyKey): unknown {
   try {
-    for (const key of keys)
-      value = value instanceof Map ? value.get(key) : (value as Record<PropertyKey, unknown> | undefined)?.[key];
+    return value instanceof Map ? value.get(key) : (value as Record<PropertyKey, unknown> | null)?.[key];
   } catch {
     return undefined;
   }
-  return value;
 }
 
 /** The texts and numbers in a value. */
@@ -65,7 +73,10 @@ function partsOf(value: unknown): string[] {
     if (typeof one !== "object" || one === null || seen.has(one)) continue;
     seen.add(one);
     try {
-      left.push(...(one instanceof Map || one instanceof Set ? one.values() : Object.values(one)));
+      for (const next of one instanceof Map || one instanceof Set ? one.values() : Object.values(one)) {
+        if (left.length > MAX_PARTS) break;
+        left.push(next);
+      }
     } catch {
       // What cannot be read is not in the message either.
     }

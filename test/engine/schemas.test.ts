@@ -1,5 +1,6 @@
 /** Values that go through schemas: what is refused, where, and what replays. */
 import { describe, expect, test } from "vitest";
+import { connect } from "../../src/client/connect.ts";
 import type { StandardSchemaV1 } from "../../src/core/schema.ts";
 import { type Activity, activity } from "../../src/workflow/activity.ts";
 import { query, signal, update } from "../../src/workflow/signal.ts";
@@ -52,6 +53,7 @@ describe("the input of a run", () => {
       quoting((key) => `Invalid: Received "${key}"`),
       quoting((key) => `${key.toUpperCase()} is bad`, []),
       quoting((key) => `${key.slice(0, 13)}… is too long`, ["other"]),
+      quoting((key) => `${key} is in a Set`, ["set", "nowhere"]),
       schemaOf<unknown>((value) => {
         throw new Error(`cannot read ${(value as { key: string }).key}`);
       }),
@@ -67,6 +69,17 @@ describe("the input of a run", () => {
       const { message, details, stack } = error as { message: string; details: object; stack: string };
       expect(`${message} ${JSON.stringify(details)} ${stack}`.toLowerCase()).not.toContain("hunter2");
     }
+  });
+
+  test("is refused before anything is asked of a transaction", async () => {
+    const { engine, store } = bench();
+    await using host = await engine({ workflows: [echo()] });
+    const transaction = {} as never;
+    await expect(host.start(echo(), wrong({}), { transaction })).rejects.toMatchObject(refused(/workflow echo.*id: /));
+    const connection = await connect({ store });
+    await expect(connection.start(echo(), wrong({}), { transaction })).rejects.toMatchObject(
+      refused(/workflow echo.*id: /),
+    );
   });
 
   test("with many issues names the first ten and counts the others", async () => {
