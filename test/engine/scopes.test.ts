@@ -21,6 +21,20 @@ function recorder() {
 }
 
 describe("uncancellable", () => {
+  it("fails the run with the time limit of a scope in it, also when the run was cancelled meanwhile", async () => {
+    const { engine, finish, clock } = bench();
+    const { act } = recorder();
+    const kid = workflow("kid", (wf) => wf.scope(() => wf.call(act, "hang"), { timeout: "1s" }));
+    const w = workflow("w", (wf) => wf.uncancellable(() => wf.child(kid)));
+    const e = await engine({ workflows: [w, kid] });
+    const run = await e.start(w);
+    await clock.advance(100);
+    await run.cancel("enough");
+    await expect(finish(run)).rejects.toMatchObject({ code: "RUN_FAILED", cause: { code: "RUN_FAILED" } });
+    expect((await run.describe()).status).toBe("failed");
+    for await (const { result } of e.replayRuns({ status: "all" })) expect(result).toBe("same");
+  });
+
   it("lets the code clean up after a cancellation, also when the engine dies in between", async () => {
     const { engine, finish, store, clock } = bench();
     const { calls, act } = recorder();
