@@ -17,13 +17,11 @@ export class CancelledError extends Error {
 /** How many causes of an error are looked at. */
 const MAX_CAUSES = 64;
 
-const SCOPE_TIMEOUT = "SCOPE_TIMEOUT";
-
-/** Whether an error is, or was caused by, a cancellation of the run. The time limit of a scope cancels what is in it, and is none. */
+/** Whether an error is, or was caused by, a cancellation. A child that failed has failed, whatever was cancelled in it. */
 export function isCancellation(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < MAX_CAUSES && isError(current); depth++) {
-    if (readKey(current, "code") === SCOPE_TIMEOUT) return false;
+    if (readKey(current, "code") === "RUN_FAILED") return false;
     if (readKey(current, "name") === "CancelledError") return true;
     current = readKey(current, "cause");
   }
@@ -33,7 +31,7 @@ export function isCancellation(error: unknown): boolean {
 /** What `wf.scope(…, { timeout })` rejects with when the time is up. */
 export class ScopeTimeoutError extends Error {
   override readonly name: string = "TimeoutError";
-  readonly code: string = SCOPE_TIMEOUT;
+  readonly code: string = "SCOPE_TIMEOUT";
 
   constructor(limit: string, cause: unknown) {
     super(`the scope took longer than ${limit}`, { cause });

@@ -21,7 +21,7 @@ function recorder() {
 }
 
 describe("uncancellable", () => {
-  it("fails the run with the time limit of a scope in it, also when the run was cancelled meanwhile", async () => {
+  it("fails the run with a child that failed by the time limit of a scope, also when the run was cancelled meanwhile", async () => {
     const { engine, finish, clock } = bench();
     const { act } = recorder();
     const kid = workflow("kid", (wf) => wf.scope(() => wf.call(act, "hang"), { timeout: "1s" }));
