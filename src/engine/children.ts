@@ -57,14 +57,17 @@ export class Children<A extends Parent = Parent> {
   /** Told to the code already. */
   readonly #told = new Set<number>();
 
+  /** Some were told to stop, and are terminated if they have not by the time the parent ends. */
+  #doomed = false;
+
   constructor(parent: A, starter: ChildStarter<A>) {
     this.#parent = parent;
     this.#starter = starter;
   }
 
-  /** Whether there are, or may soon be, some that have not ended. */
+  /** Whether there are, or may soon be, some that the end of the parent stops. */
   get any(): boolean {
-    return this.#open.size > 0 || this.#starting.size > 0;
+    return this.#open.size > 0 || this.#starting.size > 0 || this.#doomed;
   }
 
   /** Whether a start is on its way. */
@@ -173,6 +176,7 @@ export class Children<A extends Parent = Parent> {
     const child = this.#open.get(command);
     if (child === undefined) return;
     this.#open.delete(command);
+    if (child.onClose === "terminate") this.#doomed = true;
     if (child.onClose !== "abandon") this.#parent.tell(toChild(child, "cancel", this.#parent.clock.now(), reason));
   }
 }

@@ -183,6 +183,29 @@ describe("cancelling", () => {
     expect(await (await host.handle("c")).status()).toBe("cancelled");
   });
 
+  test.each([false, true])(
+    "one that was told to stop and is still at it is terminated, if that is its policy (others: %s)",
+    async (others) => {
+      const { engine, finish, clock } = bench();
+      const slow = workflow("slow", async (wf) => {
+        await wf.waitFor(go).catch(() => {});
+        await wf.uncancellable(() => wf.sleep("1h"));
+      });
+      const parent = workflow("parent", async (wf) => {
+        await wf
+          .scope(() => wf.child(slow, undefined, { id: "s", onParentClose: "terminate" }), { timeout: "1s" })
+          .catch(() => {});
+        await wf.sleep("1s");
+        if (others) await wf.spawn(waiting, "w", { id: "w" });
+        await wf.sleep("1s");
+      });
+      await using host = await engine({ workflows: [...ALL, slow, parent] });
+      await finish(await host.start(parent, undefined, { id: "p" }));
+      await clock.advance(100);
+      expect((await (await host.handle("s")).describe()).status).toBe("terminated");
+    },
+  );
+
   test("terminating a parked parent deals with its children", async () => {
     const { engine, clock } = bench();
     const parent = workflow("parent", (wf) => wf.child(waiting, "x", { id: "c", onParentClose: "terminate" }));
