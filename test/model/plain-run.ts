@@ -20,12 +20,6 @@ interface Pending {
   undo: () => void;
 }
 
-/** When a child was told to stop, and whether that was because a scope was left. */
-interface Told {
-  readonly at: number;
-  readonly byScope: boolean;
-}
-
 interface Child {
   readonly run: PlainRun;
   readonly policy: Policy;
@@ -68,8 +62,8 @@ export class PlainRun {
   #handling = 0;
   readonly #updates = new Set<(answer: string) => void>();
   #children = new Set<Child>();
-  /** Children that are to be terminated when the run ends, and were told to stop before. */
-  readonly #told = new Map<PlainRun, Told>();
+  /** Children that are to be terminated when the run ends, and when they were told to stop before. */
+  readonly #told = new Map<PlainRun, number>();
   /** Sagas at work. */
   #unfinished = new Set<Promise<unknown>>();
   /** How the code ended while some were. */
@@ -150,14 +144,14 @@ export class PlainRun {
       if (policy === "cancel") void run.cancel();
       else if (policy === "terminate") run.terminate();
     }
-    for (const [run, told] of this.#told) this.#terminateTold(run, told);
+    for (const [run, toldAt] of this.#told) this.#terminateTold(run, toldAt);
     this.#closed(this);
   }
 
   /** A child that was told to stop and is to be terminated as well: when both happen at once, either may come first. */
-  #terminateTold(run: PlainRun, { at, byScope }: Told): void {
-    if (at !== this.world.clock.now()) run.terminate();
-    else if (byScope || run.open) this.world.ambiguous = true;
+  #terminateTold(run: PlainRun, toldAt: number): void {
+    if (toldAt === this.world.clock.now()) this.world.ambiguous = true;
+    else run.terminate();
   }
 
   #forget(): void {
@@ -328,8 +322,7 @@ export class PlainRun {
         // What has ended is not cancelled; what its parent's end does to it is decided there.
         if (!child.run.open || !this.open || !this.#children.delete(child)) return;
         if (policy !== "abandon") void child.run.cancel();
-        const told = { at: this.world.clock.now(), byScope: !this.#cancelling };
-        if (policy === "terminate") this.#told.set(child.run, told);
+        if (policy === "terminate") this.#told.set(child.run, this.world.clock.now());
       };
     });
   }
