@@ -102,7 +102,7 @@ describe("the checker reports", () => {
       "a second outcome of a step",
       "I5",
       /two outcomes/,
-      `update ${EVENTS} set data = replace(data, '"c":2,', '"c":1,') where ${event(`type = 'StepCompleted' and data like '%"c":2,%'`)}`,
+      `update ${EVENTS} set data = replace(data, '"c":2,', '"c":1,') where ${event(`type = 'StepCompleted' and data like '%"c":2,%' and run in (select run from ${EVENTS} where type = 'StepCompleted' and data like '%"c":1,%')`)}`,
     ],
     ["time that runs backwards", "I3", /backwards/, `update ${EVENTS} set at = at - 600000 where ${event("seq > 2")}`],
     [
