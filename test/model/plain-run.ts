@@ -68,6 +68,9 @@ export class PlainRun {
   #unfinished = new Set<Promise<unknown>>();
   /** How the code ended while some were. */
   #last: (() => void) | undefined;
+  /** Whether that was to continue as new: what comes is for what goes on. */
+  #continuing = false;
+  #held: (() => void)[] = [];
 
   constructor(
     world: PlainWorld,
@@ -93,9 +96,9 @@ export class PlainRun {
     currentScope
       .run(this.#scope, () => this.#code(this.#context(), input as never))
       .then(
-        (value) => this.#conclude(life, () => this.#ended(life, "completed", value)),
+        (value) => this.#conclude(life, false, () => this.#ended(life, "completed", value)),
         (error: unknown) =>
-          this.#conclude(life, () => {
+          this.#conclude(life, error instanceof Continue, () => {
             if (error instanceof Continue) this.#continue(life, error.input);
             else if (this.#cancelled && isCancellation(error)) this.#ended(life, "cancelled", "cancelled");
             else this.#ended(life, "failed", errorWord(error));
@@ -104,13 +107,14 @@ export class PlainRun {
   }
 
   /** Ends once what is unfinished has been cancelled and is over. */
-  #conclude(life: number, end: () => void): void {
+  #conclude(life: number, continues: boolean, end: () => void): void {
     if (life !== this.#life || !this.open || this.#last !== undefined) return;
     if (this.#unfinished.size === 0) {
       end();
       return;
     }
     this.#last = end;
+    this.#continuing = continues;
     this.#cancelScope(this.#scope);
   }
 
@@ -132,6 +136,7 @@ export class PlainRun {
     this.#handlers.clear();
     this.#forget();
     this.#live(input);
+    for (const goOn of this.#held.splice(0)) goOn();
   }
 
   #ended(life: number, status: PlainStatus, outcome: unknown): void {
@@ -146,6 +151,7 @@ export class PlainRun {
     }
     for (const [run, toldAt] of this.#told) this.#terminateTold(run, toldAt);
     this.#closed(this);
+    for (const goOn of this.#held.splice(0)) goOn();
   }
 
   /** A child that was told to stop and is to be terminated as well: when both happen at once, either may come first. */
@@ -163,6 +169,7 @@ export class PlainRun {
     this.#handling = 0;
     this.#unfinished = new Set();
     this.#last = undefined;
+    this.#continuing = false;
     this.#scope = new PlainScope(undefined, true);
   }
 
@@ -170,7 +177,7 @@ export class PlainRun {
 
   signal(name: string, value: unknown): boolean {
     if (!this.open) return false;
-    const handler = this.#handlers.get(name);
+    const handler = this.#continuing ? undefined : this.#handlers.get(name);
     const waiter = this.#waiting.find((one) => one.name === name);
     if (handler !== undefined) handler.run(value as never);
     else if (waiter !== undefined) this.#settle(waiter.pending)?.resolve(value);
@@ -181,6 +188,8 @@ export class PlainRun {
 
   /** Answers with the answer in a word, later. */
   update(name: string, value: unknown): Promise<string> {
+    if (this.#continuing)
+      return new Promise((resolve) => this.#held.push(() => void this.update(name, value).then(resolve)));
     const handler = this.#handlers.get(name);
     if (!this.open || handler === undefined) return Promise.resolve("RUN_CLOSED");
     try {
@@ -214,6 +223,10 @@ export class PlainRun {
 
   async cancel(): Promise<void> {
     if (!this.open || this.#cancelled) return;
+    if (this.#continuing) {
+      this.#held.push(() => void this.cancel());
+      return;
+    }
     this.#cancelled = true;
     this.#cancelling = true;
     const scope = this.#scope;
