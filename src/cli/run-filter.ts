@@ -42,13 +42,19 @@ function tagOf(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-const DATE = /^\d{4}-\d\d-\d\d(?:[T ].*)?$/;
+const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ].*)?$/;
+
+/** A point in time; NaN for what is none. Left to itself, Date.parse takes 12 for December 2001 and February 31 for March 3. */
+function dateOf(text: string): number {
+  const day = DATE.exec(text)?.[1];
+  const start = day === undefined ? Number.NaN : Date.parse(day);
+  return Number.isNaN(start) || new Date(start).toISOString().slice(0, 10) !== day ? Number.NaN : Date.parse(text);
+}
 
 function timeOf(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const ago = /^\d+$/.test(text) ? undefined : parseDuration(text);
-  // Left to itself, Date.parse takes 12 for December 2001: a filter that means everything.
-  const at = ago !== undefined ? now - ago : DATE.test(text) ? Date.parse(text) : Number.NaN;
+  const at = ago === undefined ? dateOf(text) : now - ago;
   if (Number.isNaN(at))
     throw usageError(`--${option}: ${JSON.stringify(text)} is no time`, "write 30m, 1h, 2d or 2026-11-21T08:00");
   return at;

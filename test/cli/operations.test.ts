@@ -130,7 +130,7 @@ describe("many runs at once", () => {
       const listed = lastJson<unknown[]>(await perdure(folder, "runs", "list", "--limit", String(limit), "--json"));
       expect(listed).toHaveLength(count);
     }
-    for (const time of ["12", "2026", "last 7"]) {
+    for (const time of ["12", "2026", "last 7", "2026-02-31", "2026-13-01T08:00"]) {
       const wrong = await perdure(folder, "runs", "delete", "--since", time, "--yes");
       expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("is no time")]);
     }
