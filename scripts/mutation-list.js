@@ -362,7 +362,8 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: handlers take signals while sagas are undone",
-    survives: "no workflow of the simulation leaves a saga behind; test/engine/saga.test.ts and the model test notice",
+    survives:
+      "no workflow of the simulation leaves a saga behind; test/engine/saga-at-run-end.test.ts and the model test notice",
     edits: [
       [
         "src/core/machine.ts",
@@ -373,7 +374,8 @@ export const MUTATIONS = [
   },
   {
     name: "continuing: a cancellation ends with the run that is left",
-    survives: "no workflow of the simulation leaves a saga behind; test/engine/saga.test.ts and the model test notice",
+    survives:
+      "no workflow of the simulation leaves a saga behind; test/engine/saga-at-run-end.test.ts and the model test notice",
     edits: [["src/engine/outbox.ts", 'return kind === "cancel" || (kind === "update"', 'return (kind === "update"']],
   },
   {
