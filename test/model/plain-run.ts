@@ -396,6 +396,9 @@ export class PlainRun {
   }
 
   #context(): WorkflowContext {
+    const life = this.#life;
+    /** What code of an earlier generation still says is nothing to this one. */
+    const heard = (): boolean => this.open && life === this.#life;
     const wf = {
       info: { workflowId: this.id },
       run: this,
@@ -403,6 +406,7 @@ export class PlainRun {
       waitFor: (name: string, { timeout }: { timeout?: number } = {}) => this.#wait(name, timeout),
       until: (predicate: () => boolean, { timeout }: { timeout?: number } = {}) => this.#until(predicate, timeout),
       on: (token: { name: string }, run: Handler["run"], { validate }: { validate?: Handler["validate"] } = {}) => {
+        if (!heard()) return;
         this.#handlers.set(token.name, { run, validate });
         const kept = this.#kept.filter((one) => one.name === token.name);
         this.#kept = this.#kept.filter((one) => one.name !== token.name);
@@ -422,7 +426,7 @@ export class PlainRun {
           }),
       }),
       tag: (tags: Record<string, unknown>) => {
-        if (this.open) for (const [key, value] of Object.entries(tags)) this.tags[key] = String(value);
+        if (heard()) for (const [key, value] of Object.entries(tags)) this.tags[key] = String(value);
       },
       continueAsNew: async (input: unknown) => {
         throw this.#cancelled ? new CancelledError("cancelled") : new Continue(input);
