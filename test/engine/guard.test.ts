@@ -12,12 +12,12 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay, scheduler } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
-import fc from "fast-check";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { OpenOptions } from "../../src/client/open-options.ts";
 import type { Perdure } from "../../src/client/perdure.ts";
 import { currentPlace } from "../../src/engine/run-scope.ts";
 import { activity, PerdureError, signal, type WorkflowContext, workflow } from "../../src/index.ts";
+import fc from "../properties.ts";
 import { type Bench, bench } from "./fixture.ts";
 
 /** Modules that no test runner rewrites. */

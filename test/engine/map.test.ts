@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { activity, isPerdureError, signal, type WorkflowContext, workflow } from "../../src/index.ts";
+import fc from "../properties.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const double = activity("double", async (n: number) => n * 2);

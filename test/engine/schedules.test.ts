@@ -1,8 +1,8 @@
 /** Schedules: when they tick, what a tick does while the last run lasts, and what is made up for. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Perdure } from "../../src/client/perdure.ts";
 import type { Overlap } from "../../src/workflow/schedule-spec.ts";
+import fc from "../properties.ts";
 import { type bench, vanishing } from "./fixture.ts";
 import { benchAt, CALM, go, HOUR, MINUTE, pass, quick, START, slow, started, told } from "./schedule-scene.ts";
 

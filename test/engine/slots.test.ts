@@ -1,5 +1,4 @@
 /** How many attempts of an activity and of a queue run at a time, and how many start within a span. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { open } from "../../src/client/open.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
@@ -8,6 +7,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import type { ActivityContext } from "../../src/workflow/activity.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import fc from "../properties.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 /** An activity whose attempts run until they are told to end. */

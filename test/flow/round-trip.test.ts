@@ -1,7 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readDefinition, writeDefinition } from "../../src/flow/definition-json.ts";
 import type { FlowDefinition, FlowRetry, FlowStep, Json, OnError } from "../../src/flow/index.ts";
+import fc from "../properties.ts";
 
 const id = fc.stringMatching(/^[a-z][a-z0-9_-]{0,8}$/);
 const text = fc.string({ maxLength: 10 });

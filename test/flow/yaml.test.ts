@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatProblem, parseFlow, readFlow } from "../../src/flow/index.ts";
+import fc from "../properties.ts";
 
 const DATA_PIPELINE = `# .parac/workflows/data-pipeline.yaml
 name: data-pipeline

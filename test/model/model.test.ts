@@ -1,13 +1,13 @@
 /**
  * Random programs under random scripts: the engine does what a simple model of it says. A failure prints a seed and a path;
- * `PERDURE_MODEL_SEED=… PERDURE_MODEL_PATH=…` run that very case again, `PERDURE_MODEL_RUNS` says how many are tried.
+ * `PERDURE_SEED=… PERDURE_MODEL_PATH=…` run that very case again, `PERDURE_MODEL_RUNS` says how many are tried.
  */
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 import { openAgeing, postgresForTests } from "../postgres/subject.ts";
+import fc from "../properties.ts";
 import { scratchFile } from "../store/scratch.ts";
 import type { Observation } from "./observation.ts";
 import { expected } from "./plain-execution.ts";
@@ -15,7 +15,7 @@ import { rootPrograms } from "./program.ts";
 import { observed } from "./real-execution.ts";
 import { exactScripts, type Move, roughScripts } from "./script.ts";
 
-const { PERDURE_MODEL_RUNS, PERDURE_MODEL_SEED, PERDURE_MODEL_PATH } = process.env;
+const { PERDURE_MODEL_RUNS, PERDURE_MODEL_PATH } = process.env;
 const RUNS = Number(PERDURE_MODEL_RUNS ?? 150);
 const LIMIT_MS = 60_000 + RUNS * 1000;
 
@@ -23,7 +23,6 @@ async function check<T>(property: fc.IAsyncProperty<T>, share: number): Promise<
   await fc.assert(property, {
     numRuns: Math.max(1, Math.round(RUNS * share)),
     endOnFailure: false,
-    ...(PERDURE_MODEL_SEED !== undefined && { seed: Number(PERDURE_MODEL_SEED) }),
     ...(PERDURE_MODEL_PATH !== undefined && { path: PERDURE_MODEL_PATH }),
   });
 }

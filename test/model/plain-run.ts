@@ -118,8 +118,14 @@ export class PlainRun {
     this.#cancelScope(this.#scope);
   }
 
+  /** What code of an earlier generation still says is nothing to this one. */
+  get #heard(): boolean {
+    return this.open && (currentScope.getStore() ?? this.#scope).isInLifeOf(this.#scope);
+  }
+
   /** The run does not end before this is over. */
   finishFirst(work: Promise<unknown>): void {
+    if (!this.#heard) return;
     const unfinished = this.#unfinished.add(work);
     const over = (): void => {
       unfinished.delete(work);
@@ -254,8 +260,8 @@ export class PlainRun {
   // ---- commands --------------------------------------------------------------------------------------------------------
 
   #issue(begin: (pending: Pending) => void, atOnce = false): Promise<unknown> {
+    if (!this.#heard) return new Promise(() => {});
     const scope = currentScope.getStore() ?? this.#scope;
-    if (!this.open || !scope.isInLifeOf(this.#scope)) return new Promise(() => {});
     if (scope.cancelled) return Promise.reject(new CancelledError("cancelled"));
     return new Promise((resolve, reject) => {
       const pending: Pending = { scope, resolve, reject, undo: () => {} };
@@ -396,9 +402,6 @@ export class PlainRun {
   }
 
   #context(): WorkflowContext {
-    const life = this.#life;
-    /** What code of an earlier generation still says is nothing to this one. */
-    const heard = (): boolean => this.open && life === this.#life;
     const wf = {
       info: { workflowId: this.id },
       run: this,
@@ -406,7 +409,7 @@ export class PlainRun {
       waitFor: (name: string, { timeout }: { timeout?: number } = {}) => this.#wait(name, timeout),
       until: (predicate: () => boolean, { timeout }: { timeout?: number } = {}) => this.#until(predicate, timeout),
       on: (token: { name: string }, run: Handler["run"], { validate }: { validate?: Handler["validate"] } = {}) => {
-        if (!heard()) return;
+        if (!this.#heard) return;
         this.#handlers.set(token.name, { run, validate });
         const kept = this.#kept.filter((one) => one.name === token.name);
         this.#kept = this.#kept.filter((one) => one.name !== token.name);
@@ -426,7 +429,7 @@ export class PlainRun {
           }),
       }),
       tag: (tags: Record<string, unknown>) => {
-        if (heard()) for (const [key, value] of Object.entries(tags)) this.tags[key] = String(value);
+        if (this.#heard) for (const [key, value] of Object.entries(tags)) this.tags[key] = String(value);
       },
       continueAsNew: async (input: unknown) => {
         throw this.#cancelled ? new CancelledError("cancelled") : new Continue(input);

@@ -1,11 +1,11 @@
 /** What the PostgreSQL store keeps beyond the suite of all stores: locks, lost connections, odd texts, rights. */
-import fc from "fast-check";
 import pg from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openPostgresStore, type PostgresStore, type Store } from "../../src/store/index.ts";
 import { int8s, jsonText, texts } from "../../src/store/postgres/values.ts";
 import { event, image, message, newRun, newScene, type Scene } from "../../src/testing/store-conformance/scene.ts";
 import { eventually } from "../crash/eventually.ts";
+import fc from "../properties.ts";
 import { postgresForTests } from "./subject.ts";
 
 const postgres = postgresForTests();

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isClosed, RUN_STATUSES } from "../../src/core/status.ts";
 import {
@@ -11,6 +10,7 @@ import {
 } from "../../src/store/index.ts";
 import { attempt, event, image, message, newRun, transition } from "../../src/testing/store-conformance/scene.ts";
 import { postgresForTests } from "../postgres/subject.ts";
+import fc from "../properties.ts";
 
 /** Does one thing to a store and returns what it answered. `engine` is its lease, `batch` the number of its next commit. */
 type Operation = (actor: Actor) => Promise<unknown>;
