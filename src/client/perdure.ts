@@ -106,7 +106,7 @@ export class Perdure implements AsyncDisposable {
     this.runs = new Runs(this.#host);
     this.#starts = new Starts(engine, registry, this.#host, sealer.seal);
     this.schedules = new Schedules(this.#host, {
-      start: (spec) => engine.start(spec),
+      start: (...of) => engine.start(...of),
       has: (name) => registry.workflow(name) !== undefined,
       input: (name, given) => {
         const definition = registry.workflow(name);

@@ -37,7 +37,7 @@ import { startInput } from "./sent-value.ts";
 
 /** What schedules need of an engine to be made. */
 export interface ScheduleMaker {
-  start(spec: StartSpec): Promise<StartResult>;
+  start(spec: StartSpec, supersedes: number | null): Promise<StartResult>;
   /** The input of the workflow of this name as its schema gives it. @throws PerdureError `INVALID_ARGUMENT` */
   input(workflow: string, given: unknown): unknown;
   /** Whether this engine has a workflow of this name. */
@@ -184,7 +184,7 @@ export class Schedules {
     };
     let row: RunRow | undefined;
     await place(
-      (supersedes) => maker.start({ ...start, supersedes }),
+      (supersedes) => maker.start(start, supersedes),
       (holder) => {
         if (isClosed(holder.status)) return "replace";
         row = holder;

@@ -13,9 +13,9 @@ import { saysUnanswered } from "../engine/closing.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";
-import { type IdPolicy, place, whenTaken } from "../engine/taken-id.ts";
+import { type IdPolicy, type Placed, placeAgain, whenTaken } from "../engine/taken-id.ts";
 import type { LentTransaction } from "../store/admissions.ts";
-import type { FirstMessage, RunRow } from "../store/store.ts";
+import type { FirstMessage, RunRow, StartResult } from "../store/store.ts";
 import type { Signal, Update } from "../workflow/signal.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { askForStart } from "./asking.ts";
@@ -190,20 +190,28 @@ export class Starts {
     options: StartOptions,
     messages?: readonly FirstMessage[],
   ): Promise<Begun> {
-    const spec = startSpec(this.#host.store.id, workflow, workflowId, input, options, given);
-    const policy = policyOf(workflow, spec.request, options);
-    const { run, fresh } = await place(
-      (supersedes) => this.#engine.start({ ...spec, supersedes, ...(messages !== undefined && { messages }) }),
+    const spec = startSpec(this.#host.store.id, workflow, workflowId, input, options, given, messages);
+    const result = await this.#engine.start(spec, null);
+    const { run, fresh } =
+      "run" in result ? { run: result.run, fresh: true } : await this.#placeAgain(result, spec, options);
+    if (!fresh) this.#engine.hint(run);
+    return { handle: new RunHandle(this.#host, workflowId, run), run, fresh };
+  }
+
+  /** Of its own, as most ids are free: thousands of starts may be under way at once. */
+  #placeAgain(refused: StartResult, spec: StartSpec, options: StartOptions): Promise<Placed> {
+    const policy = policyOf(spec.workflow, spec.request, options);
+    return placeAgain(
+      refused,
+      (supersedes) => this.#engine.start(spec, supersedes),
       async (row) => {
         const taken = whenTaken(row, policy);
-        if (taken === "replace" && (await this.#has(row, messages))) return "attach";
+        if (taken === "replace" && (await this.#has(row, spec.messages))) return "attach";
         if (taken !== "end") return taken;
         await this.#end(row);
         return "replace";
       },
     );
-    if (!fresh) this.#engine.hint(run);
-    return { handle: new RunHandle(this.#host, workflowId, run), run, fresh };
   }
 
   /** Whether a run that has ended was sent one of these before, by its key; not when it ended before it answered. */
@@ -258,6 +266,7 @@ function startSpec(
   input: unknown,
   options: StartOptions,
   given: unknown,
+  messages?: readonly FirstMessage[],
 ): StartSpec {
   checkOptions(options, START, "start()");
   checkWord(options.reuse, REUSE, "reuse");
@@ -272,8 +281,8 @@ function startSpec(
     secrets,
     meta: meta === undefined ? null : JSON.stringify(noteData(meta, "meta")),
     request: idempotencyKey === undefined ? null : requestHash(storeId, idempotencyKey, workflow.name, given),
-    supersedes: null,
     tags: textTags(tags),
+    ...(messages !== undefined && { messages }),
   };
 }
 

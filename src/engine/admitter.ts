@@ -161,7 +161,7 @@ class Admitting {
   #run({ number, askedAt }: AdmissionRow, start: AskedStart, supersedes: number | null): Decision {
     const now = this.#host.clock.now();
     const delayMs = Math.max(0, askedAt + start.delayMs - now);
-    return { number, start: runOf({ ...start, delayMs }, now, false, { supersedes }) };
+    return { number, start: runOf({ ...start, delayMs }, now, false, supersedes) };
   }
 
   /** What to try next, if anything. */

@@ -204,13 +204,13 @@ export class Engine
 
   // ---- starting --------------------------------------------------------------------------------------------------------
 
-  /** Creates a run; it begins at once unless it is delayed. */
-  async start(spec: StartSpec): Promise<StartResult> {
+  /** Creates a run; it begins at once unless it is delayed. `supersedes`: the closed run whose workflow id it takes. */
+  async start(spec: StartSpec, supersedes: number | null = null): Promise<StartResult> {
     if (this.#closed) throw new PerdureError("UNAVAILABLE", "this engine is closed");
     const { workflow } = spec;
-    await this.#keepDefinition(workflow);
+    if (workflow.definition !== undefined) await this.#keepDefinition(workflow);
     const stopped = this.pauses.stopsWorkflow(workflow.name);
-    const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal, stopped);
+    const run = newRun(spec, this.clock.now(), this.codec, this.#config.seal, supersedes, stopped);
     const { result, fresh } = await this.committer.start(run, spec.parent !== undefined);
     if ("run" in result) this.ownRuns?.add(result.run);
     if ("run" in result && run.owned) {

@@ -15,7 +15,6 @@ export interface StartSpec {
   readonly secrets: Secrets;
   readonly meta: string | null;
   readonly request: string | null;
-  readonly supersedes: number | null;
   readonly tags: Readonly<Record<string, string>>;
   /** Set for a child. */
   readonly parent?: ParentLink & { readonly runId: string };
@@ -62,6 +61,7 @@ export function prepareStart(
 /**
  * The run to be created.
  *
+ * @param supersedes the closed run that gives its workflow id to this one.
  * @param stopped its workflow is paused: nobody owns the run, it begins when somebody claims it.
  * @throws PerdureError `UNSERIALISABLE`, `PAYLOAD_TOO_LARGE`, `SECRET_LEAK` for the input.
  */
@@ -70,10 +70,11 @@ export function newRun(
   createdAt: number,
   codec: PayloadCodec | undefined,
   seal: (text: string) => string,
+  supersedes: number | null,
   stopped = false,
 ): NewRun {
   const owned = spec.delayMs === 0 && !stopped;
-  return runOf(prepareStart(spec, codec, seal), createdAt, owned, spec);
+  return runOf(prepareStart(spec, codec, seal), createdAt, owned, supersedes, spec);
 }
 
 /** The run of a start that was prepared before. */
@@ -81,7 +82,8 @@ export function runOf(
   start: PreparedStart,
   createdAt: number,
   owned: boolean,
-  { supersedes, parent, messages }: Pick<StartSpec, "supersedes" | "parent" | "messages">,
+  supersedes: number | null,
+  { parent, messages }: Pick<StartSpec, "parent" | "messages"> = {},
 ): NewRun {
   const { workflow, version, workflowId, input, delayMs, meta, request, secrets, tags } = start;
   const about = {

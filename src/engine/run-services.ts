@@ -32,7 +32,7 @@ export interface ServicesHost {
   readonly codec: PayloadCodec | undefined;
   lease(): Lease | undefined;
   seal(text: string): string;
-  start(spec: StartSpec): Promise<StartResult>;
+  start(spec: StartSpec, supersedes: number | null): Promise<StartResult>;
   hint(): void;
 }
 
@@ -103,12 +103,11 @@ export class RunServices implements ChildStarter<Served> {
       secrets: facts.secrets,
       meta: null,
       request: null,
-      supersedes: null,
       tags: options.tags ?? NO_TAGS,
       parent: { run: facts.run, runId: facts.runId, command: id, generation, onClose },
     };
     const result = await place(
-      (supersedes) => this.#host.start({ ...start, supersedes }),
+      (supersedes) => this.#host.start(start, supersedes),
       async (row): Promise<"replace"> => {
         if (isPredecessor(row, start)) await this.#ended(row.run);
         else if (!isClosed(row.status)) throw idTaken(workflowId, row.status);

@@ -49,21 +49,29 @@ export interface Placed {
   readonly existing?: true;
 }
 
+/** Starts a run that takes the id of a closed one, if any. */
+type Starting = (supersedes: number | null) => Promise<StartResult>;
+
+/** Whether the run that has the id is the one that is meant, or may be replaced. */
+type Deciding = (row: RunRow) => Promise<"attach" | "replace"> | "attach" | "replace";
+
 /**
  * Starts until the run has a place: with every run that has the id, `taken` says whether it is the one that is meant, or may be replaced.
  *
  * @throws what `start` and `taken` throw
  */
-export async function place(
-  start: (supersedes: number | null) => Promise<StartResult>,
-  taken: (row: RunRow) => Promise<"attach" | "replace"> | "attach" | "replace",
-): Promise<Placed> {
-  for (let supersedes: number | null = null; ; ) {
-    const result = await start(supersedes);
+export async function place(start: Starting, taken: Deciding): Promise<Placed> {
+  const result = await start(null);
+  return "run" in result ? { ...result, fresh: true } : placeAgain(result, start, taken);
+}
+
+/** Goes on where a first start has found the id taken. @throws what `start` and `taken` throw */
+export async function placeAgain(refused: StartResult, start: Starting, taken: Deciding): Promise<Placed> {
+  for (let result = refused; ; ) {
     if ("run" in result) return { ...result, fresh: true };
     if ("orphan" in result) throw new PerdureError("RUN_CLOSED", "the parent of this run has ended meanwhile");
     const { run } = result.conflict;
     if ((await taken(result.conflict)) === "attach") return { run, fresh: false };
-    supersedes = run;
+    result = await start(run);
   }
 }

@@ -123,14 +123,14 @@ export class EngineSlot implements AskedEngine {
   }
 
   /** Starts a run; when the engine crashes over it, the start is repeated unless it did happen. */
-  async start(spec: StartSpec): Promise<StartResult> {
+  async start(spec: StartSpec, supersedes: number | null): Promise<StartResult> {
     for (;;) {
       const engine = await this.ready();
       const at = this.#parts.clock.now();
-      const started = await this.#unlessCrashed(engine.start(spec));
+      const started = await this.#unlessCrashed(engine.start(spec, supersedes));
       if (started !== undefined) return started.value;
       const row = await this.#parts.store.find({ workflowId: spec.workflowId });
-      if (row?.createdAt === at && row.workflow === spec.workflow.name && row.run !== spec.supersedes)
+      if (row?.createdAt === at && row.workflow === spec.workflow.name && row.run !== supersedes)
         return { run: row.run };
     }
   }

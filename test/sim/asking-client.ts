@@ -142,7 +142,6 @@ export class AskingClient {
         secrets: {},
         meta: null,
         request: null,
-        supersedes: null,
         tags: {},
       };
       const spec = { workflow: definitionOf(workflow)!, workflowId: to, input: { ...program, mark }, ...about };

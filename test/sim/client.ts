@@ -91,7 +91,6 @@ export class RunClient {
       secrets: {},
       meta: null,
       request: null,
-      supersedes: null,
       tags: {},
     };
     for (;;) {

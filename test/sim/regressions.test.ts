@@ -238,7 +238,6 @@ function startSpec(workflowId: string): StartSpec {
     secrets: {},
     meta: null,
     request: null,
-    supersedes: null,
     tags: {},
   };
 }

@@ -79,7 +79,7 @@ export class Tenant {
     const spec = { workflow: definitionOf(workflow)!, workflowId: id, input: program, ...about };
     const policy = { workflow, request: null, reuse: "allow", conflict: "attach" } as const;
     const begin = ({ engine }: EngineProcess, supersedes: number | null): Promise<StartResult> =>
-      engine?.start({ ...spec, supersedes }) ?? closed();
+      engine?.start(spec, supersedes) ?? closed();
     for (;;) {
       const answer = await this.#calls.call(workflow, "start", (process) =>
         place(
