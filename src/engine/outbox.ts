@@ -407,8 +407,8 @@ export class Outbox {
     const ending = this.#machine.ending!;
     const { handling } = this.#machine;
     if (handling.length > 0) this.#host.unfinished(handling);
+    if (ending.ok && ending.next !== undefined) return this.#continued(ending.next);
     const messages = this.#inbox.takeAll();
-    if (ending.ok && ending.next !== undefined) return this.#continued(ending.next, messages);
     const events = this.#leftovers(messages);
     const { event, status } = endOf(this.#machine, this.#about, this.#host, this.#stamp(this.#now()));
     events.push(event);
@@ -421,14 +421,14 @@ export class Outbox {
     return events;
   }
 
-  /** Another run goes on with everything that was not taken, in the same commit (rule 25). */
-  #continued(next: Payload, messages: readonly MessageRow[]): Transition {
+  /** Another run goes on with everything that was not taken, in the same commit, whatever comes meanwhile (rule 25). */
+  #continued(next: Payload): Transition {
     const at = this.#stamp(this.#now());
     const input = encodePayload(decodePayload(next), this.#host.codec);
     this.answers.forget(this.#machine.messages.keptUpdates.map(({ message }) => message));
-    const successor = { start: this.#host.successor(input, at), messages: movesOn(this.#machine, this.#run, messages) };
+    const successor = { start: this.#host.successor(input, at), messages: movesOn(this.#machine, this.#run) };
     const events = [newEvent.runContinued(at, input)];
-    return this.#close(events, messages, "continued_as_new", true, { successor });
+    return this.#close(events, NONE, "continued_as_new", true, { successor });
   }
 
   #close(
@@ -445,7 +445,8 @@ export class Outbox {
     this.rows.settleAll();
     const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
-    const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox: this.#inbox.seen, forget });
+    const ifInbox = goesOn ? null : this.#inbox.seen;
+    const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox, forget });
     const left = goesOn ? NONE : updatesIn(messages);
     if (this.#answersMade !== undefined || left.length > 0) this.answers.close(left, status, closedAt);
     const transition = this.#transition(events, messages, image, withCheck);

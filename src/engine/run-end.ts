@@ -39,12 +39,11 @@ export function endOf(
   }
 }
 
-/** Messages for the run that goes on from this one: those its code did not take, and those still in its inbox (rule 25). */
-export function movesOn({ messages }: Machine<CommandSpec>, run: number, inbox: readonly MessageRow[]): MessageRow[] {
+/** What this run has received and its code did not take, for the run that goes on from it (rule 25). */
+export function movesOn({ messages }: Machine<CommandSpec>, run: number): MessageRow[] {
   const buffered = messages.kept.map((signal) => again(run, "signal", signal));
   const unhandled = messages.keptUpdates.map((update) => again(run, "update", update));
-  const waiting = inbox.filter(({ kind }) => kind !== "outcome" && kind !== "retry");
-  return [...buffered, ...unhandled, ...waiting].sort((a, b) => a.number - b.number);
+  return [...buffered, ...unhandled];
 }
 
 /** A message that is in the history already, as it was in the inbox. */

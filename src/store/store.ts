@@ -199,9 +199,11 @@ export interface Also {
   /** Messages that go back into the inbox under the numbers they had (reset). */
   readonly returned?: readonly MessageRow[];
   /**
-   * The run that continues this one: created under the same workflow id, with the same chain, parent, tags and inbox number, and with
-   * `messages` in its inbox under the numbers they had. It is not owned. What it has from this run is ignored in `start`: `workflowId`,
-   * `owned`, `supersedes`, `parent`, `tags`, `messages`. Only for an `image` that closes this run; otherwise the batch is refused.
+   * The run that continues this one: created under the same workflow id, with the same chain, parent, tags and inbox number. What is in
+   * the inbox of this run when it closes moves to that of the new one, except what is for steps of this one (`outcome`, `retry`), which
+   * is dropped; `messages`, which have left the inbox before, come back beside it. All keep their numbers. The new run is not owned.
+   * What it has from this run is ignored in `start`: `workflowId`, `owned`, `supersedes`, `parent`, `tags`, `messages`. Only for an
+   * `image` that closes this run; otherwise the batch is refused.
    */
   readonly successor?: { readonly start: NewRun; readonly messages: readonly MessageRow[] };
 }

@@ -36,7 +36,7 @@ export function newRun(run: number, start: NewRun, engine: number): MemoryRun {
 
 /** The run that continues `old`. */
 export function successorOf(
-  { row: old }: MemoryRun,
+  { row: old, messages: waiting }: MemoryRun,
   run: number,
   start: NewRun,
   messages: readonly MessageRow[],
@@ -44,6 +44,8 @@ export function successorOf(
   const fresh = newRun(run, { ...start, owned: false }, 0);
   const { workflowId, chain, parent, tags, progress, inbox } = old;
   Object.assign(fresh.row, { workflowId, chain, parent, tags, progress, inbox });
-  for (const message of messages) fresh.messages.set(message.number, { ...message, run });
+  const moved = [...waiting.values()].filter(({ kind }) => kind !== "outcome" && kind !== "retry");
+  waiting.clear();
+  for (const message of [...moved, ...messages]) fresh.messages.set(message.number, { ...message, run });
   return fresh;
 }

@@ -54,6 +54,12 @@ export class Inboxes {
     this.#sql.insert.run([run, number, kind, name, data, at]);
   }
 
+  /** Moves what waits for one run to the one that continues it, without what is for its steps. */
+  move(from: number, to: number): void {
+    this.#sql.move.run([to, from]);
+    this.#sql.drop.run([from]);
+  }
+
   /** Makes a run without owner due at `at`, or leaves it due earlier. */
   wake(run: number, at: number): void {
     this.#sql.wake.run([at, at, run]);
@@ -115,5 +121,7 @@ const SQL = {
   setCount: "update workflow_runs set inbox = ? where run = ?",
   wake: `update workflow_runs set wake_at = ${DUE} where run = ?`,
   insert: "insert or replace into messages (run, number, kind, name, data, at) values (?, ?, ?, ?, ?, ?)",
+  move: "update messages set run = ? where run = ? and kind not in ('outcome', 'retry')",
+  drop: "delete from messages where run = ?",
   remember: "insert into message_keys (run, key, number, at) values (?, ?, ?, ?) on conflict do nothing",
 } as const;

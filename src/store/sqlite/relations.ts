@@ -100,6 +100,7 @@ export class Relations {
     this.#events.add(run, 1, type, at, data);
     this.#append(run, start.rest ?? []);
     if (secrets !== null) this.#sql.insertSecrets.run([run, secrets]);
+    this.#inboxes.move(old, run);
     for (const message of messages) this.#inboxes.put(run, message);
   }
 

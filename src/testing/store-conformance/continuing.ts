@@ -58,8 +58,7 @@ export const continuation: Topic = (subject, { describe, it }) => {
         const old = await scene.start();
         for (const name of ["a", "b", "c"]) await scene.store.send(message(old, { name, key: name }));
         const { messages } = await scene.load(old);
-        const also = { messages: [messages[2]!, messages[1]!] };
-        const next = await continuedAsNew(scene, old, 1, also, { consumed: [1, 2, 3] });
+        const next = await continuedAsNew(scene, old, 1, { messages: [messages[1]!] }, { consumed: [1, 2] });
         const moved = await scene.load(next);
         assert.deepEqual(
           moved.messages,
@@ -67,6 +66,25 @@ export const continuation: Topic = (subject, { describe, it }) => {
         );
         assert.deepEqual([moved.row.inbox, (await scene.load(old)).messages], [3, []]);
         assert.deepEqual(await scene.store.send(message(next)), { number: 4 });
+      }));
+
+    it("moves what came in since the run was looked at, but nothing that is for its steps", () =>
+      withScene(subject, async (scene) => {
+        const { store } = scene;
+        const old = await scene.start();
+        const kinds = ["signal", "update", "cancel", "outcome", "retry", "terminate"] as const;
+        for (const kind of kinds) await store.send(message(old, { kind, name: kind }));
+        const next = await continuedAsNew(scene, old, 1, {}, { consumed: [1] });
+        const { row, messages } = await scene.load(next);
+        assert.deepEqual(
+          messages.map(({ number, kind }) => [number, kind]),
+          [
+            [2, "update"],
+            [3, "cancel"],
+            [6, "terminate"],
+          ],
+        );
+        assert.deepEqual([row.inbox, (await scene.load(old)).messages], [6, []]);
       }));
 
     it("leads messages to the open run of the chain, and knows the keys of all of them", () =>
