@@ -245,7 +245,13 @@ export const MUTATIONS = [
   },
   {
     name: "a run that could not park sets no alarm",
-    edits: [["src/engine/run-actor.ts", "&& !this.effects.holding) this.arm();", "&& !this.effects.holding) void 0;"]],
+    edits: [
+      [
+        "src/engine/run-actor.ts",
+        "else if (!this.effects.beginCareful()) this.arm();",
+        "else this.effects.beginCareful();",
+      ],
+    ],
     survives:
       "takes a commit in flight for almost as long as a sleep, too rare here; test/sim/regressions.test.ts notices",
   },
@@ -353,6 +359,15 @@ export const MUTATIONS = [
   {
     name: "continuing: what lies in the inbox stays behind",
     edits: [["src/store/memory/new-run.ts", "[...moved, ...messages]", "messages"]],
+  },
+  {
+    name: "backlog: nobody looks again when there is room",
+    survives: "in the simulation something else soon makes every run look; test/engine/backlog.test.ts notices",
+    edits: [["src/engine/intake.ts", "if (this.#full === undefined) return false;", "return false;"]],
+  },
+  {
+    name: "backlog: what was left comes before what was put back",
+    edits: [["src/engine/inbox.ts", ".sort((a, b) => a.number - b.number)", ""]],
   },
   {
     name: "continuing: handlers take signals while sagas are undone",

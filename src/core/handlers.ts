@@ -138,6 +138,11 @@ export class Handlers {
     return undefined;
   }
 
+  /** How many signals of this name are kept. */
+  keptOf(name: string): number {
+    return this.#kept.get(name)?.length ?? 0;
+  }
+
   /** Whether a signal of this name would be handled at once. */
   receives(name: string): boolean {
     const handler = this.#signals.get(name);

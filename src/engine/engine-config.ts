@@ -23,6 +23,8 @@ export interface EngineConfig {
   readonly ttlMs: number;
   readonly pollMs: number;
   readonly parkAfterMs: number;
+  /** How many messages a run takes at a time. Default `AHEAD`. */
+  readonly ahead?: number;
   /** How many parked runs stay in memory, ready to go on without a replay. */
   readonly warmRuns: number;
   /** `own`: advance only runs that were started or resumed through this engine. */

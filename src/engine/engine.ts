@@ -17,6 +17,7 @@ import { Committer, type CommitterHost, type Committing } from "./committer.ts";
 import type { EngineConfig } from "./engine-config.ts";
 import { Guard } from "./guard/guard.ts";
 import { installGuard } from "./guard/installation.ts";
+import { AHEAD } from "./intake.ts";
 import { type LeaseHost, LeaseKeeper } from "./lease-keeper.ts";
 import { MachineMaker } from "./machine-maker.ts";
 import { warnOfMissingCode } from "./missing-code.ts";
@@ -124,6 +125,10 @@ export class Engine
   get idle(): boolean {
     const moving = this.turns.busy || this.committer.busy || this.#claimer.looking;
     return !moving && !this.#slots.busy && !this.#desk.busy && !this.#runs.moving && this.#fresh.length === 0;
+  }
+
+  get ahead(): number {
+    return this.#config.ahead ?? AHEAD;
   }
 
   get parkAfterMs(): number {
@@ -442,7 +447,7 @@ export class Engine
     await this.#lookAtPauses();
     this.#desk.poll(this.#config.pollMs);
     if (this.#runs.counts.active === 0) return;
-    const messages = await this.store.inbox(lease);
+    const messages = await this.store.inbox(lease, this.#runs.read());
     if (lease === this.lease()) this.#runs.deliver(messages);
   }
 

@@ -13,7 +13,7 @@ export class Inbox {
   /** Messages that are left in the store, unless the run ends after all. */
   #left: readonly MessageRow[] = NONE;
   /** What a fork kept of the original's messages has numbers below 0. */
-  #seen = Number.NEGATIVE_INFINITY;
+  #seen = NOTHING_SEEN;
 
   /** Highest number seen. */
   get seen(): number {
@@ -50,17 +50,34 @@ export class Inbox {
     if (inbox > this.#seen) this.#seen = inbox;
   }
 
-  /** Leaves those messages in the store that are not to be taken now. */
+  /** What waits in the store as it is now, of a run that was let go and is claimed again: others may have had it meanwhile. */
+  refill(messages: readonly MessageRow[], inbox: number): void {
+    this.#messages = [];
+    this.#pauses = NONE;
+    this.#left = NONE;
+    this.#seen = NOTHING_SEEN;
+    this.deliver(messages, inbox);
+  }
+
+  /** Leaves those messages in the store that are not to be taken now. Asks of each once, in order. */
   leave(isLeft: (message: MessageRow) => boolean): void {
-    this.#left = this.#messages.filter(isLeft);
-    this.#messages = this.#messages.filter((message) => !isLeft(message));
+    const left = this.#messages.map(isLeft);
+    if (!left.includes(true)) return;
+    this.#left = this.#messages.filter((_, index) => left[index]);
+    this.#messages = this.#messages.filter((_, index) => !left[index]);
   }
 
   /** Sees what was left once more. */
   lookAgain(): void {
     if (this.#left.length === 0) return;
-    this.#messages.unshift(...this.#left);
+    // What was put back may be older than what was left.
+    this.#messages = [...this.#left, ...this.#messages].sort((a, b) => a.number - b.number);
     this.#left = NONE;
+  }
+
+  /** Whether messages are known that wait in the store. */
+  get holds(): boolean {
+    return this.any || this.#left.length > 0;
   }
 
   /** Takes the messages before a wish to cancel, which goes alone. */
@@ -95,3 +112,4 @@ export class Inbox {
 }
 
 const NONE: readonly never[] = [];
+const NOTHING_SEEN = Number.MIN_SAFE_INTEGER;

@@ -11,6 +11,8 @@ import type { ResultHost } from "./run-facts.ts";
 /** What the outbox needs from its run. */
 export interface OutboxHost extends ResultHost {
   readonly clock: Clock;
+  /** How many messages a run takes at a time. */
+  readonly ahead: number;
   readonly effects: OutboxEffects;
   /** A run that had crashed engines got further. */
   progressed(): void;

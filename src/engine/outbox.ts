@@ -21,6 +21,7 @@ import { Answers } from "./answers.ts";
 import { type ForeignOutcome, tellsKin, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { Inbox } from "./inbox.ts";
+import { Intake } from "./intake.ts";
 import type { OutboxHost } from "./outbox-host.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
 import { endOf, movesOn } from "./run-end.ts";
@@ -43,6 +44,7 @@ export class Outbox {
   readonly #host: OutboxHost;
   #arrivals: Arrival[] = [];
   readonly #inbox = new Inbox();
+  readonly #intake: Intake;
   /** Rows of what is in flight. */
   readonly rows: RowsInFlight = new RowsInFlight();
   #notesTaken: readonly Note[] = NONE;
@@ -67,6 +69,7 @@ export class Outbox {
     this.#about = facts;
     this.#machine = machine;
     this.#host = host;
+    this.#intake = new Intake(machine, host.ahead);
   }
 
   /** Made with the first update: most runs have none. */
@@ -77,7 +80,9 @@ export class Outbox {
 
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
-    return this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked || this.#failing;
+    return (
+      this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked || this.#failing || this.#intake.hasRoom
+    );
   }
 
   /** Whether the failure is to be written. On a replay it may be in the history already. */
@@ -123,6 +128,21 @@ export class Outbox {
     this.#inbox.deliver(messages, inbox);
   }
 
+  /** The inbox of a run that was let go and is claimed again. */
+  refill(messages: readonly MessageRow[], inbox: number): void {
+    this.#inbox.refill(messages, inbox);
+  }
+
+  /** Number up to which the inbox was read. */
+  get seen(): number {
+    return this.#inbox.seen;
+  }
+
+  /** Whether messages are known that wait in the store. */
+  get holds(): boolean {
+    return this.#inbox.holds;
+  }
+
   /** The run is to fail with this once everything is undone. */
   fail(failure: Failure): void {
     this.#failure ??= failure;
@@ -161,14 +181,18 @@ export class Outbox {
   }
 
   /**
-   * Leaves in the inbox what is not for this run: it is being let go and its steps were given up, or another run is to go on from it,
-   * which is the one to be cancelled and updated.
+   * Leaves in the inbox what is not for this run, or not yet: it is being let go and its steps were given up, or another run is to go on
+   * from it, which is the one to be cancelled and updated, or it has more than enough of it.
    */
   #leave(mayPark: boolean): void {
     this.#inbox.lookAgain();
+    this.#intake.begin();
+    if (!this.#inbox.any) return;
     const { continuing } = this.#machine;
-    if (!this.#inbox.any || (mayPark && !continuing)) return;
-    this.#inbox.leave((message) => (isForStep(message) ? !mayPark : continuing && this.#isForSuccessor(message)));
+    this.#inbox.leave((message) => {
+      if (isForStep(message)) return !mayPark;
+      return (continuing && this.#isForSuccessor(message)) || !this.#intake.takes(message);
+    });
   }
 
   #isForSuccessor({ kind, name }: MessageRow): boolean {
@@ -182,7 +206,8 @@ export class Outbox {
   }
 
   /**
-   * Items by time; a message from before a deadline precedes the timer (rule 4). What has to wait for the next transition is put back.
+   * Items by time; a message from before a deadline precedes the timer (rule 4). What has to wait for the next transition is put back:
+   * an update that is to be looked at, and what exceeds one portion.
    */
   #merge(messages: readonly MessageRow[]): { events: NewEvent[]; consumed: readonly MessageRow[] } {
     const arrivals = this.#arrivals;
@@ -192,12 +217,14 @@ export class Outbox {
     if (arrivals.length > 1) arrivals.sort((a, b) => a.at - b.at || a.command.id - b.command.id);
     let next = 0;
     let taken = 0;
+    let sent = 0;
     const settled = new Set<number>();
     for (const message of messages) {
       while (next < arrivals.length && arrivals[next]!.at < message.at)
         this.#outcome(arrivals[next++]!, messages, events, settled);
       const alone = message.kind === "update" && this.#machine.messages.validates(message.name);
-      if (alone && events.length > 0) {
+      if (!isForStep(message)) sent++;
+      if ((alone && events.length > 0) || sent > this.#host.ahead) {
         this.#inbox.giveBack(messages.slice(taken));
         this.#arrivals.push(...arrivals.slice(next));
         return { events, consumed: messages.slice(0, taken) };

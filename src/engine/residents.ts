@@ -35,6 +35,8 @@ export class Residents {
   readonly #coming = new Map<number, Lease>();
   /** Runs claimed while their actors had not heard yet that they had parked. */
   readonly #reclaimed = new Map<number, RunRow>();
+  /** Runs that got messages lately. */
+  readonly #sentTo = new Set<number>();
   /** Runs the store says are ours that were not in memory at the last audit. */
   #missing = new Set<number>();
 
@@ -72,7 +74,21 @@ export class Residents {
 
   /** Gives messages to the runs they are for, as far as those are advanced here. */
   deliver(messages: readonly MessageRow[]): void {
-    for (const message of messages) this.#active.get(message.run)?.deliver([message]);
+    for (const message of messages) {
+      this.#sentTo.add(message.run);
+      this.#active.get(message.run)?.deliver([message]);
+    }
+  }
+
+  /** Up to which numbers inboxes have been read whose messages are waiting still: nobody needs to see those again. */
+  read(): ReadonlyMap<number, number> {
+    const read = new Map<number, number>();
+    for (const run of this.#sentTo) {
+      const actor = this.#active.get(run);
+      if (actor?.holdsMessages === true) read.set(run, actor.seen);
+      else this.#sentTo.delete(run);
+    }
+    return read;
   }
 
   // ---- coming ----------------------------------------------------------------------------------------------------------
@@ -210,7 +226,7 @@ export class Residents {
   /** Reads the inbox of a run again. */
   refetch(actor: RunActor): void {
     const { run } = actor.facts;
-    this.#host.store.load([run], 0).then(
+    this.#host.store.load([run], 0, actor.seen).then(
       ([loaded]) => {
         if (this.#active.get(run) !== actor) return;
         if (loaded === undefined) this.reload(actor);
@@ -232,6 +248,7 @@ export class Residents {
     this.#warm.clear();
     this.#coming.clear();
     this.#reclaimed.clear();
+    this.#sentTo.clear();
     this.#takeover.clear();
   }
 }

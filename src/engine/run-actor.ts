@@ -86,6 +86,20 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     return this.#engine.around;
   }
 
+  get ahead(): number {
+    return this.#engine.ahead;
+  }
+
+  /** Number up to which the inbox was read. */
+  get seen(): number {
+    return this.#outbox.seen;
+  }
+
+  /** Whether messages are known that wait in the store. */
+  get holdsMessages(): boolean {
+    return this.#outbox.holds;
+  }
+
   get codec(): PayloadCodec | undefined {
     return this.#engine.codec;
   }
@@ -132,7 +146,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
   /** A parked run claimed again while it was still warm: goes on without a replay. */
   wake(messages: readonly MessageRow[], inbox: number): void {
     this.phase = "live";
-    this.#outbox.deliver(messages, inbox);
+    this.#outbox.refill(messages, inbox);
     this.#ring();
     if (this.#outbox.hasNews) this.ready();
     else this.turnsDone();
@@ -157,10 +171,14 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     this.#queued = false;
     if (this.#inFlight !== undefined || this.#applying || this.phase !== "live") return undefined;
     this.#inFlight = this.#outbox.build(this.#timedOut, !this.#releasing);
-    // What it was to be parked for may have come near while the committer was busy; or the news came to nothing.
-    if (this.#inFlight === undefined && !this.effects.holding) this.arm();
-    else if (this.#inFlight === undefined) this.turnsDone();
+    if (this.#inFlight === undefined) this.#nothingToWrite();
     return this.#inFlight;
+  }
+
+  /** What it was to be parked for has come near while the committer was busy; or the news came to nothing. */
+  #nothingToWrite(): void {
+    if (this.effects.holding) this.turnsDone();
+    else if (!this.effects.beginCareful()) this.arm();
   }
 
   /** The transition is durable: its events are applied, then the next one is built. */

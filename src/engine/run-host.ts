@@ -24,6 +24,8 @@ export interface RunHost<A> {
   readonly codec: PayloadCodec | undefined;
   readonly deps: unknown;
   readonly parkAfterMs: number;
+  /** How many messages a run takes at a time. */
+  readonly ahead: number;
   /** Stands around every attempt, if anybody does. */
   readonly around: Around | undefined;
   /** Asks for a place in the next batch: `takeTransition` is called then. */

@@ -437,12 +437,15 @@ export interface Store extends TaskStore {
   claim(lease: Lease, wanted: RunClaim): Promise<RunRow[]>;
   /** When the next unowned run that needs this code is due, or null. `sealed: false` leaves out runs that have secrets. */
   nextWake(code: readonly CodeKey[], sealed?: boolean): Promise<number | null>;
-  /** What is needed to go on with runs, each history up to `maxEvents`. Runs that do not exist are left out. */
-  load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]>;
+  /**
+   * What is needed to go on with runs, each history up to `maxEvents`, messages from above the number `beyond` (default: all). Runs
+   * that do not exist are left out.
+   */
+  load(runs: readonly number[], maxEvents: number, beyond?: number): Promise<LoadedRun[]>;
   /** Numbers of all runs the lease's engine owns. */
   owned(lease: Lease): Promise<number[]>;
-  /** All messages waiting in inboxes of runs the lease's engine owns. */
-  inbox(lease: Lease): Promise<MessageRow[]>;
+  /** All messages waiting in inboxes of runs the lease's engine owns; of runs in `beyond` only those from above the number given. */
+  inbox(lease: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]>;
 
   /**
    * Puts a message into an open run's inbox and makes the run due if nobody owns it. Keys are unique in a chain of runs; numbers go on

@@ -146,13 +146,13 @@ function checkSignal(
   if (!right) fail("I4 admission", `to run ${run} was refused: ${code}`);
 }
 
-/** Whoever asked first comes first: of one transaction, and of two of which the second began when the first had committed. */
+/** Whoever asked first comes first, of signals of one name: of one transaction, and of two of which the second began when the first had committed. */
 function checkOrder(table: AdmissionTable, received: ReadonlyMap<string, readonly Place[]>, fail: Fail): void {
   const last = new Map<string, { readonly seq: number; readonly asked: Asked }[]>();
   for (const asked of table.all) {
     if (asked.request.kind !== "signal" || asked.outcome !== "delivered") continue;
     for (const { run, seq } of received.get(nameOf(markOf(asked))) ?? []) {
-      const key = `${run}`;
+      const key = `${run} ${(JSON.parse(asked.request.body) as AskedSignal).name}`;
       const earlier = last.get(key) ?? [];
       for (const one of earlier)
         if (one.seq > seq && (one.asked.transaction === asked.transaction || one.asked.seenAt < asked.insertedAt))

@@ -1,6 +1,6 @@
 /** What must hold when the simulation is over, read from the store's rows alone and compared with what clients were told. */
 import { encodePayload, reviveParsed } from "../../src/core/payload.ts";
-import type { AnswerRow, EventRow, LoadedRun, Store } from "../../src/store/store.ts";
+import type { AnswerRow, EventRow, LoadedRun, MessageRow, Store } from "../../src/store/store.ts";
 import { checkAdmissions } from "./admission-checker.ts";
 import type { AdmissionTable } from "./admission-table.ts";
 import type { AskingClient } from "./asking-client.ts";
@@ -172,19 +172,28 @@ function checkAcknowledged(client: RunClient, loaded: readonly LoadedRun[], fail
       );
     if (new Set(received).size < received.length)
       fail("I4 once", `${script.id}: signals of ${sender} are there more than once: ${received.join(", ")}`);
-    if (received.some((n, index) => index > 0 && n < received[index - 1]!))
-      fail("I4 order", `${script.id}: signals of ${sender} arrived as ${received.join(", ")}`);
+    for (const name of new Set(signals.map((signal) => signal.name))) {
+      const own = signals.filter((signal) => signal.sender === sender && signal.name === name).map(({ n }) => n);
+      if (own.some((n, index) => index > 0 && n < own[index - 1]!))
+        fail("I4 order", `${script.id}: signals ${name} of ${sender} arrived as ${own.join(", ")}`);
+    }
   }
 }
 
+interface Signal {
+  readonly name: string;
+  readonly sender: string;
+  readonly n: number;
+}
+
 /** What was received under one workflow id. A signal that went on with a run is in more than one history. */
-function signalsIn(runs: readonly LoadedRun[]): { sender: string; n: number }[] {
-  const signals = new Map<string, { sender: string; n: number }>();
+function signalsIn(runs: readonly LoadedRun[]): Signal[] {
+  const signals = new Map<string, Signal>();
   for (const { row, events } of runs.toSorted((a, b) => a.row.run - b.row.run))
     for (const { type, data } of events) {
-      const { m, p } = JSON.parse(data) as EventKeys;
+      const { m, n: name, p } = JSON.parse(data) as EventKeys;
       const key = `${row.chain}/${m}`;
-      if (type === "SignalReceived" && !signals.has(key)) signals.set(key, p as { sender: string; n: number });
+      if (type === "SignalReceived" && !signals.has(key)) signals.set(key, { ...(p as Signal), name: name! });
     }
   return [...signals.values()];
 }
@@ -238,4 +247,16 @@ export function stuckOn({ machine, history, answered }: Replayed): string | unde
       return `wait ${name} (command ${id}) is pending although a signal was kept for it`;
   }
   return undefined;
+}
+
+/** A message that lies in the inbox of a run at rest, although the run would take it. */
+export function leftWithoutNeed(
+  { machine: { messages } }: Replayed,
+  inbox: readonly MessageRow[],
+  ahead: number,
+): string | undefined {
+  const left = inbox.find(
+    ({ kind, name }) => kind !== "signal" || messages.receives(name) || messages.keptOf(name) < ahead,
+  );
+  return left === undefined ? undefined : `${left.kind} ${left.name} (message ${left.number}) was not taken`;
 }

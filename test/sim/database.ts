@@ -107,7 +107,7 @@ export class Database {
   /** The memory store with what is different here. */
   #overlaid(): Store {
     const methods: Partial<Store> = {
-      load: (runs, maxEvents) => this.#load(runs, maxEvents),
+      load: (...of) => this.#load(...of),
       commit: (lease, batch) => this.#commit(lease, batch),
       ...(this.kind === "postgres" && {
         time: async () => this.now,
@@ -142,8 +142,8 @@ export class Database {
     if (term !== undefined) term.expires = this.#world.now + term.ttlMs;
   }
 
-  async #load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
-    const loaded = await this.#memory.load(runs, maxEvents);
+  async #load(...of: Parameters<Store["load"]>): Promise<LoadedRun[]> {
+    const loaded = await this.#memory.load(...of);
     return loaded.map((one) => ({
       ...one,
       outcomes: [...this.#outcomes.values()]

@@ -32,13 +32,16 @@ function isElsewhere({ kind, data }: MessageRow, command: number): boolean {
 export class EffectWatch {
   readonly #world: World;
   readonly #oracle: Oracle;
+  readonly #ahead: number;
   readonly #attempts = new Map<string, EffectStart>();
   readonly #begun = new Map<string, number>();
   effects = 0;
 
-  constructor(world: World, oracle: Oracle) {
+  /** `ahead`: how many signals of a name an engine takes before anybody asks for them. */
+  constructor(world: World, oracle: Oracle, ahead: number) {
     this.#world = world;
     this.#oracle = oracle;
+    this.#ahead = ahead;
   }
 
   /** How many attempts of an effect have begun. */
@@ -103,10 +106,18 @@ export class EffectWatch {
     if (owner !== held.lease)
       this.#fail("I2 effect fence", `${what}: the run is ${owner ?? "nobody"}'s, not ${held.lease}'s`);
     const waiting = loaded?.messages.find(
-      (message) => message.number <= held.inbox && !isElsewhere(message, held.command),
+      (message) => message.number <= held.inbox && !isElsewhere(message, held.command) && !this.mayBeLeft(message),
     );
     if (waiting !== undefined)
       this.#fail("I4 inbox first", `${what}: ${waiting.kind} ${waiting.number} was waiting when the run was claimed`);
+  }
+
+  /** Whether it is a signal of which the run has taken so many that the rest may wait. */
+  mayBeLeft({ run, kind, name }: MessageRow): boolean {
+    const taken = this.#oracle.runs
+      .get(run)!
+      .events.filter(({ type, data }) => type === "SignalReceived" && (JSON.parse(data) as EventKeys).n === name);
+    return kind === "signal" && taken.length >= this.#ahead;
   }
 
   /** I1: the durable history alone makes the code ask for this effect. */

@@ -21,6 +21,8 @@ export interface FleetConfig {
   readonly pollMs: number;
   readonly parkAfterMs: number;
   readonly warmRuns: number;
+  /** How many messages a run takes at a time. */
+  readonly ahead: number;
   /** Limits of queues in all of the store. */
   readonly everywhere: ReadonlyMap<string, number>;
 }

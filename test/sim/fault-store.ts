@@ -265,12 +265,12 @@ class FaultStore implements Omit<Partial<Store>, "admissions"> {
     return this.#call("settleTasks", about.join(", "), run, { told: String });
   }
 
-  load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+  load(runs: readonly number[], maxEvents: number, beyond?: number): Promise<LoadedRun[]> {
     const told = (loaded: LoadedRun[]): string =>
       loaded
         .map(({ row, messages }) => `run ${row.run} owner ${row.owner} inbox ${row.inbox} (${messages.length})`)
         .join(", ");
-    return this.#call("load", runs.join(" "), () => this.#shared.base.load(runs, maxEvents), { told });
+    return this.#call("load", runs.join(" "), () => this.#shared.base.load(runs, maxEvents, beyond), { told });
   }
 
   owned(lease: Lease): Promise<number[]> {
@@ -279,9 +279,9 @@ class FaultStore implements Omit<Partial<Store>, "admissions"> {
     });
   }
 
-  inbox(lease: Lease): Promise<MessageRow[]> {
+  inbox(lease: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]> {
     const told = (rows: MessageRow[]): string => rows.map(({ run, number }) => `${run}#${number}`).join(" ");
-    return this.#call("inbox", `${lease.engine}`, () => this.#shared.base.inbox(lease), { told });
+    return this.#call("inbox", `${lease.engine}`, () => this.#shared.base.inbox(lease, beyond), { told });
   }
 
   send(message: NewMessage): Promise<SendResult> {

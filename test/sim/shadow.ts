@@ -41,7 +41,8 @@ export class ShadowRun {
   readonly transactions: Map<string, boolean> = new Map();
   readonly #cuts: number[] = [];
   readonly #bumped = new Map<number, number>();
-  readonly #messages = new Set<number>();
+  /** Messages in the history, and the line each stood in: signals of one name are in order, and all that are no signals. */
+  readonly #messages = new Map<number, string>();
   readonly #consumed = new Set<number>();
   readonly #fail: Fail;
   #now = 0;
@@ -95,7 +96,8 @@ export class ShadowRun {
     if (event.type === "RunStarted") this.#fail("I5 terminal", `${where}: started twice`);
     const data = JSON.parse(event.data) as EventKeys;
     if (event.type === "ChildStarted") this.#childTold(data.c!, where);
-    if (data.m !== undefined) this.#message(data.m, where);
+    if (data.m !== undefined)
+      this.#message(data.m, event.type === "SignalReceived" ? `signal ${data.n}` : "others", where);
     if (event.type === "Resumed") this.#cut(data);
     else if (data.c !== undefined && event.type !== "ChildStarted") {
       if (data.k === "transaction" && !this.#isCopy && event.type !== "StepCancelled")
@@ -109,11 +111,11 @@ export class ShadowRun {
     if (this.#outcomes.has(command)) this.#fail("I5 child", `${where}: command ${command} has its outcome already`);
   }
 
-  #message(number: number, where: string): void {
+  #message(number: number, line: string, where: string): void {
     if (this.#messages.has(number)) this.#fail("I4 once", `${where}: message ${number} is in the history twice`);
-    for (const earlier of this.#messages)
-      if (earlier > number) this.#fail("I4 order", `${where}: message ${number} after ${earlier}`);
-    this.#messages.add(number);
+    for (const [earlier, its] of this.#messages)
+      if (its === line && earlier > number) this.#fail("I4 order", `${where}: message ${number} after ${earlier}`);
+    this.#messages.set(number, line);
   }
 
   #outcome(command: number, seq: number, where: string): void {

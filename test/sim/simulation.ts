@@ -8,7 +8,7 @@ import type { AnyWorkflow } from "../../src/workflow/workflow.ts";
 import { ArchivePlace } from "./archive.ts";
 import { AskingClient, type AskingHost } from "./asking-client.ts";
 import { codeFor, WORKFLOWS } from "./catalogue.ts";
-import { checkEnd, stuckOn } from "./checker.ts";
+import { checkEnd, leftWithoutNeed, stuckOn } from "./checker.ts";
 import { RunClient } from "./client.ts";
 import { Database, type DatabaseKind } from "./database.ts";
 import { EffectWatch } from "./effect-watch.ts";
@@ -129,7 +129,8 @@ class Simulation implements AskingHost, TenantHost {
       database: database.kind,
     });
     const { world } = this;
-    this.#effects = new EffectWatch(world, this.#oracle);
+    const ahead = this.#rng.stream("ahead").pick([1, 2, 5, 100]);
+    this.#effects = new EffectWatch(world, this.#oracle, ahead);
     const isOneMachine = database.kind === "sqlite";
     this.#archive = new ArchivePlace(world, this.#faults, retention?.archive ?? "none", isOneMachine);
     this.#graveyard = new Graveyard(world, this.#oracle, this.#archive, !isOneMachine);
@@ -160,6 +161,7 @@ class Simulation implements AskingHost, TenantHost {
       pollMs: shape.pick([500, 1000, 2000]),
       parkAfterMs: 5000,
       warmRuns: shape.pick([0, 1, 2, 100]),
+      ahead,
       everywhere: new Map(shape.chance(0.25) && !off.has("tasks") ? [["far", FAR_EVERYWHERE]] : []),
     };
     this.#clients = this.#workload.runs.map(
@@ -400,10 +402,11 @@ class Simulation implements AskingHost, TenantHost {
       this.#base.id,
       loaded.map(({ row, events }) => ({ row, history: events })),
     );
-    for (const one of replayed) {
+    for (const [index, one] of replayed.entries()) {
       const { row } = one;
       const why =
         stuckOn(one) ??
+        leftWithoutNeed(one, loaded[index]!.messages, this.#config.ahead) ??
         (this.#finished.get(row.workflowId) === this.#resumes(row) ? "every signal was sent" : undefined);
       if (why !== undefined)
         return this.world.violate(
@@ -425,7 +428,7 @@ class Simulation implements AskingHost, TenantHost {
   /** Rule 26: polling is the truth; nothing that is due waits much longer than engines need to come back. */
   async #checkLate(rows: readonly RunRow[]): Promise<void> {
     const seen = new Map<string, number>();
-    const waits = (what: string, lateMs = LATE_MS): void => {
+    const waits = (what: string, lateMs = LATE_MS + this.#clocksApart): void => {
       const since = this.#waitingSince.get(what) ?? this.world.now;
       seen.set(what, since);
       if (this.world.now - since > lateMs) this.world.violate("late", `${what} waits since ${since}`);
@@ -443,12 +446,19 @@ class Simulation implements AskingHost, TenantHost {
       0,
     );
     for (const { row, messages } of loaded)
-      for (const { number } of messages) waits(`message ${number} to run ${row.run} (${row.workflowId})`);
+      for (const message of messages)
+        if (!this.#effects.mayBeLeft(message)) waits(`message ${message.number} to run ${row.run} (${row.workflowId})`);
     for (const { number, request } of this.#shared.database.admissions?.undecided ?? [])
       waits(`${request.kind} ${number} of ${request.workflowId}, asked for in a transaction,`);
     for (const row of rows)
       if (this.#isOld(row)) waits(`deleting run ${row.run} (${row.workflowId}, ${row.status})`, LATE_DELETION_MS);
     this.#waitingSince = seen;
+  }
+
+  /** A run that was freed by one machine is due by that machine's clock. */
+  get #clocksApart(): number {
+    const skews = this.#fleet.map(({ skewMs }) => skewMs);
+    return this.#shared.database.kind === "postgres" ? 0 : Math.max(0, ...skews) - Math.min(0, ...skews);
   }
 
   /** Whether a time has come by the clock of every engine that could do something then; a fleet goes by the database's. */

@@ -134,10 +134,10 @@ class MemoryStore implements Store {
     return next;
   }
 
-  async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+  async load(runs: readonly number[], maxEvents: number, beyond?: number): Promise<LoadedRun[]> {
     return runs.flatMap((number) => {
       const run = this.#tables.runs.get(number);
-      return run === undefined ? [] : [loaded(this.#tables, run, maxEvents)];
+      return run === undefined ? [] : [loaded(this.#tables, run, maxEvents, beyond)];
     });
   }
 
@@ -145,9 +145,9 @@ class MemoryStore implements Store {
     return Array.from(this.#tables.ownedBy(engine), (run) => run.row.run).sort((a, b) => a - b);
   }
 
-  async inbox({ engine }: Lease): Promise<MessageRow[]> {
+  async inbox({ engine }: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]> {
     const runs = [...this.#tables.ownedBy(engine)].sort((a, b) => a.row.run - b.row.run);
-    return runs.flatMap(messagesOf);
+    return runs.flatMap((run) => messagesOf(run, beyond?.get(run.row.run)));
   }
 
   async send(message: NewMessage): Promise<SendResult> {

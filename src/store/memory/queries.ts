@@ -3,13 +3,13 @@ import type { AttemptRow, LoadedRun, MessageRow, RunFilter, RunRow, SizeRow, Wai
 import type { MemoryRun, Tables } from "./tables.ts";
 
 /** What is needed to go on with a run. */
-export function loaded(tables: Tables, run: MemoryRun, maxEvents: number): LoadedRun {
+export function loaded(tables: Tables, run: MemoryRun, maxEvents: number, beyond?: number): LoadedRun {
   const children = tables.childrenOf(run.row.run).filter(({ row }) => row.closedAt === null);
   return {
     row: { ...run.row },
     events: run.events.slice(0, maxEvents),
     attempts: attemptsOf(run),
-    messages: messagesOf(run),
+    messages: messagesOf(run, beyond),
     secrets: run.secrets,
     children: children
       .map(({ row }) => {
@@ -27,9 +27,9 @@ export function attemptsOf(run: MemoryRun): AttemptRow[] {
   return [...run.attempts.values()].sort((a, b) => a.command - b.command);
 }
 
-/** What waits in the inbox of a run, by number. */
-export function messagesOf(run: MemoryRun): MessageRow[] {
-  return [...run.messages.values()].sort((a, b) => a.number - b.number);
+/** What waits in the inbox of a run, by number, from above one. */
+export function messagesOf(run: MemoryRun, beyond: number = Number.NEGATIVE_INFINITY): MessageRow[] {
+  return [...run.messages.values()].filter(({ number }) => number > beyond).sort((a, b) => a.number - b.number);
 }
 
 /** Whether a filter wants a run. */

@@ -70,14 +70,22 @@ export class Claims {
     return (await this.#database.read(this.#sql.owned, [engine])).map((row) => row[0] as number);
   }
 
-  async inbox({ engine }: Lease): Promise<MessageRow[]> {
-    return (await this.#database.read(this.#sql.inbox, [engine])).map((row) => readMessage(row, 0));
+  async inbox({ engine }: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]> {
+    const rows =
+      beyond === undefined || beyond.size === 0
+        ? this.#database.read(this.#sql.inbox, [engine])
+        : this.#database.read(this.#sql.restOfInbox, [engine, [...beyond.keys()], [...beyond.values()]]);
+    return (await rows).map((row) => readMessage(row, 0));
   }
 
   /** One statement, so that everything is of one moment. */
-  async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
+  async load(
+    runs: readonly number[],
+    maxEvents: number,
+    beyond: number = Number.MIN_SAFE_INTEGER,
+  ): Promise<LoadedRun[]> {
     const found = new Map<number, LoadedRun>();
-    for (const row of await this.#database.read(this.#sql.load, [runs, Math.min(maxEvents, MAX_INTEGER)])) {
+    for (const row of await this.#database.read(this.#sql.load, [runs, Math.min(maxEvents, MAX_INTEGER), beyond])) {
       const loaded = loadedRun(row);
       found.set(loaded.row.run, loaded);
     }
@@ -162,10 +170,15 @@ function statements(schema: string) {
     owned: `select run from ${schema}.workflow_runs where coalesce(owner, 0) = $1 and closed_at is null order by run`,
     inbox: `select ${columnsOf("m", MESSAGE_COLUMNS)} from ${schema}.workflow_runs r join ${schema}.messages m using (run)
       where coalesce(r.owner, 0) = $1 and r.closed_at is null order by m.run, m.number`,
+    /** The same where some have been read up to a number. */
+    restOfInbox: `select ${columnsOf("m", MESSAGE_COLUMNS)} from ${schema}.workflow_runs r
+      left join unnest($2::bigint[], $3::bigint[]) read (run, number) on read.run = r.run
+      join ${schema}.messages m on m.run = r.run and m.number > coalesce(read.number, ${Number.MIN_SAFE_INTEGER})
+      where coalesce(r.owner, 0) = $1 and r.closed_at is null order by m.run, m.number`,
     load: `select ${RUN_COLUMNS}, (select body from ${schema}.secrets s where s.run = r.run),
       ${list(EVENT_COLUMNS, "events e where e.run = r.run and e.seq <= $2::bigint", "seq")},
       ${list(ATTEMPT_COLUMNS, "attempts a where a.run = r.run", "command")},
-      ${list(MESSAGE_COLUMNS, "messages m where m.run = r.run", "number")},
+      ${list(MESSAGE_COLUMNS, "messages m where m.run = r.run and m.number > $3::bigint", "number")},
       ${list(
         "c.run, c.workflow_id, c.parent_command, c.parent_generation, c.on_parent_close",
         // Written so that only the index by parent fits: those of open and of current runs hold all of them.

@@ -178,16 +178,16 @@ class PooledStore implements PostgresStore {
     return this.#claims.nextWake(code, sealed);
   }
 
-  load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
-    return this.#claims.load(runs, maxEvents);
+  load(runs: readonly number[], maxEvents: number, beyond?: number): Promise<LoadedRun[]> {
+    return this.#claims.load(runs, maxEvents, beyond);
   }
 
   owned(lease: Lease): Promise<number[]> {
     return this.#claims.owned(lease);
   }
 
-  inbox(lease: Lease): Promise<MessageRow[]> {
-    return this.#claims.inbox(lease);
+  inbox(lease: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]> {
+    return this.#claims.inbox(lease, beyond);
   }
 
   send(message: NewMessage): Promise<SendResult> {

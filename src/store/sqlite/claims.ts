@@ -88,18 +88,19 @@ export class Claims {
   }
 
   inbox(args: Flat, reply: Flat): void {
-    pushRows(reply, this.#sql.inbox.all([args[2]!]));
+    const [engine, beyond] = args.slice(2) as [number, string | null];
+    pushRows(reply, beyond === null ? this.#sql.inbox.all([engine]) : this.#sql.restOfInbox.all([beyond, engine]));
   }
 
-  /** `maxEvents, runs as JSON`; answers, per run found: its row, secrets, and what belongs to it, each kind counted. */
+  /** `maxEvents, runs as JSON, beyond`; answers, per run found: its row, secrets, and what belongs to it, each kind counted. */
   load(args: Flat, reply: Flat): void {
-    const [maxEvents, runs] = args.slice(2) as [number, string];
+    const [maxEvents, runs, beyond] = args.slice(2) as [number, string, number];
     this.#db.exec("begin");
     try {
       const rows = this.#sql.loadRuns.all([runs]);
       const events = new Groups(this.#sql.loadEvents.all([runs, maxEvents]));
       const attempts = new Groups(this.#sql.loadAttempts.all([runs]));
-      const messages = new Groups(this.#sql.loadMessages.all([runs]));
+      const messages = new Groups(this.#sql.loadMessages.all([runs, beyond]));
       const children = new Groups(this.#sql.loadChildren.all([runs]));
       const unanswered = new Groups(this.#sql.loadUnanswered.all([runs]));
       const outcomes = new Groups(this.#sql.loadOutcomes.all([runs]));
@@ -162,11 +163,16 @@ const SQL = {
   owned: "select run from workflow_runs where owner = ? and closed_at is null order by run",
   inbox: `select ${MESSAGE_COLUMNS} from messages
     where run in (select run from workflow_runs where owner = ? and closed_at is null) order by run, number`,
+  /** The same where some have been read up to a number: `[run, number]` as JSON. */
+  restOfInbox: `with read (run, number) as (select value ->> 0, value ->> 1 from json_each(?))
+    select ${MESSAGE_COLUMNS.replaceAll(/\b(run|number)\b/g, "m.$1")} from workflow_runs r left join read on read.run = r.run
+    join messages m on m.run = r.run and m.number > coalesce(read.number, ${Number.MIN_SAFE_INTEGER})
+    where r.owner = ? and r.closed_at is null order by m.run, m.number`,
   loadRuns: `select ${RUN_COLUMNS}, (select body from secrets s where s.run = r.run) as secrets
     from workflow_runs r where ${NAMED} order by run`,
   loadEvents: `select run, ${EVENT_COLUMNS} from events where ${NAMED} and seq <= ? order by run, seq`,
   loadAttempts: `select run, ${ATTEMPT_COLUMNS} from attempts where ${NAMED} order by run, command`,
-  loadMessages: `select ${MESSAGE_COLUMNS} from messages where ${NAMED} order by run, number`,
+  loadMessages: `select ${MESSAGE_COLUMNS} from messages where ${NAMED} and number > ? order by run, number`,
   loadChildren: `select parent, ${CHILD_COLUMNS} from workflow_runs
     where parent in (select value from json_each(?)) and superseded = 0 and closed_at is null
     order by parent, parent_command, parent_generation`,

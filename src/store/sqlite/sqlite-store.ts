@@ -214,16 +214,21 @@ class ThreadedStore implements SqliteStore {
     return (await this.#ask(OP.nextWake, codeByWorkflow(code), sealed ? 1 : 0))[0] as number | null;
   }
 
-  async load(runs: readonly number[], maxEvents: number): Promise<LoadedRun[]> {
-    return decodeLoaded(await this.#ask(OP.load, maxEvents, JSON.stringify(runs)), runs);
+  async load(
+    runs: readonly number[],
+    maxEvents: number,
+    beyond: number = Number.MIN_SAFE_INTEGER,
+  ): Promise<LoadedRun[]> {
+    return decodeLoaded(await this.#ask(OP.load, maxEvents, JSON.stringify(runs), beyond), runs);
   }
 
   async owned({ engine }: Lease): Promise<number[]> {
     return (await this.#ask(OP.owned, engine)) as number[];
   }
 
-  async inbox({ engine }: Lease): Promise<MessageRow[]> {
-    return readRows(await this.#ask(OP.inbox, engine), MESSAGE_WIDTH, readMessage);
+  async inbox({ engine }: Lease, beyond?: ReadonlyMap<number, number>): Promise<MessageRow[]> {
+    const read = beyond === undefined || beyond.size === 0 ? null : JSON.stringify([...beyond]);
+    return readRows(await this.#ask(OP.inbox, engine, read), MESSAGE_WIDTH, readMessage);
   }
 
   send(message: NewMessage): Promise<SendResult> {

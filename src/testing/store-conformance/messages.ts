@@ -1,5 +1,6 @@
 /** Inboxes: numbered, ordered, refused by closed runs. */
 import assert from "node:assert/strict";
+import type { MessageRow } from "../../store/store.ts";
 import { event, message, newScene, withScene } from "./scene.ts";
 import type { Topic } from "./subject.ts";
 
@@ -23,6 +24,35 @@ export const messages: Topic = (subject, { describe, it }) => {
           sent.map(({ name, data }, index) => ({ run, number: index + 1, kind, name, data, at })),
         );
         assert.deepEqual(await scene.store.inbox(scene.lease), waiting);
+      }));
+
+    it("leaves out what was read before, of the runs it is told of", () =>
+      withScene(subject, async (scene) => {
+        const [one, two] = [await scene.start(), await scene.start()];
+        for (const run of [one, one, one, two, two]) await scene.store.send(message(run));
+        const seen = (rows: readonly MessageRow[]): unknown => rows.map(({ run, number }) => [run, number]);
+        const rest = [
+          [one, 3],
+          [two, 1],
+          [two, 2],
+        ];
+        assert.deepEqual(seen(await scene.store.inbox(scene.lease, new Map([[one, 2]]))), rest);
+        const both = new Map([
+          [two, 1],
+          [one, 3],
+        ]);
+        assert.deepEqual(seen(await scene.store.inbox(scene.lease, both)), [[two, 2]]);
+        const [loaded] = await scene.store.load([one], 9, 1);
+        assert.deepEqual(
+          [seen(loaded!.messages), loaded!.row.inbox],
+          [
+            [
+              [one, 2],
+              [one, 3],
+            ],
+            3,
+          ],
+        );
       }));
 
     it("sends a message with a key once, also when the first one was consumed long ago", () =>
