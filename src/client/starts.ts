@@ -15,7 +15,7 @@ import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";
 import { type IdPolicy, type Placed, placeAgain, whenTaken } from "../engine/taken-id.ts";
 import type { LentTransaction } from "../store/admissions.ts";
-import type { FirstMessage, RunRow, StartResult } from "../store/store.ts";
+import type { AnswerRow, FirstMessage, RunRow, StartResult } from "../store/store.ts";
 import type { Signal, Update } from "../workflow/signal.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { askForStart } from "./asking.ts";
@@ -220,7 +220,7 @@ export class Starts {
       const sent = await this.#host.store.send({ ...message, run });
       if (!("number" in sent)) continue;
       const answer = message.kind === "update" ? await this.#host.store.answer(run, sent.number) : undefined;
-      if (answer?.status !== "rejected" || !saysUnanswered(JSON.parse(answer.data) as Failure)) return true;
+      if (message.kind !== "update" || (answer !== undefined && !isLeftUnanswered(answer))) return true;
     }
     return false;
   }
@@ -230,6 +230,10 @@ export class Starts {
     await handle.terminate("replaced by a new start");
     while (!isClosed(await handle.status())) await this.#host.changed(run, 50);
   }
+}
+
+function isLeftUnanswered({ status, data }: AnswerRow): boolean {
+  return status === "rejected" && saysUnanswered(JSON.parse(data) as Failure);
 }
 
 /** Options of a start inside a transaction. */

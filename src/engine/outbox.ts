@@ -58,6 +58,8 @@ export class Outbox {
   /** What the code has left unhandled while there was something to undo. */
   #failure: Failure | undefined;
   #lastAt = 0;
+  /** How often the run could not end because something came meanwhile. */
+  #endingsRefused = 0;
   /** Length of the durable history. */
   seq = 0;
   crashes = 0;
@@ -472,7 +474,7 @@ export class Outbox {
     this.rows.settleAll();
     const forget = status === "completed" || status === "terminated" || goesOn;
     const closedAt = events.at(-1)!.at;
-    const ifInbox = goesOn ? null : this.#inbox.seen;
+    const ifInbox = goesOn || this.#endingsRefused >= PATIENCE ? null : this.#inbox.seen;
     const image = this.#image({ status, owned: false, closedAt, crashes: 0, ifInbox, forget });
     const left = goesOn ? NONE : updatesIn(messages);
     if (this.#answersMade !== undefined || left.length > 0) this.answers.close(left, status, closedAt);
@@ -524,6 +526,7 @@ export class Outbox {
 
   /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
+    if (transition.image !== null && transition.image.closedAt !== null) this.#endingsRefused++;
     this.rows.giveBack(transition.settled);
     this.#inbox.giveBack(this.#messagesTaken);
     this.#machine.returnNotes(this.#notesTaken);
@@ -537,6 +540,11 @@ export class Outbox {
 }
 
 const NONE: readonly never[] = [];
+/**
+ * How often what comes in the last moment may keep a run from ending, so that it stands in its history. After that it stays in the inbox
+ * of the closed run, or senders without a pause could keep it open for ever: callers learn that it has closed, a resume finds it there.
+ */
+const PATIENCE = 3;
 
 function isForStep({ kind }: MessageRow): boolean {
   return kind === "outcome" || kind === "retry";

@@ -453,7 +453,8 @@ export interface Store extends TaskStore {
    */
   send(message: NewMessage): Promise<SendResult>;
   /**
-   * Rewrites the row of a run nobody owns if its status is one of `from` and it is not superseded. False: it was not so.
+   * Rewrites the row of a run nobody owns if its status is one of `from` and it is not superseded. False: it was not so. Of a run that had
+   * ended, what was too late to stop it is dropped from its inbox; signals and updates stay.
    */
   amend(
     run: number,

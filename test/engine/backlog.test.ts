@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { Perdure } from "../../src/client/perdure.ts";
 import { AHEAD } from "../../src/engine/intake.ts";
 import type { Store } from "../../src/store/store.ts";
+import { FatalError } from "../../src/workflow/activity.ts";
 import { signal, update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import { intercept } from "../store/intercept.ts";
 import { bench } from "./fixture.ts";
 
 const item = signal<number>("item");
@@ -123,6 +125,64 @@ describe("signals nobody asks for", () => {
     await again.signal(stop);
     expect(await finish(again)).toEqual({ items: [1, 2], late: numbers(3 * AHEAD) });
     void handle;
+  });
+});
+
+describe("senders without a pause", () => {
+  /** In the last moment before each end of a run one more message comes. */
+  function flooded(base: Store, send: (run: number) => Promise<unknown>): Store {
+    return intercept(base, {
+      commit: async (lease, batch) => {
+        for (const { run, image } of batch.transitions) if (image !== null && image.closedAt !== null) await send(run);
+        return base.commit(lease, batch);
+      },
+    });
+  }
+
+  test("cannot keep a run from ending", async () => {
+    const { engine, store, finish } = bench();
+    const message = { kind: "signal" as const, name: "noise", data: "1", at: 1, key: null };
+    const refusals: unknown[] = [];
+    const last = flooded(store, async (run) => refusals.push(await store.send({ ...message, run })));
+    await using host = await engine({ workflows: [workflow("brief", async () => "over")], store: last });
+    const handle = await host.start("brief");
+    expect(await finish(handle)).toBe("over");
+    const [row] = await store.list({ limit: 1 });
+    const [loaded] = await store.load([row!.run], 100);
+    // Three times it is waited for, and stands in the history.
+    expect(loaded!.events.filter(({ type }) => type === "SignalReceived")).toHaveLength(3);
+    expect(loaded!.messages).toHaveLength(1);
+    expect(refusals).toHaveLength(4);
+    await expect(handle.signal("noise")).rejects.toMatchObject({ code: "RUN_CLOSED" });
+  });
+
+  test("an update in the last moment is told that the run has closed, and answered when it is resumed", async () => {
+    let broken = true;
+    const taker = workflow("taker", async (wf) => {
+      const got: number[] = [];
+      wf.on(add, (n) => got.push(n));
+      await wf.step("work", () => {
+        if (broken) throw new FatalError("broken");
+      });
+      await wf.until(() => got.length > 0);
+      return got;
+    });
+    const { engine, store, finish } = bench();
+    const update = { kind: "update" as const, name: "add", data: "7", at: 1 };
+    let keys = 0;
+    const last = flooded(store, (run) =>
+      broken ? store.send({ ...update, run, key: `k${++keys}` }) : Promise.resolve(),
+    );
+    await using host = await engine({ workflows: [taker], store: last });
+    const handle = await host.start(taker, undefined, { id: "w" });
+    await expect(finish(handle)).rejects.toMatchObject({ code: "RUN_FAILED" });
+    const [row] = await store.list({ limit: 1 });
+    const waiting = (await store.load([row!.run], 0))[0]!.messages;
+    expect(waiting.map(({ number }) => number)).toEqual([keys]);
+    broken = false;
+    await handle.resume();
+    expect(await finish(handle)).toEqual([7]);
+    expect(await store.answer(row!.run, keys)).toMatchObject({ status: "completed", data: "1" });
   });
 });
 

@@ -53,9 +53,11 @@ export async function checkEnd(parts: Parts): Promise<void> {
   checkLedger(ledger, oracle, fail);
   for (const { queue, waiting, running } of await base.queues())
     if (waiting + running > 0) fail("tasks", `${waiting + running} tasks of queue ${queue} were left`);
-  for (const client of clients) checkAcknowledged(client, loaded, fail);
+  const withLate = loaded.map(withWhatCameLate);
+  for (const client of clients) checkAcknowledged(client, withLate, fail);
   for (const tenant of tenants) checkTenant(tenant, loaded, oracle, fail);
-  if (admissions !== undefined) checkAdmissions({ table: admissions, users, loaded, oracle, graveyard, fail });
+  if (admissions !== undefined)
+    checkAdmissions({ table: admissions, users, loaded: withLate, oracle, graveyard, fail });
   const histories = loaded.flatMap(({ row, events }) =>
     prefixes(events, oracle.runs.get(row.run)?.copied ?? 0).map((history) => ({ row, history })),
   );
@@ -64,7 +66,19 @@ export async function checkEnd(parts: Parts): Promise<void> {
   const whole = loaded.map(({ row }) => replays.findLast((replayed) => replayed.row.run === row.run)!);
   const answer = async (run: number, number: number): Promise<AnswerRow | undefined> =>
     (await base.answer(run, number)) ?? graveyard.answer(run, number);
-  await checkMessages({ answer, loaded, clients, replays: whole, fail });
+  await checkMessages({ answer, loaded: withLate, clients, replays: whole, fail });
+}
+
+/** With the signals that lie in the inbox of the closed run, as if they stood before its end. */
+function withWhatCameLate(run: LoadedRun): LoadedRun {
+  const late = run.messages.filter(({ kind }) => kind === "signal");
+  if (late.length === 0) return run;
+  const events = late.map(({ name, number, at, data }) => ({
+    type: "SignalReceived",
+    at,
+    data: `{"n":${JSON.stringify(name)},"m":${number},"p":${data}}`,
+  }));
+  return { ...run, events: [...run.events.slice(0, -1), ...events, ...run.events.slice(-1)] };
 }
 
 /** A resume or a fork of a run that could be deleted any moment has happened whole, if it is said to have happened. */
@@ -142,7 +156,8 @@ function checkRow({ row, events, attempts, messages }: LoadedRun, oracle: Oracle
   if (row.owner !== null) fail("I2 owner", `${where} is closed but owned by ${row.owner}`);
   if (row.closedAt !== last.at) fail("I5 terminal", `${where}: closed at ${row.closedAt}, last event at ${last.at}`);
   if (row.length !== events.length) fail("I2 density", `${where}: length ${row.length}, history ${events.length}`);
-  if (messages.length > 0)
+  // What came when the run could no longer be kept from ending is there for a resume.
+  if (messages.length > 0 && row.status === "continued_as_new")
     fail("I4 lost", `${where}: messages ${messages.map(({ number }) => number).join(", ")} stayed in the inbox`);
   if (attempts.length > 0)
     fail("attempt rows", `${where}: rows of commands ${attempts.map(({ command }) => command).join(", ")} were left`);

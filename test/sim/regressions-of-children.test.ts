@@ -9,16 +9,7 @@ import { activity, FatalError } from "../../src/workflow/activity.ts";
 import { update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { bench, vanishing } from "../engine/fixture.ts";
-
-/** The store, but for a few of its methods. */
-function intercept(store: Store, methods: Partial<Store>): Store {
-  return new Proxy(store, {
-    get(target, key: keyof Store) {
-      const own = methods[key] ?? target[key];
-      return typeof own === "function" ? own.bind(target) : own;
-    },
-  });
-}
+import { intercept } from "../store/intercept.ts";
 
 describe("a child that is being started", () => {
   it("is told when its parent ends meanwhile (invariant 9)", async () => {

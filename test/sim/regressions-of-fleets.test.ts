@@ -6,17 +6,8 @@ import type { OutcomeRow, RunRow, Store } from "../../src/store/store.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { bench, vanishing } from "../engine/fixture.ts";
+import { intercept } from "../store/intercept.ts";
 import { scratchFile } from "../store/scratch.ts";
-
-/** The store, but for a few of its methods. */
-function intercept(store: Store, methods: Partial<Store>): Store {
-  return new Proxy(store, {
-    get(target, key: keyof Store) {
-      const own = methods[key] ?? target[key];
-      return typeof own === "function" ? own.bind(target) : own;
-    },
-  });
-}
 
 async function sqlite(): Promise<Store> {
   const store = await openSqliteStore({ path: scratchFile() });

@@ -14,6 +14,7 @@ import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
 import type { Batch, BatchResult, EventRow, Lease, NewRun, RunRow, Store, Transition } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import { intercept } from "../store/intercept.ts";
 
 const event = (type: string, at: number): EventRow => ({ type, at, data: "{}" });
 
@@ -88,16 +89,6 @@ describe("terminating a run that nobody advances", () => {
     expect(await types(store, row)).toEqual(["RunStarted", "RunFailed", "Resumed", "RunTerminated"]);
   });
 });
-
-/** The store, but for a few of its methods. */
-function intercept(store: Store, methods: Partial<Store>): Store {
-  return new Proxy(store, {
-    get(target, key: keyof Store) {
-      const own = methods[key] ?? target[key];
-      return typeof own === "function" ? own.bind(target) : own;
-    },
-  });
-}
 
 describe("a batch that the store cannot keep", () => {
   it("is written member by member, also when an answer is lost on the way (rule 16)", async () => {

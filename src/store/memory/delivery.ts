@@ -22,3 +22,8 @@ function openRunOf(tables: Tables, run: MemoryRun): MemoryRun | undefined {
   const continues = current?.row.chain === run.row.chain && current.row.closedAt === null;
   return continues ? current : undefined;
 }
+
+/** What told a run to do something is not for the run that goes on after its end. */
+export function dropOrders({ messages }: MemoryRun): void {
+  for (const { number, kind } of messages.values()) if (kind !== "signal" && kind !== "update") messages.delete(number);
+}

@@ -42,7 +42,7 @@ import { handsOut } from "../tasks.ts";
 import { isAdvancing } from "./advancing.ts";
 import { codeMatch } from "./code-match.ts";
 import { commitBatch, leaseLost } from "./commit.ts";
-import { deliver } from "./delivery.ts";
+import { deliver, dropOrders } from "./delivery.ts";
 import { attemptsOf, compare, loaded, matches, messagesOf, sizesOf, waitingByCode } from "./queries.ts";
 import { type MemoryRun, Tables } from "./tables.ts";
 
@@ -164,6 +164,7 @@ class MemoryStore implements Store {
     const run = this.#tables.runs.get(number);
     if (run === undefined || run.row.owner !== null || run.row.superseded || !from.includes(run.row.status))
       return false;
+    if (run.row.closedAt !== null) dropOrders(run);
     const { status, wakeAt, closedAt, crashes, detail } = to;
     this.#tables.update(run, { status, wakeAt, closedAt, crashes, detail });
     this.#changed();

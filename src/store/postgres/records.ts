@@ -192,8 +192,16 @@ function statements(schema: string) {
   const emptied = RUN_TABLES.map((table) => `d_${table} as (delete from ${schema}.${table} where run = $1)`);
   const lastOfChain = `not exists (select from ${runs} where run = $1 or chain = $1)`;
   return {
-    amend: `update ${runs} set status = $3, wake_at = $4, closed_at = $5, crashes = $6, detail = $7
-      where run = $1 and owner is null and superseded = 0 and status = any ($2::text[]) returning run`,
+    /** What told a run to do something is not for the run that goes on after its end. */
+    amend: `with wanted as (
+        select run, closed_at from ${runs}
+          where run = $1 and owner is null and superseded = 0 and status = any ($2::text[]) for no key update
+      ), dropped as (
+        delete from ${schema}.messages m using wanted w
+          where w.closed_at is not null and m.run = w.run and m.kind not in ('signal', 'update')
+      )
+      update ${runs} r set status = $3, wake_at = $4, closed_at = $5, crashes = $6, detail = $7
+        from wanted where r.run = wanted.run returning r.run`,
     remove: `delete from ${runs} where run = $1 and owner is null returning coalesce(chain, run), tags`,
     purge: `select array_to_json(${schema}.purge($1, $2))::text`,
     answersOf: `select r.run, a.number, a.status, a.data, a.at from ${runs} r join ${schema}.answers a on a.chain = coalesce(r.chain, r.run)

@@ -35,7 +35,12 @@ export class Records {
   /** `run, from as JSON, status, wakeAt, closedAt, crashes, detail`. */
   amend(args: Flat, reply: Flat): void {
     const [run, from, ...image] = args.slice(2) as [Value, Value, ...Value[]];
-    reply.push(this.#lock.hold(() => this.#sql.amend.run([...image, run, from])));
+    reply.push(
+      this.#lock.hold(() => {
+        this.#sql.dropOrders.run([run, run, from]);
+        return this.#sql.amend.run([...image, run, from]);
+      }),
+    );
   }
 
   remove(args: Flat, reply: Flat): void {
@@ -183,9 +188,13 @@ interface Turn {
 
 const TAGGED = "run in (select t.run from run_tags t where t.key = ? and t.value = ?)";
 
+const AMENDABLE = "run = ? and owner is null and superseded = 0 and status in (select value from json_each(?))";
+
 const SQL = {
-  amend: `update workflow_runs set status = ?, wake_at = ?, closed_at = ?, crashes = ?, detail = ?
-    where run = ? and owner is null and superseded = 0 and status in (select value from json_each(?))`,
+  amend: `update workflow_runs set status = ?, wake_at = ?, closed_at = ?, crashes = ?, detail = ? where ${AMENDABLE}`,
+  /** What told a run to do something is not for the run that goes on after its end. */
+  dropOrders: `delete from messages where run = ? and kind not in ('signal', 'update')
+    and exists (select 1 from workflow_runs where closed_at is not null and ${AMENDABLE})`,
   remove: "delete from workflow_runs where run = ? and owner is null returning coalesce(chain, run), tags",
   purge: `delete from workflow_runs where run = ? and length = ? and closed_at is not null and owner is null
     returning coalesce(chain, run), tags`,

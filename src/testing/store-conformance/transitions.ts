@@ -90,6 +90,27 @@ export const transitions: Topic = (subject, { describe, it }) => {
         );
       }));
 
+    it("may close a run over what is in its inbox: signals and updates are there when it is opened again, orders are not", () =>
+      withScene(subject, async (scene) => {
+        const { store } = scene;
+        const run = await scene.start();
+        const kinds = ["signal", "cancel", "update", "terminate", "pause", "outcome", "retry"] as const;
+        for (const kind of kinds) await store.send(message(run, { kind, name: kind }));
+        const left = async (): Promise<unknown> => (await scene.load(run)).messages.map(({ kind }) => kind);
+        await scene.park(run, 1, { wakeAt: 5 });
+        const to = { wakeAt: 9, closedAt: null, crashes: 0, detail: null } as const;
+        assert.equal(await store.amend(run, ["running"], { ...to, status: "paused" }), true);
+        assert.deepEqual(await left(), kinds);
+        assert.equal(await store.amend(run, ["paused"], { ...to, status: "running" }), true);
+        await scene.finish(await scene.take(run), 1, { status: "failed" });
+        assert.deepEqual(await left(), kinds);
+        assert.deepEqual(await store.send(message(run)), { refused: "closed" });
+        assert.equal(await store.amend(run, ["completed"], { ...to, status: "running" }), false);
+        assert.deepEqual(await left(), kinds);
+        assert.equal(await store.amend(run, ["failed"], { ...to, status: "running" }), true);
+        assert.deepEqual(await left(), ["signal", "update"]);
+      }));
+
     it("leaves out everything of a run whose inbox has moved (rule 25)", () =>
       withScene(subject, async (scene) => {
         const run = await scene.start({ secrets: "sealed" });
