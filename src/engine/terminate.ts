@@ -27,7 +27,7 @@ export async function terminateUnowned(store: Store, row: RunRow, reason: string
   }
 }
 
-/** Commits the end together with the messages nobody asked for (I4); false when more of them came meanwhile. */
+/** Commits the end together with the messages nobody asked for (I4); false when more of them came meanwhile, but for the last try. */
 async function tryToEnd(
   store: Store,
   lease: Lease,
@@ -50,7 +50,7 @@ async function tryToEnd(
     consumed: loaded.messages.map((message) => message.number),
     attempts: [],
     settled: loaded.attempts.map((attempt) => attempt.command),
-    image: { ...TERMINATED, closedAt: at, ifInbox: loaded.row.inbox },
+    image: { ...TERMINATED, closedAt: at, ifInbox: number < MAX_TRIES ? loaded.row.inbox : null },
     also: closing(store, loaded, rows.at(-1)!),
   };
   const { refused } = await store.commit(lease, { number, starts: [], transitions: [transition] });
