@@ -39,7 +39,7 @@ export function runRecord({
 /** A step of a run. */
 export function stepRecord(step: StepProgress): Fields {
   const { name, kind, state, attempts, durationMs, since, due, settledAt, signal, error, reason, target } = step;
-  const { queue, engine } = step;
+  const { queue, engine, child } = step;
   const place = state === "waiting" || state === "running" ? { queue, engine } : {};
   return {
     step: name,
@@ -51,6 +51,7 @@ export function stepRecord(step: StepProgress): Fields {
     ...(durationMs !== undefined && { durationMs }),
     ...(due !== undefined && { due: isoTime(due) }),
     ...(signal !== undefined && { signal }),
+    ...(child !== undefined && { child }),
     ...place,
     ...(error !== undefined && { error }),
     ...(reason !== undefined && { reason }),

@@ -27,7 +27,8 @@ export const runsShow: Command = {
   name: "runs show",
   summary: "one run: its steps and what it waits for",
   usage: "ID",
-  description: "ID is a workflow id, a run id, or the unique beginning of one of them.",
+  description:
+    "ID is a workflow id, a run id, or the unique beginning of one of them. Of many steps of one name in a row that all completed, the first and the last are shown; --json has each.",
   options: {},
   examples: [
     ["perdure runs show order-42", "by workflow id"],
@@ -46,6 +47,7 @@ async function show({ args, terminal, json }: Invocation, connection: Connection
       ? describeRun(row, [], { store: connection.store, codec: undefined }, undefined)
       : await handle.describe();
   progress.applyDescription(description);
+  progress.applyChildren(await childrenOf(connection, row));
   const input = first === undefined ? undefined : revived(first.data.p);
   // What is to go back in its history, or to be resumed, has not ended any more.
   const completed = last?.type === "RunCompleted" && description.closedAt !== undefined;
@@ -116,10 +118,19 @@ function factLines(description: RunDescription, progress: RunProgress): StyledLi
 }
 
 function stepsOf(progress: RunProgress): StyledLine[] {
-  const moment = { now: Date.now(), animated: false, maxLines: Number.POSITIVE_INFINITY };
+  const moment = { now: Date.now(), animated: false, maxLines: Number.POSITIVE_INFINITY, maxAlike: MAX_ALIKE };
   return stepLines(progress, moment);
 }
 
+/** Children by the step they are of; a step that was done again has the newest. */
+async function childrenOf({ store }: Connection, { run }: RunRow): Promise<{ command: number; workflowId: string }[]> {
+  const rows = await store.list({ parent: run, limit: MAX_CHILDREN });
+  return rows.map(({ parent, workflowId }) => ({ command: parent!.command, workflowId })).reverse();
+}
+
+const MAX_CHILDREN = 1000;
+/** Steps of one name in a row that are shown each. */
+const MAX_ALIKE = 10;
 const VALUE_LINES = 20;
 
 function valueLines(

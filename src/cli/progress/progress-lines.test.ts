@@ -91,3 +91,23 @@ describe("what a workflow says of its progress", () => {
     expect(renderLine(toldLine(value), PLAIN)).toBe(line);
   });
 });
+
+test("of many steps alike the first and the last are shown, and children by their ids", () => {
+  const progress = new RunProgress();
+  for (let command = 1; command <= 20; command++) {
+    const step = { ...RUN, command, kind: "child", step: "kid", name: "kid" } as const;
+    if (command === 12) progress.apply({ ...step, type: "step.waiting", at: 9000, due: undefined });
+    else progress.apply({ ...step, type: "step.completed", at: 9500, attempts: 1, durationMs: 500 });
+  }
+  progress.applyChildren([1, 11, 12, 13, 20, 99].map((command) => ({ command, workflowId: `p/${command}` })));
+  const moment = { now: 10_000, animated: false, maxLines: Number.POSITIVE_INFINITY, maxAlike: 10 };
+  expect(stepLines(progress, moment).map((line) => renderLine(line, PLAIN, 200))).toEqual([
+    "  ✔ kid  500ms · p/1",
+    "  … 9 completed",
+    "  ✔ kid  500ms · p/11",
+    "  ◷ kid  waits for p/12",
+    "  ✔ kid  500ms · p/13",
+    ...Array.from({ length: 6 }, () => "  ✔ kid  500ms"),
+    "  ✔ kid  500ms · p/20",
+  ]);
+});

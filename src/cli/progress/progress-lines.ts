@@ -28,12 +28,14 @@ export interface Moment {
   readonly animated: boolean;
   /** At most this many lines for steps. */
   readonly maxLines: number;
+  /** Of more neighbours than this that all completed under one name only the first and the last are shown. Default: all of them. */
+  readonly maxAlike?: number;
 }
 
 /** A line per step; what does not fit is counted. */
 export function stepLines(progress: RunProgress, moment: Moment): StyledLine[] {
   const { steps } = progress;
-  const shown = chosen(steps, moment.maxLines);
+  const shown = folded(steps, chosen(steps, moment.maxLines), moment.maxAlike ?? Number.POSITIVE_INFINITY);
   const width = Math.min(MAX_NAME, Math.max(0, ...shown.map((i) => cellWidth(steps[i]!.name))));
   const lines: StyledLine[] = [];
   let next = 0;
@@ -59,6 +61,27 @@ function chosen(steps: readonly StepProgress[], maxLines: number): number[] {
   return [...new Set([...failed, ...moving, ...settled.slice(0, room / 2), ...pending, ...settled])]
     .slice(0, room)
     .sort((a, b) => a - b);
+}
+
+/** Without what is in the middle of many alike. */
+function folded(steps: readonly StepProgress[], shown: readonly number[], maxAlike: number): number[] {
+  const kept: number[] = [];
+  for (let from = 0; from < shown.length; ) {
+    const { name, state } = steps[shown[from]!]!;
+    let to = from + 1;
+    while (
+      to < shown.length &&
+      state === "completed" &&
+      steps[shown[to]!]!.state === state &&
+      steps[shown[to]!]!.name === name
+    )
+      to++;
+    const alike = shown.slice(from, to);
+    if (alike.length > maxAlike) kept.push(alike[0]!, alike.at(-1)!);
+    else kept.push(...alike);
+    from = to;
+  }
+  return kept;
 }
 
 function gapLine(hidden: readonly StepProgress[]): StyledLine {
@@ -104,7 +127,8 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
     case "waiting":
       return waitDetails(step, now);
     case "completed": {
-      const parts = [took, ...(attempts > 1 ? [`${attempts} attempts`] : [])].filter((part) => part !== "");
+      const tries = attempts > 1 ? `${attempts} attempts` : "";
+      const parts = [took, tries, plainLine(step.child ?? "")].filter((part) => part !== "");
       return parts.length === 0 ? [] : [["dim", parts.join(" · ")]];
     }
     case "failed":
@@ -126,7 +150,12 @@ export function stepDetails(step: StepProgress, now: number): Part[] {
   }
 }
 
-function waitDetails({ kind, signal, due, held, queue }: StepProgress, now: number): Part[] {
+function waitDetails({ kind, signal, due, held, queue, child }: StepProgress, now: number): Part[] {
+  if (child !== undefined)
+    return [
+      ["yellow", "waits for "],
+      ["bold", plainLine(child)],
+    ];
   if (queue !== undefined)
     return [
       ["yellow", "waits for an engine that serves queue "],

@@ -52,6 +52,8 @@ export interface StepProgress {
   /** The queue whose task it is, and the engine that runs that. */
   queue?: string | undefined;
   engine?: string | undefined;
+  /** Of a child: its workflow id. */
+  child?: string | undefined;
 }
 
 /** Something worth a line where lines cannot be redrawn. */
@@ -252,6 +254,14 @@ export class RunProgress {
     this.error = error;
     this.told = description.progress ?? this.told;
     for (const open of description.open) this.#open(open);
+  }
+
+  /** Says which runs the children are. */
+  applyChildren(children: Iterable<{ readonly command: number; readonly workflowId: string }>): void {
+    for (const { command, workflowId } of children) {
+      const step = this.#byCommand.get(command);
+      if (step !== undefined) step.child = workflowId;
+    }
   }
 
   #open(open: OpenStep): void {
