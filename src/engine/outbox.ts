@@ -544,7 +544,7 @@ const NONE: readonly never[] = [];
  * How often what comes in the last moment may keep a run from ending, so that it stands in its history. After that it stays in the inbox
  * of the closed run, or senders without a pause could keep it open for ever: callers learn that it has closed, a resume finds it there.
  */
-const PATIENCE = 3;
+export const PATIENCE = 50;
 
 function isForStep({ kind }: MessageRow): boolean {
   return kind === "outcome" || kind === "retry";
