@@ -4,7 +4,7 @@
  */
 import { Client, type ClientConfig, Pool, type PoolClient } from "pg";
 import { isPerdureError } from "../../core/errors.ts";
-import { endsConnection, kindOf, storeError } from "./failures.ts";
+import { endsConnection, isReadOnly, kindOf, storeError } from "./failures.ts";
 import { Gate } from "./gate.ts";
 import { Places } from "./places.ts";
 import { type Columns, Session, storeClosed } from "./session.ts";
@@ -141,7 +141,8 @@ export class Database {
       try {
         return await work();
       } catch (error) {
-        const again = kindOf(error) === "yielded" || (evenWhenLost && endsConnection(error) && !isAway(error));
+        const didNotHappen = kindOf(error) === "yielded" || isReadOnly(error);
+        const again = didNotHappen || (evenWhenLost && endsConnection(error) && !isAway(error));
         if (!again || tries === TRIES || isPerdureError(error)) throw this.error(error);
       }
     }

@@ -26,13 +26,17 @@ export function kindOf(error: unknown): Kind {
   return /^(2[123]|54|PF)/.test(state) ? "data" : "environment";
 }
 
+/** Whether this connection leads to a standby, or did before the address was turned round: nothing was written. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === "25006";
+}
+
 /** Whether the connection is of no use after this error. */
 export function endsConnection(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined) return !(error instanceof RangeError || error instanceof TypeError || isPerdureError(error));
-  // A standby may have been the primary when the connection was made, or the address led there for a moment.
-  const standby = state === "25006";
-  return standby || state.startsWith("57P") || state.startsWith("08") || state === "25P03" || state === "25P04";
+  const broken = state.startsWith("57P") || state.startsWith("08") || state === "25P03" || state === "25P04";
+  return broken || isReadOnly(error);
 }
 
 /** An error as callers of a store get it. */
