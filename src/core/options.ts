@@ -12,15 +12,38 @@ export function optionNames<T extends object>(names: Readonly<Record<keyof T, tr
  * @throws PerdureError `INVALID_ARGUMENT` for what is no object, and for names that are not known.
  */
 export function checkOptions(given: unknown, known: ReadonlySet<string>, what: string): void {
+  const wrong = unknownOptions(given, known, what);
+  if (wrong !== undefined) throw invalid(wrong[0].message);
+}
+
+/** An option that nobody knows; what is no object at all has no name. */
+export interface UnknownOption {
+  readonly name: string | undefined;
+  readonly message: string;
+}
+
+/** What {@link checkOptions} would throw for, where a throw does more harm than the slip. It is cheap for options that are known. */
+export function unknownOptions(
+  given: unknown,
+  known: ReadonlySet<string>,
+  what: string,
+): readonly [UnknownOption, ...UnknownOption[]] | undefined {
   if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw invalid(`the options of ${what} are an object with ${list(known)}`);
-  for (const name in given) if (!known.has(name)) throw unknown("option", name, known, what);
+    return [{ name: undefined, message: `the options of ${what} are an object with ${list(known)}` }];
+  let wrong: [UnknownOption, ...UnknownOption[]] | undefined;
+  for (const name in given) {
+    if (known.has(name)) continue;
+    const one = { name, message: unknown("option", name, known, what) };
+    if (wrong === undefined) wrong = [one];
+    else wrong.push(one);
+  }
+  return wrong;
 }
 
 /** @throws PerdureError `INVALID_ARGUMENT` for another word than these; undefined stands for the default. */
 export function checkWord(value: unknown, words: readonly string[], what: string): void {
   if (value === undefined || words.includes(value as string)) return;
-  throw unknown("value", typeof value === "string" ? value : String(JSON.stringify(value)), words, what);
+  throw invalid(unknown("value", typeof value === "string" ? value : String(JSON.stringify(value)), words, what));
 }
 
 /** @throws PerdureError `INVALID_ARGUMENT` for what is no whole number from 1 on; undefined stands for the default. */
@@ -37,11 +60,11 @@ export function checkKind(value: unknown, kind: "string" | "boolean" | "function
   throw invalid(`${what} must be ${article}, not ${value === null ? "null" : typeof value}`);
 }
 
-function unknown(sort: "option" | "value", name: string, known: Iterable<string>, what: string): PerdureError {
+function unknown(sort: "option" | "value", name: string, known: Iterable<string>, what: string): string {
   const words = [...known];
   const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
   const hint = didYouMean(name, words) ?? `there ${words.length === 1 ? "is" : "are"} ${list(words)}`;
-  return invalid(`${what} has no ${sort} ${shown}; ${hint}`);
+  return `${what} has no ${sort} ${shown}; ${hint}`;
 }
 
 function list(words: Iterable<string>): string {

@@ -8,8 +8,8 @@ import type { MachineOptions } from "../core/machine-options.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import { invalidOutput, validatedNow } from "../core/schema.ts";
 import type { RunInfo } from "../workflow/context.ts";
-import type { Logger } from "../workflow/logger.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import type { CallOwner } from "./call-options.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import type { Guard } from "./guard/guard.ts";
 import type { Registry } from "./registry.ts";
@@ -18,9 +18,7 @@ import { type Place, runInScope, runOutside, type ScopeOwner } from "./run-scope
 import { type ContextHost, RunContext } from "./workflow-context.ts";
 
 /** What a machine tells whoever feeds it. */
-export interface MachineOwner extends ScopeOwner {
-  /** The logger of the run's code. */
-  readonly codeLog: Logger;
+export interface MachineOwner extends ScopeOwner, CallOwner {
   onBlocked(): void;
   onNote(note: Note): void;
   onSettled(command: number): void;

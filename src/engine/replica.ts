@@ -42,6 +42,7 @@ export class Replica implements ScopeOwner {
     this.machine = maker.machine(facts, definition, plan.generation, {
       rejected: (error) => this.rejected(error),
       codeLog: SILENT,
+      replays: true,
       onBlocked: () => {},
       onNote,
       onSettled: () => {},

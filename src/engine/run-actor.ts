@@ -438,6 +438,10 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     return runLogger(this.log, this);
   }
 
+  get replays(): boolean {
+    return this.phase === "replaying";
+  }
+
   // ---- what the machine tells ------------------------------------------------------------------------------------------
 
   /** Something out of turn blocked the machine. */

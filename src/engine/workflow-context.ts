@@ -6,12 +6,10 @@ import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import type { CommandKind } from "../core/events.ts";
 import { described, isA } from "../core/foreign.ts";
-import type { MessageKind } from "../core/handlers.ts";
 import type { Machine } from "../core/machine.ts";
 import { checkedName, nameOf, shown } from "../core/names.ts";
 import { noteData } from "../core/note-data.ts";
 import { encodeInput, type Payload } from "../core/payload.ts";
-import { retryPolicy } from "../core/retry-policy.ts";
 import { type StandardSchemaV1, validatedNow } from "../core/schema.ts";
 import { Scope } from "../core/scope.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
@@ -41,6 +39,8 @@ import { type MapOptions, mapItems } from "../workflow/map.ts";
 import { isInSaga, runSaga, type Saga } from "../workflow/saga.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { handled, notThis } from "./call-arguments.ts";
+import { type CallOwner, type CallWithOptions, lookAt, withOptions } from "./call-options.ts";
 import { validCall, withAnswer } from "./called.ts";
 import { ChildCalls } from "./child-calls.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
@@ -88,7 +88,7 @@ export class RunContext implements WorkflowContext {
   readonly #machine: Machine<CommandSpec>;
   readonly #host: ContextHost;
   readonly info: RunInfo;
-  readonly #owner: { readonly codeLog: Logger };
+  readonly #owner: CallOwner;
   #children: ChildCalls | undefined;
   /** Where handlers run: the run's own scope, or what they were registered in that is out of its reach. */
   readonly #place: Place | undefined;
@@ -98,7 +98,7 @@ export class RunContext implements WorkflowContext {
   constructor(
     machine: Machine<CommandSpec>,
     host: ContextHost,
-    owner: { readonly codeLog: Logger },
+    owner: CallOwner,
     info: RunInfo,
     place?: Place,
     input?: StandardSchemaV1,
@@ -129,6 +129,7 @@ export class RunContext implements WorkflowContext {
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   call(target: AnyActivity | string, input?: any, options?: StepOptions): Promise<any> {
     try {
+      this.#look("call", options);
       if (typeof target !== "string" && !isActivity(target)) throw notThis("wf.call", "an activity or the name of one");
       const known = typeof target === "string" ? this.#host.activity(target) : target;
       const name = known === undefined ? (target as string) : known.activityName;
@@ -156,6 +157,7 @@ export class RunContext implements WorkflowContext {
 
   step<T>(name: string, fn: (ctx: ActivityContext) => T | Promise<T>, options?: StepOptions): Promise<T> {
     try {
+      this.#look("step", options);
       if (typeof fn !== "function") throw notThis(`wf.step ${described(name)}`, "a name and a function");
       const run = (_: never, ctx: ActivityContext): T | Promise<T> => fn(ctx);
       return this.#step({ kind: "inline", name, run, input: undefined, base: DEFAULT_CONFIG, options }) as Promise<T>;
@@ -213,6 +215,7 @@ export class RunContext implements WorkflowContext {
 
   sleep(duration: Duration, options?: { label?: string }): Promise<void> {
     try {
+      this.#look("sleep", options);
       const ms = durationMs(duration, "sleep");
       return this.#timer("sleep", String(ms), this.#machine.now + ms, options?.label);
     } catch (error) {
@@ -222,6 +225,7 @@ export class RunContext implements WorkflowContext {
 
   sleepUntil(time: number | Date, options?: { label?: string }): Promise<void> {
     try {
+      this.#look("sleepUntil", options);
       const due = typeof time === "number" || time instanceof Date ? Number(time) : Number.NaN;
       if (!Number.isFinite(due)) throw notThis("wf.sleepUntil", `a point in time, not ${described(time)}`);
       return this.#timer("sleepUntil", String(due), due, options?.label);
@@ -231,6 +235,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async sleepUntilCron(expression: string, options?: { timezone?: string; label?: string }): Promise<number> {
+    this.#look("sleepUntilCron", options);
     const due = nextCron(expression, options?.timezone, this.#machine.now);
     await this.#timer("sleepUntilCron", `${expression} ${options?.timezone ?? "UTC"}`, due, options?.label);
     return due;
@@ -249,6 +254,7 @@ export class RunContext implements WorkflowContext {
 
   waitFor<T>(signal: Signal<unknown, T> | string, options?: { timeout?: Duration; label?: string }): Promise<T> {
     try {
+      this.#look("waitFor", options);
       const name = nameOf(signal, "the signal to wait for");
       if (typeof signal !== "string" && signal.input !== undefined)
         this.#machine.messages.expects("signal", name, signal.input);
@@ -277,6 +283,7 @@ export class RunContext implements WorkflowContext {
     handler: (input: I) => unknown,
     options?: { validate?: (input: I) => void },
   ): void {
+    this.#look("on", options);
     const { kind, name, validate: check } = handled(token, handler, options?.validate);
     const scope = this.#scope;
     const inside =
@@ -289,6 +296,10 @@ export class RunContext implements WorkflowContext {
     if (kind === "signal") messages.onSignal(name, { run, scope });
     else if (kind === "query") messages.onQuery(name, run);
     else messages.onUpdate(name, { run, scope, validate: check === undefined ? undefined : inside(check) });
+  }
+
+  #look(call: CallWithOptions, options: unknown): void {
+    if (options !== undefined) lookAt(options, call, this.info.workflow, this.#owner);
   }
 
   /** The scope the executing code is in. */
@@ -307,6 +318,7 @@ export class RunContext implements WorkflowContext {
   }
 
   until(predicate: () => boolean, options?: { timeout?: Duration; label?: string }): Promise<true> {
+    this.#look("until", options);
     return this.#until("until", "until", predicate, options, {}) as Promise<true>;
   }
 
@@ -336,6 +348,7 @@ export class RunContext implements WorkflowContext {
     name: string,
     options: { approvers?: readonly string[]; timeout?: Duration; label?: string } = {},
   ): Promise<Decision | undefined> {
+    this.#look("approval", options);
     const { approvers } = options;
     checkedName(name, "the name of an approval");
     if (approvers !== undefined && !Array.isArray(approvers))
@@ -371,6 +384,7 @@ export class RunContext implements WorkflowContext {
   }
 
   async callback<T>(options: { timeout?: Duration; label?: string } = {}): Promise<Callback<T>> {
+    this.#look("callback", options);
     const limit = this.#limit(options.timeout, "timeout of the callback");
     const due = limit === undefined ? undefined : this.#machine.now + limit;
     const { runId } = this.info;
@@ -388,12 +402,14 @@ export class RunContext implements WorkflowContext {
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   child(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<any> {
+    this.#look("child", options);
     this.#children ??= new ChildCalls(this.#machine, this.#host);
     return this.#children.child(target, input, options ?? {});
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   spawn(target: AnyWorkflow | string, input?: any, options?: ChildOptions): Promise<ChildHandle<any>> {
+    this.#look("spawn", options);
     this.#children ??= new ChildCalls(this.#machine, this.#host);
     return this.#children.spawn(target, input, options ?? {});
   }
@@ -404,6 +420,7 @@ export class RunContext implements WorkflowContext {
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   map<T, R>(items: Iterable<T>, work: MapWork<T, R>, options?: MapOptions): Promise<any> {
+    this.#look("map", options);
     return mapItems(this, items, work, options ?? {}, () => this.#scope.cancelled !== undefined);
   }
 
@@ -416,6 +433,7 @@ export class RunContext implements WorkflowContext {
 
   transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {
     try {
+      this.#look("transaction", options);
       if (typeof fn !== "function") throw notThis(`wf.transaction ${described(name)}`, "a name and a function");
       const run = (): never => {
         throw new PerdureError("INTERNAL", `transaction ${name} was run outside of the store`);
@@ -464,12 +482,15 @@ export class RunContext implements WorkflowContext {
     this.#machine.note("tag", noteData({ tags }, "wf.tag"));
   }
 
-  progress(value: unknown, { history = true }: { history?: boolean } = {}): void {
+  progress(value: unknown, options: { history?: boolean } = {}): void {
+    this.#look("progress", options);
+    const { history = true } = options;
     const payload: unknown = JSON.parse(encodeInput(value));
     this.#machine.note("progress", { value: payload }, { told: !history });
   }
 
   async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
+    this.#look("scope", options);
     if (typeof fn !== "function") throw notThis("wf.scope", "a function");
     const outer = this.#scope;
     const inner = new Scope(outer, true);
@@ -519,29 +540,6 @@ export class RunContext implements WorkflowContext {
   }
 }
 
-/** What handles a message, once it is sure that it can. @throws PerdureError `INVALID_ARGUMENT` */
-function handled<T extends { readonly kind: MessageKind; readonly name: string }, V>(
-  token: T,
-  handler: unknown,
-  validate: V | undefined,
-): { readonly kind: MessageKind; readonly name: string; readonly validate: V | undefined } {
-  const { kind } = (token ?? {}) as Partial<T>;
-  if (kind !== "signal" && kind !== "query" && kind !== "update")
-    throw notThis(
-      "wf.on",
-      'a token: a name alone does not say what is handled, signal("…"), query("…") or update("…")',
-    );
-  const name = nameOf(token, `the ${kind} to handle`);
-  if (typeof handler !== "function") throw notThis(`wf.on ${shown(name)}`, "a handler, which is a function");
-  if (validate !== undefined && typeof validate !== "function")
-    throw notThis(`wf.on ${shown(name)}`, "a function to validate with");
-  return { kind, name, validate };
-}
-
-function notThis(what: string, takes: string): PerdureError {
-  return new PerdureError("INVALID_ARGUMENT", `${what} takes ${takes}`);
-}
-
 /** The signal that answers a callback. */
 export function callbackSignal(token: string): string {
   return `callback:${digest(token)}`;
@@ -555,15 +553,3 @@ const ELSEWHERE: Pick<StepCall, "run" | "base" | "unchecked"> = {
   base: { ...DEFAULT_CONFIG, timeoutMs: Number.POSITIVE_INFINITY },
   unchecked: true,
 };
-
-function withOptions(base: ActivityConfig, options: StepOptions, name: string): ActivityConfig {
-  const { retry, timeout, totalTimeout } = options;
-  if (retry === undefined && timeout === undefined && totalTimeout === undefined) return base;
-  return {
-    ...base,
-    retry: retryPolicy(retry, base.retry),
-    timeoutMs: timeout === undefined ? base.timeoutMs : durationMs(timeout, `timeout of ${name}`),
-    totalTimeoutMs:
-      totalTimeout === undefined ? base.totalTimeoutMs : durationMs(totalTimeout, `totalTimeout of ${name}`),
-  };
-}

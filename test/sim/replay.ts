@@ -82,7 +82,7 @@ function replayOne<Row extends ReplayedRun>(
     generation: plan.generation,
     start: (self, input) => {
       const place = { owner: NOBODY, scope: self.scope, guarded: undefined };
-      const wf = new RunContext(self, NO_HOST, { codeLog: silentLogger }, info, place);
+      const wf = new RunContext(self, NO_HOST, { codeLog: silentLogger, replays: true }, info, place);
       context = wf;
       countAnswers(wf, answered);
       return runInScope(place, () => definition.run(wf, input));
