@@ -1,6 +1,8 @@
 /** What `open` takes, and what an engine is made of it. */
 import { hostname } from "node:os";
 import { type Duration, durationMs } from "../core/duration.ts";
+import { PerdureError } from "../core/errors.ts";
+import { described } from "../core/foreign.ts";
 import { checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import type { PayloadCodec } from "../core/payload.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
@@ -12,6 +14,7 @@ import type { Observer } from "../engine/observers.ts";
 import { type ActivitySet, Registry } from "../engine/registry.ts";
 import type { Sealer } from "../store/sealing.ts";
 import type { Store } from "../store/store.ts";
+import { isActivity } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Retention as RetentionOption } from "../workflow/retention.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
@@ -112,6 +115,21 @@ export function checkOpen(options: OpenOptions): void {
   checkWord(options.durability, ["full", "relaxed"], "durability");
   checkKind(options.migrate, "boolean", "migrate");
   checkWord(options.claims, ["all", "own"], "claims");
+  const { store, workflows = [], activities = [], observers = [], logger } = options;
+  if (store !== undefined && typeof store !== "string" && typeof store?.register !== "function")
+    throw wrong(`store of open() is an address or a store, not ${described(store)}`);
+  if (!Array.isArray(workflows)) throw wrong("workflows of open() is a list: [order]");
+  if (!Array.isArray(observers)) throw wrong("observers of open() is a list: [observer]");
+  const named = typeof activities === "object" && activities !== null && !Array.isArray(activities);
+  if (!named && !(Array.isArray(activities) && activities.every(isActivity)))
+    throw wrong("activities of open() is a list of activities, or functions by name: { greet: (name) => … }");
+  if (logger === undefined) return;
+  const missing = (["debug", "info", "warn", "error"] as const).find((level) => typeof logger?.[level] !== "function");
+  if (missing !== undefined) throw wrong(`logger of open() has no function ${missing}`);
+}
+
+function wrong(message: string): PerdureError {
+  return new PerdureError("INVALID_ARGUMENT", message);
 }
 
 /** What an engine of these options has: its workflows and activities. */

@@ -86,7 +86,7 @@ export function retryPolicy(options: RetryOptions | undefined, base: RetryPolicy
 function problem(policy: RetryPolicy): string | undefined {
   const whole = policy.maxAttempts === Number.POSITIVE_INFINITY || Number.isInteger(policy.maxAttempts);
   if (!whole || policy.maxAttempts < 1)
-    return `retry.maxAttempts must be a whole number from 1, or Infinity; got ${policy.maxAttempts}`;
+    return `retry.maxAttempts must be a whole number from 1, or Infinity; got ${typeof policy.maxAttempts === "number" ? policy.maxAttempts : JSON.stringify(policy.maxAttempts)}`;
   if (!(policy.factor >= 1)) return `retry.factor must be at least 1; got ${policy.factor}`;
   if (!(policy.jitter >= 0 && policy.jitter <= 1)) return `retry.jitter must lie between 0 and 1; got ${policy.jitter}`;
   if (!["exponential", "linear", "constant"].includes(policy.backoff)) {

@@ -2,7 +2,8 @@
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type ErrorClasses, FATAL, RETRY_AFTER } from "../core/failure.ts";
-import { checkedName } from "../core/names.ts";
+import { checkedName, inShort } from "../core/names.ts";
+import { checkWord, optionNames } from "../core/options.ts";
 import { DEFAULT_RETRY, type RetryOptions, type RetryPolicy, retryPolicy } from "../core/retry-policy.ts";
 import {
   type InferInput,
@@ -14,6 +15,7 @@ import {
   type ValueSchemas,
   validated,
 } from "../core/schema.ts";
+import { definitionOf } from "./definition.ts";
 import type { Logger } from "./logger.ts";
 import { inWorkflowTurn } from "./turn.ts";
 
@@ -69,6 +71,18 @@ export interface ActivityOptions {
   /** `start` writes a journal row before each attempt starts, `outcome` (default) only when it lasts. */
   readonly journal?: "start" | "outcome";
 }
+
+const OPTIONS: ReadonlySet<string> = optionNames<ActivityOptions & ValueSchemas>({
+  retry: true,
+  timeout: true,
+  totalTimeout: true,
+  heartbeatTimeout: true,
+  errors: true,
+  concurrency: true,
+  journal: true,
+  input: true,
+  output: true,
+});
 
 /** Options in plain numbers. */
 export interface ActivityConfig extends ValueSchemas {
@@ -162,11 +176,9 @@ export function activity<I, O>(
   options: (ActivityOptions & ValueSchemas) | Handler<I, O>,
   fn?: Handler<I, O>,
 ): Activity<I, O> {
-  const run = typeof options === "function" ? options : fn;
-  if (typeof run !== "function")
-    throw new PerdureError("INVALID_ARGUMENT", `activity ${JSON.stringify(name)} has no function`);
   checkedName(name, "an activity's name");
-  const config = activityConfig(name, typeof options === "function" ? {} : options);
+  const { options: given, run } = definitionOf(`activity ${inShort(name)}`, OPTIONS, options, fn);
+  const config = activityConfig(name, given);
   const checked = withInput(name, config.input, withOutput(name, config.output, run as AttemptFunction)) as typeof run;
   const direct = async (input: I, ctx?: ActivityContext): Promise<O> => {
     if (inWorkflowTurn()) {
@@ -207,6 +219,7 @@ export function uncheckedRun(of: AnyActivity): (input: never, ctx: ActivityConte
 function activityConfig(name: string, options: ActivityOptions & ValueSchemas): ActivityConfig {
   const ms = (value: Duration | undefined, what: string, fallback: number): number =>
     value === undefined ? fallback : durationMs(value, `${what} of activity ${name}`);
+  checkWord(options.journal, ["start", "outcome"], `journal of activity ${name}`);
   return {
     retry: retryPolicy(options.retry),
     timeoutMs: ms(options.timeout, "timeout", DEFAULT_TIMEOUT_MS),

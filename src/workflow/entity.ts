@@ -4,7 +4,8 @@
  */
 import { type Duration, durationMs } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
-import { checkedText } from "../core/names.ts";
+import { checkedName, checkedText, inShort } from "../core/names.ts";
+import { checkKind, checkOptions, optionNames } from "../core/options.ts";
 import type { WorkflowContext } from "./context.ts";
 import { EntityState } from "./entity-state.ts";
 import { keptMs, type Retention } from "./retention.ts";
@@ -63,6 +64,17 @@ export interface EntityDefinition<S extends object, On extends Operations<S>, Ge
   readonly continueAfter?: number;
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: of whatever entity
+const DEFINITION: ReadonlySet<string> = optionNames<EntityDefinition<any, any, any>>({
+  state: true,
+  on: true,
+  get: true,
+  validate: true,
+  expire: true,
+  retention: true,
+  continueAfter: true,
+});
+
 /** What a run of an entity begins with: nothing, or the state it goes on with. */
 export interface EntityInput<S> {
   readonly state: S;
@@ -113,6 +125,8 @@ export function entity<S extends object, On extends Operations<S>, Get extends Q
   name: string,
   definition: EntityDefinition<S, On, Get>,
 ): Entity<S, On, Get> {
+  checkedName(name, "an entity's name");
+  checkDefinition(`entity ${inShort(name)}`, definition);
   const { on, get = {}, expire, retention, continueAfter = CONTINUE_AFTER } = definition;
   checkNames(name, Object.keys(on), Object.keys(get));
   if (!Number.isInteger(continueAfter) || continueAfter < 1)
@@ -133,6 +147,26 @@ export function entity<S extends object, On extends Operations<S>, Get extends Q
     updates: tokens(on, update) as unknown as Entity<S, On, Get>["updates"],
     queries: tokens(get, query) as unknown as Entity<S, On, Get>["queries"],
   };
+}
+
+/** @throws PerdureError `INVALID_ARGUMENT` */
+function checkDefinition(what: string, definition: object): void {
+  checkOptions(definition, DEFINITION, what);
+  const {
+    state,
+    on,
+    get = {},
+    validate = {},
+  } = definition as { state?: unknown; on?: object; get?: object; validate?: object };
+  if (state === null || (typeof state !== "object" && typeof state !== "function"))
+    throw new PerdureError("INVALID_ARGUMENT", `${what} has no state: an object, or a function that makes one`);
+  for (const [part, handlers] of Object.entries<unknown>({ on, get, validate })) {
+    if (typeof handlers !== "object" || handlers === null)
+      throw new PerdureError("INVALID_ARGUMENT", `${part} of ${what} must be an object of functions`);
+    for (const [name, one] of Object.entries(handlers))
+      checkKind(part === "validate" ? one : (one ?? null), "function", `${part}.${name} of ${what}`);
+  }
+  checkOptions(validate, new Set(Object.keys(on ?? {})), `validate of ${what}`);
 }
 
 function checkNames(entityName: string, operations: readonly string[], questions: readonly string[]): void {

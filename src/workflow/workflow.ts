@@ -1,6 +1,6 @@
 /** Workflows: named, optionally versioned, deterministic functions. */
-import { PerdureError } from "../core/errors.ts";
-import { checkedName } from "../core/names.ts";
+import { checkedName, inShort } from "../core/names.ts";
+import { optionNames } from "../core/options.ts";
 import {
   type InferInput,
   type InferOutput,
@@ -9,6 +9,7 @@ import {
   type ValueSchemas,
 } from "../core/schema.ts";
 import type { WorkflowContext } from "./context.ts";
+import { definitionOf } from "./definition.ts";
 import { type KeptMs, keptMs, type Retention } from "./retention.ts";
 import type { ScheduleTiming } from "./schedule-spec.ts";
 
@@ -51,6 +52,13 @@ export interface WorkflowOptions {
   /** How long runs are kept after their end: `"30d"`, or `{ completed: "7d", failed: "90d" }`; then the engine deletes them. Default for ever. */
   readonly retention?: Retention;
 }
+
+const OPTIONS: ReadonlySet<string> = optionNames<WorkflowOptions & ValueSchemas>({
+  version: true,
+  retention: true,
+  input: true,
+  output: true,
+});
 
 /** Beside a schema this is not given. */
 interface NoSchemas {
@@ -99,10 +107,13 @@ export function workflow<I, O>(
   options: (WorkflowOptions & ValueSchemas) | WorkflowFunction<I, O>,
   fn?: WorkflowFunction<I, O>,
 ): Workflow<I, O> {
-  const run = typeof options === "function" ? options : fn;
-  if (typeof run !== "function")
-    throw new PerdureError("INVALID_ARGUMENT", `workflow ${JSON.stringify(name)} has no function`);
-  const given: WorkflowOptions & ValueSchemas = typeof options === "function" ? {} : options;
+  checkedName(name, "a workflow's name");
+  const { options: given, run } = definitionOf<WorkflowOptions & ValueSchemas, WorkflowFunction<I, O>>(
+    `workflow ${inShort(name)}`,
+    OPTIONS,
+    options,
+    fn,
+  );
   const { version, retention } = given;
   if (version !== undefined) checkedName(version, `the version of workflow ${name}`);
   const kept = retention === undefined ? {} : { kept: keptMs(retention, `retention of ${name}`) };

@@ -1,6 +1,6 @@
 /** What comes from JavaScript, or from data: each is refused where it is said, in words, and nothing of it is written. */
 import { describe, expect, it } from "vitest";
-import { activity, entity, query, signal, update, type WorkflowContext, workflow } from "../../src/index.ts";
+import { activity, entity, open, query, signal, update, type WorkflowContext, workflow } from "../../src/index.ts";
 import { bench } from "./fixture.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: these are the mistakes that types would find
@@ -30,6 +30,53 @@ describe("an activity", () => {
     ["a policy that lists nothing", { retry: { on: "TypeError" } }, "retry.on must be a list of texts"],
   ])("is not made with %s", (_, options, message) => {
     expect(() => activity("a", options as object, () => 1)).toThrow(expect.objectContaining(invalid(message)));
+  });
+});
+
+describe("what is defined", () => {
+  const run = async (): Promise<number> => 1;
+  const made: Record<string, (...given: Any) => unknown> = { activity, workflow, entity };
+  it.each<[string, Any[], string]>([
+    ["activity", ["a", { retries: 3 }, run], 'activity a has no option "retries"; there are retry, timeout'],
+    ["activity", ["a", { journal: "strat" }, run], 'journal of activity a has no value "strat"; did you mean start?'],
+    ["activity", ["a", { retry: { maxAttempts: "3" } }, run], 'from 1, or Infinity; got "3"'],
+    ["activity", ["a", null, run], "the options of activity a are an object with retry, timeout"],
+    ["activity", ["a", run, { timeout: "1s" }], "activity a: its options come before its function"],
+    ["activity", ["a"], "activity a has no function"],
+    ["activity", [run], "an activity's name must be text, not async () => 1"],
+    ["workflow", ["w", { verison: "2" }, run], 'workflow w has no option "verison"; did you mean version?'],
+    ["workflow", ["w", null, run], "the options of workflow w are an object with version, retention, input, output"],
+    ["workflow", ["w", run, { version: "2" }], "workflow w: its options come before its function"],
+    ["workflow", ["w"], "workflow w has no function"],
+    ["workflow", [run], "a workflow's name must be text, not async () => 1"],
+    ["entity", ["e"], "the options of entity e are an object with state, on, get, validate, expire"],
+    ["entity", ["e", { state: {}, on: {}, expires: "7d" }], 'entity e has no option "expires"; did you mean expire?'],
+    ["entity", ["e", { state: {} }], "on of entity e must be an object of functions"],
+    ["entity", ["e", { state: {}, on: { add: 5 } }], "on.add of entity e must be a function, not number"],
+    ["entity", ["e", { state: {}, on: {}, get: { sum: {} } }], "get.sum of entity e must be a function, not object"],
+    [
+      "entity",
+      ["e", { state: {}, on: { add: run }, validate: { ad: run } }],
+      'validate of entity e has no option "ad"; there is add',
+    ],
+    ["entity", ["e", { on: {} }], "entity e has no state"],
+  ])("tells of mistakes where it is: %s %j", (of, given, message) => {
+    expect(() => made[of]!(...given)).toThrow(expect.objectContaining(invalid(message)));
+  });
+});
+
+describe("an engine", () => {
+  const w = workflow("w", async () => 1);
+  it.each<[Any, string]>([
+    [{ workflows: w }, "workflows of open() is a list: [order]"],
+    [{ workflows: { w } }, "workflows of open() is a list"],
+    [{ activities: async () => 1 }, "activities of open() is a list of activities, or functions by name"],
+    [{ activities: [async () => 1] }, "activities of open() is a list of activities, or functions by name"],
+    [{ store: 5 }, "store of open() is an address or a store, not 5"],
+    [{ logger: {} }, "logger of open() has no function debug"],
+    [{ observers: { onEvent() {} } }, "observers of open() is a list"],
+  ])("is not opened with %j", async (options, message) => {
+    await expect(open({ store: "memory:", ...options })).rejects.toMatchObject(invalid(message));
   });
 });
 
