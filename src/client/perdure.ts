@@ -1,7 +1,7 @@
 /** An engine in this process, and the handles to everything in its store. */
 import { isPerdureError } from "../core/errors.ts";
 import { parseRunId } from "../core/ids.ts";
-import { checkedName, nameOf } from "../core/names.ts";
+import { checkedName, messageNameOf } from "../core/names.ts";
 import type { Clock } from "../engine/clock.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Registry } from "../engine/registry.ts";
@@ -163,7 +163,7 @@ export class Perdure implements AsyncDisposable {
     sent: StartOptions & WithSignal<T> & WithPayload<T>,
   ): Promise<RunHandle<O>> {
     const { signal, payload, key, ...options } = (sent ?? {}) as StartOptions & WithSignal<T> & { payload?: T };
-    const name = nameOf(signal, "a signal");
+    const name = messageNameOf(signal, "signal");
     if (key !== undefined) checkedName(key, "the key of a signal");
     const encoded = sentPayload(signal, name, payload, this.#engine.codec);
     const data = typeof encoded === "string" ? encoded : await encoded;
@@ -184,7 +184,7 @@ export class Perdure implements AsyncDisposable {
   ): Promise<UO> {
     type Sent = StartOptions & WithUpdate<UI, UO> & { payload?: UI };
     const { update, payload, updateId, updateTimeout, ...options } = (sent ?? {}) as Sent;
-    const name = nameOf(update, "an update");
+    const name = messageNameOf(update, "update");
     if (updateId !== undefined) checkedName(updateId, "the id of an update");
     const encoded = sentPayload(update, name, payload, this.#engine.codec);
     const data = typeof encoded === "string" ? encoded : await encoded;

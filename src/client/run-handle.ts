@@ -4,8 +4,8 @@ import type { Duration } from "../core/duration.ts";
 import { PerdureError } from "../core/errors.ts";
 import { type EventData, type EventType, parseEvent } from "../core/events.ts";
 import { toFailure } from "../core/failure.ts";
-import { checkedName, nameOf } from "../core/names.ts";
-import { checkOptions, optionNames } from "../core/options.ts";
+import { checkedName, checkedText, messageNameOf } from "../core/names.ts";
+import { checkKind, checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload, type Payload } from "../core/payload.ts";
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
@@ -70,6 +70,13 @@ export interface HistoryEvent {
   readonly data: EventData;
 }
 
+/** What a person says of an approval, beside yes or no. */
+interface Decided {
+  readonly by: string;
+  readonly comment?: string;
+}
+
+const DECIDED: ReadonlySet<string> = optionNames<Decided>({ by: true, comment: true });
 const OF_SIGNAL: ReadonlySet<string> = optionNames<SignalOptions>({ key: true, transaction: true });
 const OF_UPDATE: ReadonlySet<string> = optionNames<UpdateOptions>({ id: true, timeout: true });
 
@@ -153,7 +160,7 @@ export class RunHandle<O = unknown> {
     const [payload, options = {}] = args;
     checkOptions(options, OF_SIGNAL, "signal()");
     const { key = null, transaction } = options;
-    const name = nameOf(signal, "a signal");
+    const name = messageNameOf(signal, "signal");
     if (key !== null) checkedName(key, "the key of a signal");
     const data = await sentPayload(signal, name, payload, this.#host.codec);
     if (transaction === undefined) {
@@ -178,7 +185,7 @@ export class RunHandle<O = unknown> {
   ): Promise<T>;
   async query<T = unknown>(query: string, input?: unknown): Promise<T>;
   async query(query: AnyQuery | string, input?: unknown): Promise<unknown> {
-    const name = nameOf(query, "a query");
+    const name = messageNameOf(query, "query");
     const asked = await askedInput(query, name, input);
     const { run } = await this.#at.row();
     return this.#host.query(run, name, asked);
@@ -216,7 +223,7 @@ export class RunHandle<O = unknown> {
   async #update(update: AnyUpdate | string, input: unknown, options: UpdateOptions): Promise<SentUpdate> {
     checkOptions(options, OF_UPDATE, "update()");
     const { id } = options;
-    const name = nameOf(update, "an update");
+    const name = messageNameOf(update, "update");
     if (id !== undefined) checkedName(id, "the id of an update");
     const data = await sentPayload(update, name, input, this.#host.codec);
     const key = id === undefined ? null : `update:${id}`;
@@ -229,13 +236,13 @@ export class RunHandle<O = unknown> {
   }
 
   /** Decides an approval the run waits for. @throws PerdureError `UPDATE_FAILED` when it waits for none of this name or for somebody else. */
-  async approve(approval: string, decision: { by: string; comment?: string }): Promise<void> {
-    await this.update(`approval:${approval}`, { ...decision, approved: true });
+  async approve(approval: string, decision: Decided): Promise<void> {
+    await this.update(`approval:${approval}`, { ...decided(decision, "approve()"), approved: true });
   }
 
   /** Like {@link approve}, with a no. */
-  async reject(approval: string, decision: { by: string; comment?: string }): Promise<void> {
-    await this.update(`approval:${approval}`, { ...decision, approved: false });
+  async reject(approval: string, decision: Decided): Promise<void> {
+    await this.update(`approval:${approval}`, { ...decided(decision, "reject()"), approved: false });
   }
 
   /** Asks the run to stop: its pending waits reject with a CancelledError, its activities are aborted, and it ends once its code does. */
@@ -401,6 +408,13 @@ export class RunHandle<O = unknown> {
     if (!(await this.#host.store.remove(this.#at.run)))
       throw new PerdureError("CONFLICT", `${this.workflowId} changed while it was being deleted; look again`);
   }
+}
+
+function decided(decision: Decided, what: string): Decided {
+  checkOptions(decision, DECIDED, what);
+  checkedText(decision.by, `${what}: by`);
+  checkKind(decision.comment, "string", `${what}: comment`);
+  return decision;
 }
 
 function historyEvent(row: EventRow, seq: number): HistoryEvent {

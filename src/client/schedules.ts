@@ -3,6 +3,7 @@ import type { Duration } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { parseEvent } from "../core/events.ts";
 import { formatRunId, MAX_NAME } from "../core/ids.ts";
+import { checkedText } from "../core/names.ts";
 import { checkCount, checkKind, checkOptions, optionNames } from "../core/options.ts";
 import { decodePayload, reviveParsed } from "../core/payload.ts";
 import { isClosed, OPEN_STATUSES, type RunStatus } from "../core/status.ts";
@@ -418,6 +419,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 const ROOM = 50;
 
 function checkName(name: string): void {
+  checkedText(name, "a schedule's name");
   if (name !== "" && name.length <= MAX_NAME - ROOM && !CONTROL.test(name)) return;
   throw new PerdureError(
     "INVALID_ARGUMENT",

@@ -254,7 +254,14 @@ export function messageName(kind: MessageKind, name: string): string {
   return kind === "signal" ? `signal ${name}` : `the input of ${kind} ${name}`;
 }
 
+/** What updates that decide approvals are called, in front of the approval's name. */
+const APPROVAL = "approval:";
+
 function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {
+  if (kind === "update" && name.startsWith(APPROVAL)) {
+    const approval = JSON.stringify(name.slice(APPROVAL.length));
+    return new PerdureError("NOT_FOUND", `the run has not asked for approval ${approval}`);
+  }
   const has = known.size === 0 ? "none" : [...known.keys()].join(", ");
   return new PerdureError("NOT_FOUND", `the run has no handler for ${kind} ${JSON.stringify(name)}; it has ${has}`);
 }

@@ -310,7 +310,7 @@ export class Machine<Spec = unknown> implements CodePosition {
       const what = describe(command);
       this.block({
         reason: "foreign_await",
-        message: `${what} was asked for out of turn: the workflow awaited something that is not from wf (fetch, a timer, crypto.subtle, dynamic import …), so the order of its steps cannot be replayed. Move that work into an activity or wf.step(…).`,
+        message: `${what} was asked for out of turn: the workflow awaited something that is not from wf (fetch, a timer, crypto.subtle, dynamic import …), or wf was used inside of a step's function, so the order of its steps cannot be replayed. Move such work into an activity or wf.step(…), and calls of wf out of it.`,
       });
       return Promise.reject(
         new PerdureError(

@@ -41,6 +41,17 @@ export function nameOf(given: unknown, what: string): string {
   return checkedName(token, `the name of ${what}`);
 }
 
+const ARTICLES: Readonly<Record<string, string>> = { signal: "a signal", query: "a query", update: "an update" };
+
+/** The name of a message to be sent. @throws PerdureError `INVALID_ARGUMENT`, also for the token of another kind. */
+export function messageNameOf(given: unknown, kind: "signal" | "query" | "update"): string {
+  const what = ARTICLES[kind]!;
+  const name = nameOf(given, what);
+  const other = typeof given === "object" && given !== null && "kind" in given ? given.kind : kind;
+  if (other === kind) return name;
+  throw invalid(`the name of ${what} cannot be that of ${ARTICLES[String(other)] ?? "something else"}: ${shown(name)}`);
+}
+
 /** A text that may be long, cut and quoted. */
 export function shown(text: string): string {
   return JSON.stringify(inShort(text));

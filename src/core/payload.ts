@@ -8,6 +8,7 @@
 import { DevalueError, defaultStringifyOperations, type StringifyOperations, stringify, unflatten } from "devalue";
 import { PerdureError } from "./errors.ts";
 import { described, isAggregate, isError, readKey, unreadablePath } from "./foreign.ts";
+import { inShort } from "./names.ts";
 
 /** One JSON value as text. */
 export type Payload = string;
@@ -187,10 +188,20 @@ function unserialisable(value: unknown, error: unknown): PerdureError {
   const unreadable = error instanceof DevalueError ? undefined : unreadablePath(value);
   const found = error instanceof DevalueError && error.path !== "" ? error.path : unreadable;
   const path = found ?? "the value";
-  const reason = isError(error) ? described(readKey(error, "message")) : described(error);
+  const kind = error instanceof DevalueError ? misfit(error.value) : undefined;
+  const reason = kind ?? (isError(error) ? described(readKey(error, "message")) : described(error));
   return new PerdureError(
     "UNSERIALISABLE",
     `${path} cannot be kept in a history: ${unreadable === undefined ? "" : "reading it threw "}${reason}; pass plain data (JSON, Date, Map, Set, BigInt, Uint8Array)`,
     { details: { path }, cause: error },
   );
+}
+
+/** What a value is that has no place in a history; undefined where that does not tell what is wrong with it. */
+function misfit(value: unknown): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return `it is a ${typeof value}`;
+  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof readKey(value, "then") === "function") return "it is a promise, which has to be awaited first";
+  const of = readKey(Object(readKey(value, "constructor")) as object, "name");
+  return typeof of === "string" && of !== "" && of !== "Object" ? `it is an instance of ${inShort(of)}` : undefined;
 }

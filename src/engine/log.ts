@@ -30,13 +30,22 @@ function reason(error: unknown, text: string): string {
   return text.includes(said.replace(/^\w*Error: /, "")) ? "" : `: ${said}`;
 }
 
+/** What a function of a logger is given. From JavaScript it may be the message alone, as pino takes it. */
+export type LogWords = [fields: object, message?: string | undefined];
+
+/** Fields and message. */
+export function logWords([fields, message]: LogWords): LogWords {
+  return typeof fields === "string" ? [{}, fields] : [fields, message];
+}
+
 /** The logger of a run's code: says which run it is, is silent while history is replayed, and runs outside of the workflow. */
 export function runLogger(log: Logger, run: { readonly phase: string; readonly facts: RunFacts }): Logger {
   const write =
     (level: keyof Logger) =>
-    (fields: object, message?: string): void => {
+    (...given: LogWords): void => {
       if (run.phase === "replaying") return;
       const { workflow, workflowId, runId } = run.facts;
+      const [fields, message] = logWords(given);
       runOutside(() => log[level]({ workflow, workflowId, runId, ...fields }, message));
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };

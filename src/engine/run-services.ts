@@ -2,6 +2,7 @@
 import { durationMs } from "../core/duration.ts";
 import { isPerdureError, PerdureError } from "../core/errors.ts";
 import { newEvent } from "../core/events.ts";
+import { FATAL } from "../core/failure.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Command } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
@@ -162,7 +163,7 @@ export class RunServices implements ChildStarter<Served> {
     const { transact } = this.#host.store;
     if (transact === undefined) {
       const message = `the ${this.#host.store.kind} store has no tables of yours: wf.transaction needs sqlite: or postgres:`;
-      throw new PerdureError("INVALID_ARGUMENT", message);
+      throw Object.defineProperty(new PerdureError("INVALID_ARGUMENT", message), FATAL, { value: true });
     }
     if (lease === undefined) throw new PerdureError("LEASE_LOST", "this engine has lost its lease");
     const { id, generation, spec } = command;

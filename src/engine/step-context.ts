@@ -3,6 +3,7 @@ import { idempotencyKey } from "../core/ids.ts";
 import { decodePayload, type Payload, type PayloadCodec } from "../core/payload.ts";
 import type { ActivityContext } from "../workflow/activity.ts";
 import type { Logger } from "../workflow/logger.ts";
+import { type LogWords, logWords } from "./log.ts";
 import { encodeWithoutSecrets, fillSecrets, redactFields, redactText, type Secrets } from "./secrets.ts";
 import type { StepRun } from "./step-run.ts";
 
@@ -116,7 +117,8 @@ class StepContext implements ActivityContext {
     const bound = { workflow, workflowId, runId, step: this.step, attempt: this.attempt };
     const write =
       (level: keyof Logger) =>
-      (fields: object, message?: string): void => {
+      (...given: LogWords): void => {
+        const [fields, message] = logWords(given);
         const text = message === undefined ? undefined : redactText(secrets, message);
         this.#host.log[level]({ ...bound, ...redactFields(secrets, fields) }, text);
         if (text !== undefined) this.#tell(level, text);

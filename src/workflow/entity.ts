@@ -10,7 +10,7 @@ import type { WorkflowContext } from "./context.ts";
 import { EntityState } from "./entity-state.ts";
 import { keptMs, type Retention } from "./retention.ts";
 import { type Query, query, type Update, update } from "./signal.ts";
-import { type Workflow, workflowOf } from "./workflow.ts";
+import { isWorkflow, type Workflow, workflowOf } from "./workflow.ts";
 
 /** What the handler of an operation gets beside the state and its input. */
 export interface EntityContext {
@@ -42,6 +42,8 @@ export interface OperationOptions {
   /** Calling again with the same id is the same call: it is not handled twice and has the same answer. For callers that try again. */
   readonly id?: string;
 }
+
+const OPERATION: ReadonlySet<string> = optionNames<OperationOptions>({ id: true });
 
 /** The names of handlers; none when nobody said any. */
 type NamesOf<Handlers> = string extends keyof Handlers ? never : keyof Handlers & string;
@@ -237,6 +239,8 @@ function keyOf(name: string, workflowId: string): string {
 
 /** The workflow id of the entity of a key. */
 export function entityId(of: AnyEntity, key: string): string {
+  if (!isWorkflow(of) || (of as Partial<AnyEntity>).updates === undefined)
+    throw new PerdureError("INVALID_ARGUMENT", "entity() takes what entity(…) returned");
   checkedText(key, `the key of an entity ${of.name}`);
   return `${of.name}/${key}`;
 }
@@ -252,7 +256,10 @@ export function entityClient<E extends AnyEntity>(of: E, calls: EntityCalls): En
   const methods: Record<string, (input?: unknown, options?: OperationOptions) => Promise<unknown>> =
     Object.create(null);
   for (const name of Object.keys(of.updates))
-    methods[name] = (input, options = {}) => calls.update(name, input, options);
+    methods[name] = async (input, options = {}) => {
+      checkOptions(options, OPERATION, `${name}()`);
+      return calls.update(name, input, options);
+    };
   for (const name of Object.keys(of.queries)) methods[name] = (input) => calls.query(name, input);
   return Object.freeze(methods) as unknown as EntityClient<E>;
 }

@@ -223,6 +223,55 @@ describe("in workflow code", () => {
   });
 });
 
+it("a message that is logged without fields is the message", async () => {
+  const lines: unknown[] = [];
+  const info = (fields: object, message?: string): void => void lines.push([Object.keys(fields).sort(), message]);
+  const { engine, finish } = bench();
+  const talk = activity("talk", async (_: undefined, ctx) => ctx.log.info("from the activity" as Any));
+  const w = workflow("w", async (wf) => {
+    wf.log.info("from the workflow" as Any);
+    await wf.call(talk);
+  });
+  const quiet = (): void => {};
+  await using one = await engine({ workflows: [w], logger: { debug: quiet, info, warn: quiet, error: quiet } });
+  await finish(await one.start(w));
+  expect(lines).toEqual([
+    [["runId", "workflow", "workflowId"], "from the workflow"],
+    [["attempt", "runId", "step", "workflow", "workflowId"], "from the activity"],
+  ]);
+});
+
+it("a transaction on a store without tables fails at once", async () => {
+  const { engine, clock } = bench();
+  const w = workflow("w", async (wf) => wf.transaction("t", async () => 1));
+  await using one = await engine({ workflows: [w] });
+  const handle = await one.start(w);
+  await clock.advance(10);
+  await expect(handle.result({ timeout: 0 })).rejects.toMatchObject({
+    cause: { code: "INVALID_ARGUMENT", attempts: 1 },
+  });
+});
+
+it("a decision that nobody asked for is told so", async () => {
+  const { engine } = bench();
+  const w = workflow("w", async (wf) => wf.waitFor("go"));
+  await using one = await engine({ workflows: [w] });
+  const handle = await one.start(w);
+  await expect(handle.approve("publish", { by: "mo" })).rejects.toThrow('the run has not asked for approval "publish"');
+});
+
+it("wf that is used inside of a step's function is named as a reason to block", async () => {
+  const { engine, clock } = bench();
+  const w = workflow("w", async (wf) => wf.step("outer", () => wf.sleep("1s")));
+  await using one = await engine({ workflows: [w] });
+  const handle = await one.start(w);
+  await clock.advance(100);
+  const { blocked } = await handle.describe();
+  expect(blocked).toMatchObject({
+    message: expect.stringContaining("wf was used inside of a step's function") as string,
+  });
+});
+
 describe("validators that are async", () => {
   it("reject the update, whatever they come to, and the run goes on", async () => {
     const { engine, finish } = bench();
@@ -255,6 +304,8 @@ describe("validators that are async", () => {
 
 describe("of callers", () => {
   const w = workflow("w", async (wf) => wf.waitFor("go"));
+  const counter = entity("counter", { state: { n: 0 }, on: { add: (state, x: number) => (state.n += x) } });
+  class Basket {}
 
   const wrong: readonly [string, (one: Any, handle: Any) => unknown, string][] = [
     ["an id that is an object", (one) => one.start(w, 1, { id: {} }), "a workflow id must be text, not {}"],
@@ -278,6 +329,59 @@ describe("of callers", () => {
     ["a signal with a long one", (_, handle) => handle.signal(LONG), "the name of a signal must have 1 to 1000"],
     ["a long key", (_, handle) => handle.signal("a", 1, { key: LONG }), "the key of a signal must have 1 to 1000"],
     ["a key of no text", (_, handle) => handle.signal("a", 1, { key: {} }), "the key of a signal must be text"],
+    [
+      "a signal with the token of an update",
+      (_, handle) => handle.signal(update("u"), 1),
+      'the name of a signal cannot be that of an update: "u"',
+    ],
+    [
+      "an update with the token of a signal",
+      (_, handle) => handle.update(signal("s"), 1),
+      "cannot be that of a signal",
+    ],
+    ["a query with the token of an update", (_, handle) => handle.query(update("u")), "cannot be that of an update"],
+    ["a start with the wrong token", (one) => one.signalWithStart(w, 1, { id: "a", signal: query("q") }), "of a query"],
+    ["a decision of nobody", (_, handle) => handle.approve("a"), "the options of approve() are an object with by"],
+    [
+      "a decision without a name",
+      (_, handle) => handle.approve("a", { comment: "c" }),
+      "approve(): by must be text, not undefined",
+    ],
+    ["a decision with a slip", (_, handle) => handle.reject("a", { by: "mo", coment: "c" }), "did you mean comment?"],
+    ["an entity of a workflow", async (one) => one.entity(w, "a"), "entity() takes what entity(…) returned"],
+    ["an entity of a name", async (one) => one.entity("w", "a"), "entity() takes what entity(…) returned"],
+    ["an entity of nothing", async (one) => one.entity(undefined, "a"), "entity() takes what entity(…) returned"],
+    [
+      "an operation with a slip",
+      (one) => one.entity(counter, "a").add(1, { key: "k" }),
+      'add() has no option "key"; there is id',
+    ],
+    [
+      "an operation with an id by itself",
+      (one) => one.entity(counter, "a").add(1, "k"),
+      "the options of add() are an object",
+    ],
+    [
+      "a schedule without a name",
+      (one) => one.schedules.create({ every: "1h", workflow: w }),
+      "a schedule's name must be text",
+    ],
+    [
+      "a function as input",
+      (one) => one.start(w, { cb: () => 1 }),
+      ".cb cannot be kept in a history: it is a function;",
+    ],
+    ["a symbol as input", (one) => one.start(w, Symbol("s")), "the value cannot be kept in a history: it is a symbol;"],
+    [
+      "a promise as input",
+      (one) => one.start(w, { user: Promise.resolve(1) }),
+      ".user cannot be kept in a history: it is a promise, which has to be awaited first;",
+    ],
+    [
+      "an instance as input",
+      (one) => one.start(w, [new Basket()]),
+      "[0] cannot be kept in a history: it is an instance of Basket;",
+    ],
     ["a start with a signal of nothing", (one) => one.signalWithStart(w), "the name of a signal must be text"],
     ["a start with an update of nothing", (one) => one.updateWithStart(w), "the name of an update must be text"],
     ["an update without a name", (_, handle) => handle.update(undefined), "the name of an update must be text"],
@@ -300,7 +404,8 @@ describe("of callers", () => {
     const { engine } = bench();
     await using one = await engine({ workflows: [w] });
     const handle = await one.start(w);
-    await expect((async () => call(one, handle))()).rejects.toMatchObject(invalid(message));
+    const code = message.includes("cannot be kept") ? "UNSERIALISABLE" : "INVALID_ARGUMENT";
+    await expect((async () => call(one, handle))()).rejects.toMatchObject({ ...invalid(message), code });
     expect(await one.runs.list()).toHaveLength(1);
   });
 
