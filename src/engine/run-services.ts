@@ -17,6 +17,7 @@ import { childOutcome, type ForeignOutcome } from "./closing.ts";
 import type { ChildSpec, StepSpec } from "./command-spec.ts";
 import type { StartSpec } from "./new-run.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
+import { Statements } from "./statements.ts";
 import type { StepRun } from "./step-run.ts";
 import { place } from "./taken-id.ts";
 
@@ -179,16 +180,13 @@ export class RunServices implements ChildStarter<Served> {
   readonly #foreign = new WeakSet<PerdureError>();
 
   async #worked(work: StepSpec["transaction"], tx: StoreTransaction): Promise<unknown> {
-    let ofStore: unknown;
-    const query: StoreTransaction["query"] = (...statement) =>
-      tx.query(...statement).catch((error: unknown) => {
-        ofStore = error;
-        throw error;
-      });
+    const statements = new Statements(tx);
     try {
-      return await work?.({ query });
+      const result = await work?.({ query: statements.query });
+      await statements.ended();
+      return result;
     } catch (error) {
-      if (isPerdureError(error, "UNAVAILABLE") && error !== ofStore) this.#foreign.add(error);
+      if (isPerdureError(error, "UNAVAILABLE") && error !== statements.failure) this.#foreign.add(error);
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 /** Transactional steps beside what ends them: cancellation, time limits, crashes. On SQLite, with the real clock. */
 import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/engine/log.ts";
-import { type AnyWorkflow, open, type Perdure, workflow } from "../../src/index.ts";
+import { type AnyWorkflow, open, type Perdure, type StoreTransaction, workflow } from "../../src/index.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/store/index.ts";
 import { gate } from "../gate.ts";
 import { vanishing } from "./fixture.ts";
@@ -65,6 +65,48 @@ async function bookings(engine: Perdure): Promise<unknown> {
 const count = workflow("count", (wf) =>
   wf.transaction("count", async (tx) => (await tx.query("select count(*) as n from ledger"))[0]?.n),
 );
+
+describe("a statement that nobody waits for", () => {
+  const steps: Readonly<Record<string, (tx: StoreTransaction) => Promise<unknown>>> = {
+    last: async (tx) => void tx.query("insert into nowhere values (1)"),
+    first: async (tx) => {
+      void tx.query("insert into nowhere values (1)");
+      await tx.query("insert into ledger (n) values (1)");
+    },
+    "beside an error": async (tx) => {
+      void tx.query("insert into ledger (n) values (1)");
+      void tx.query("insert into nowhere values (1)");
+      throw new Error("no such table: it was mine");
+    },
+  };
+
+  it.each(Object.entries(steps))("fails its transaction when it fails, never the process: %s", (_, step) =>
+    withLedger(async (store) => {
+      const w = workflow("w", (wf) => wf.transaction("t", step, { retry: { maxAttempts: 1 } }));
+      await using engine = await opened(store, [w, count]);
+      await expect((await engine.start(w)).result()).rejects.toMatchObject({
+        cause: { message: expect.stringContaining("no such table") as string },
+      });
+      expect(await bookings(engine)).toBe(0);
+    }),
+  );
+
+  it("is a part of its transaction, as is one whose error is taken", () =>
+    withLedger(async (store) => {
+      const w = workflow("w", (wf) =>
+        wf.transaction("t", async (tx) => {
+          void tx.query("insert into ledger (n) values (1)");
+          const taken = await tx.query("insert into nowhere values (1)").catch(() => "taken");
+          tx.query("insert into nowhere values (1)").catch(() => {});
+          void tx.query("insert into ledger (n) values (2)");
+          return taken;
+        }),
+      );
+      await using engine = await opened(store, [w, count]);
+      expect(await (await engine.start(w)).result()).toBe("taken");
+      expect(await bookings(engine)).toBe(2);
+    }));
+});
 
 describe("a transaction that is under way", () => {
   it("comes to its end before a cancellation does, and is in the history", () =>
