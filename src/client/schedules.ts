@@ -30,7 +30,7 @@ import {
   type WaitingStart,
 } from "../workflow/schedule-state.ts";
 import type { Update } from "../workflow/signal.ts";
-import type { AnyWorkflow } from "../workflow/workflow.ts";
+import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import { awaitedCode } from "./awaited-code.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { RunHandle } from "./run-handle.ts";
@@ -141,6 +141,7 @@ export class Schedules {
     checkName(name);
     checkOptions(how, OF_CREATE, "schedules.create()");
     const { elsewhere = false } = how;
+    checkTarget(name, options?.workflow);
     const spec = await withValidInput(scheduleSpec(name, options), options.workflow, this.#maker);
     const now = this.#host.now();
     if (nextTick(spec, now - 1) === undefined)
@@ -417,6 +418,15 @@ async function reportOf({ store, codec }: HandleHost, row: RunRow): Promise<Omit
 const CONTROL = /[\u0000-\u001f\u007f]/;
 /** What its runs' ids have behind the name: `@2027-01-31T03:00:00.000Z+12345`. */
 const ROOM = 50;
+
+/** An activity has a name, too, but nothing can start it. */
+function checkTarget(name: string, workflow: unknown): void {
+  if (workflow === undefined || typeof workflow === "string" || isWorkflow(workflow)) return;
+  throw new PerdureError(
+    "INVALID_ARGUMENT",
+    `workflow of schedule ${name} is what workflow(…) or flow(…) returned, or its name`,
+  );
+}
 
 function checkName(name: string): void {
   checkedText(name, "a schedule's name");

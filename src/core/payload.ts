@@ -203,5 +203,6 @@ function misfit(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if (typeof readKey(value, "then") === "function") return "it is a promise, which has to be awaited first";
   const of = readKey(Object(readKey(value, "constructor")) as object, "name");
-  return typeof of === "string" && of !== "" && of !== "Object" ? `it is an instance of ${inShort(of)}` : undefined;
+  if (of === "Object") return undefined;
+  return `it is an instance of ${typeof of === "string" && of !== "" ? inShort(of) : "a class"}`;
 }

@@ -36,6 +36,8 @@ export function assertSteps(
   history: readonly HistoryEvent[] | readonly HistoryStep[],
   expected: readonly ExpectedStep[],
 ): void {
+  if (!Array.isArray(history))
+    throw new TypeError("assertSteps takes a history: await handle.history(), or await env.history(handle)");
   const steps = history.every(isStep) ? history : stepsOf(history as readonly HistoryEvent[]);
   const reached = match(steps, 0, expected, 0);
   if (reached === true) return;

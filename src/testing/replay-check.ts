@@ -59,7 +59,9 @@ async function told(store: Store, { workflow, workflowId, blockage, runId }: Rep
     const { k, n, l } = JSON.parse(data) as { k: string; n: string; l?: string };
     if (k === "inline") inline.add(l ?? n);
   }
-  return inline.size === 0 ? message : `${message}. Inline steps of this run: ${[...inline].join(", ")}`;
+  return inline.size === 0
+    ? message
+    : `${message}${message.endsWith(".") ? "" : "."} Inline steps of this run: ${[...inline].join(", ")}`;
 }
 
 function different(lines: readonly string[]): AssertionError {

@@ -190,6 +190,8 @@ export class TestEnv extends Perdure {
    * @throws AssertionError when the code asks for something else than the history says.
    */
   async replay(history: RecordedHistory | string): Promise<void> {
+    if (typeof history !== "string" && (typeof history !== "object" || history === null))
+      throw new PerdureError("INVALID_ARGUMENT", "replay takes a recorded history, or the file of one");
     const all = typeof history === "string" ? readFixtures(history) : [history];
     for (const recorded of all) await verifyRecorded(recorded, this.#registry, this.#store, this.#options);
   }

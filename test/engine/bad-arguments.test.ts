@@ -367,6 +367,16 @@ describe("of callers", () => {
       "a schedule's name must be text",
     ],
     [
+      "a schedule of an activity",
+      (one) => one.schedules.create("s", { every: "1h", workflow: activity("a", async () => 1) }),
+      "workflow of schedule s is what workflow(…) or flow(…) returned, or its name",
+    ],
+    [
+      "a generator as input",
+      (one) => one.start(w, (function* () {})()),
+      "the value cannot be kept in a history: it is an instance of",
+    ],
+    [
       "a function as input",
       (one) => one.start(w, { cb: () => 1 }),
       ".cb cannot be kept in a history: it is a function;",

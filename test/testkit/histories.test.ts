@@ -63,6 +63,14 @@ describe("the steps of a run", () => {
     for (const expected of good) assertSteps(await env.history(handle), expected);
   });
 
+  it("are those that were awaited", async () => {
+    await using env = await createTestEnv({ workflows: [order] });
+    const handle = await env.start(order, 5);
+    expect(() => assertSteps(handle.history() as never, [])).toThrow("assertSteps takes a history: await handle");
+    await expect(env.replay(undefined as never)).rejects.toThrow("replay takes a recorded history, or the file of one");
+    await handle.terminate();
+  });
+
   it.each<[string, ExpectedStep[]]>([
     ["a step too few", ["charge", "ship", "ship b", "sleep"]],
     ["a step too many", ["charge", "ship", "ship b", "sleep", "approved timed_out", "refund"]],
