@@ -1,4 +1,5 @@
 /** Loggers shaped like pino's, for those who bring none. */
+import { isError } from "../core/foreign.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { runOutside } from "./run-scope.ts";
@@ -30,12 +31,14 @@ function reason(error: unknown, text: string): string {
   return text.includes(said.replace(/^\w*Error: /, "")) ? "" : `: ${said}`;
 }
 
-/** What a function of a logger is given. From JavaScript it may be the message alone, as pino takes it. */
+/** What a function of a logger is given. It may be the message alone, or an error, as pino takes them. */
 export type LogWords = [fields: object, message?: string | undefined];
 
 /** Fields and message. */
 export function logWords([fields, message]: LogWords): LogWords {
-  return typeof fields === "string" ? [{}, fields] : [fields, message];
+  if (typeof fields === "string") return [{}, fields];
+  // As text, in which secrets are found.
+  return isError(fields) ? [{ error: String(fields) }, message ?? fields.message] : [fields, message];
 }
 
 /** The logger of a run's code: says which run it is, is silent while history is replayed, and runs outside of the workflow. */

@@ -270,7 +270,7 @@ export class FatalError extends Error {
 export class RetryError extends Error {
   override readonly name: string = "RetryError";
   constructor(message: string, options: { after: Duration; cause?: unknown }) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    Object.defineProperty(this, RETRY_AFTER, { value: durationMs(options.after, "RetryError.after") });
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    Object.defineProperty(this, RETRY_AFTER, { value: durationMs(options?.after, "RetryError.after") });
   }
 }

@@ -1,6 +1,16 @@
 /** What comes from JavaScript, or from data: each is refused where it is said, in words, and nothing of it is written. */
 import { describe, expect, it } from "vitest";
-import { activity, entity, open, query, signal, update, type WorkflowContext, workflow } from "../../src/index.ts";
+import {
+  activity,
+  entity,
+  open,
+  query,
+  RetryError,
+  signal,
+  update,
+  type WorkflowContext,
+  workflow,
+} from "../../src/index.ts";
 import { bench } from "./fixture.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: these are the mistakes that types would find
@@ -221,6 +231,29 @@ describe("in workflow code", () => {
     const message = expect.stringContaining(text) as string;
     await expect(finish(await one.start(w))).rejects.toMatchObject({ cause: { code, message } });
   });
+});
+
+it("a RetryError without a time says what it lacks", () => {
+  expect(() => new RetryError("busy", undefined as Any)).toThrow("RetryError.after: undefined is no duration");
+});
+
+it("an error that is logged by itself is the reason, and its message the message", async () => {
+  const lines: unknown[] = [];
+  const error = (fields: object, message?: string): void => void lines.push([(fields as Any).error, message]);
+  const { engine, finish } = bench();
+  const [one, two] = [new Error("from the workflow"), new Error("from the activity")];
+  const talk = activity("talk", async (_: undefined, ctx) => ctx.log.error(two, "it broke"));
+  const w = workflow("w", async (wf) => {
+    wf.log.error(one);
+    await wf.call(talk);
+  });
+  const quiet = (): void => {};
+  await using e = await engine({ workflows: [w], logger: { debug: quiet, info: quiet, warn: quiet, error } });
+  await finish(await e.start(w));
+  expect(lines).toEqual([
+    ["Error: from the workflow", "from the workflow"],
+    ["Error: from the activity", "it broke"],
+  ]);
 });
 
 it("a message that is logged without fields is the message", async () => {
