@@ -4,6 +4,7 @@ import { formatRunId } from "../core/ids.ts";
 import { checkCount, checkKind, checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { CLOSED_STATUSES, isClosed, OPEN_STATUSES, RESUMABLE, type RunStatus } from "../core/status.ts";
 import type { RunFilter, RunRow } from "../store/store.ts";
+import { SCHEDULE_WORKFLOW } from "../workflow/schedule.ts";
 import type { HandleHost } from "./handle-host.ts";
 import { describeRun, type RunDescription } from "./run-description.ts";
 import { RunHandle } from "./run-handle.ts";
@@ -52,7 +53,14 @@ const FOR: Readonly<Record<BulkAction, readonly RunStatus[]>> = {
   delete: CLOSED_STATUSES,
 };
 
-/** Does something with every run of a filter. */
+const STOPS: ReadonlySet<BulkAction> = new Set(["cancel", "terminate", "pause"]);
+
+/** A schedule is a run as well, but who stops runs means it only by its name: it would start no more of them. */
+function isMeant({ workflow }: RunRow, filter: Omit<RunFilter, "limit">): boolean {
+  return workflow !== SCHEDULE_WORKFLOW || filter.workflow === workflow || filter.workflowId !== undefined;
+}
+
+/** Does something with every run of a filter. Schedules are stopped only where the filter names them. */
 export async function bulk(
   host: HandleHost,
   filter: Omit<RunFilter, "limit">,
@@ -68,7 +76,8 @@ export async function bulk(
   while (work.matched < limit) {
     const size = Math.min(PAGE, limit - work.matched);
     const rows = await host.store.list({ ...wanted, limit: size, ...(before !== undefined && { before }) });
-    for (let at = 0; at < rows.length; at += AT_ONCE) await work.all(rows.slice(at, at + AT_ONCE));
+    const meant = STOPS.has(action) ? rows.filter((row) => isMeant(row, filter)) : rows;
+    for (let at = 0; at < meant.length; at += AT_ONCE) await work.all(meant.slice(at, at + AT_ONCE));
     if (rows.length < size) break;
     before = rows.at(-1)!.run;
   }

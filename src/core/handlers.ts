@@ -197,8 +197,10 @@ export class Handlers {
     const { validate } = handler;
     if (validate === undefined) return undefined;
     try {
-      this.#host.reading.run(`the validator of update ${name}`, () => validate(input));
-      return undefined;
+      const said = this.#host.reading.run(`the validator of update ${name}`, () => validate(input));
+      // It throws to reject; who returns false means no as well.
+      if (said !== false) return undefined;
+      return { error: new PerdureError("INVALID_ARGUMENT", `the validator of update ${name} says no`) };
     } catch (error) {
       return { error };
     }

@@ -4,6 +4,7 @@
  */
 import { PerdureError } from "../core/errors.ts";
 import { FATAL, type Failure } from "../core/failure.ts";
+import { isError } from "../core/foreign.ts";
 import { encodePayload, type Payload, type PayloadCodec, throughCodec } from "../core/payload.ts";
 import type { SecretInput } from "../workflow/context.ts";
 
@@ -105,12 +106,18 @@ export function redactText(secrets: Secrets, text: string): string {
 export function redactFields(secrets: Secrets, fields: object): object {
   if (values(secrets).length === 0) return fields;
   try {
-    const text = JSON.stringify(fields);
+    const text = JSON.stringify(fields, (_, value: unknown) => (isError(value) ? toldError(value) : value));
     const clean = values(secrets).reduce((rest, value) => rest.replaceAll(encoded(value), "[secret]"), text);
     return clean === text ? fields : (JSON.parse(clean) as object);
   } catch {
     return {};
   }
+}
+
+/** What of an error is no property that JSON shows. */
+function toldError(error: Error): object {
+  const { name, message, stack, cause } = error;
+  return { ...error, name, message, stack, ...(cause !== undefined && { cause }) };
 }
 
 /**

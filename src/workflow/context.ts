@@ -157,12 +157,13 @@ export interface WorkflowContext {
   /** Answers a query. The handler is synchronous and changes nothing; queries are answered for closed runs, too. */
   on<O, I>(query: Query<unknown, never, O, I>, handler: (input: I) => O): void;
   /**
-   * Handles an update. `validate` is synchronous and read-only; when it throws, the update is rejected and leaves no trace in the history.
+   * Handles an update. `validate` is synchronous and read-only; when it throws or returns false, the update is rejected and leaves no trace in
+   * the history.
    */
   on<I, O>(
     update: Update<never, unknown, I, O>,
     handler: (input: I) => O | Promise<O>,
-    options?: { validate?: (input: I) => void },
+    options?: { validate?: (input: I) => unknown },
   ): void;
   /** Resolves once no handler of a signal or update is running: await it before the run ends or continues as new. */
   handlersFinished(): Promise<void>;

@@ -57,7 +57,7 @@ export interface EntityDefinition<S extends object, On extends Operations<S>, Ge
   /** Questions by name. */
   readonly get?: Get;
   /** Looks at the input of an operation before it is taken; what it throws, the caller gets, and nothing is recorded. */
-  readonly validate?: { readonly [K in keyof NoInfer<On>]?: (state: S, input: InputOf<NoInfer<On>[K]>) => void };
+  readonly validate?: { readonly [K in keyof NoInfer<On>]?: (state: S, input: InputOf<NoInfer<On>[K]>) => unknown };
   /** After this long without a message the entity completes with its state; the next message starts it anew. Default never. */
   readonly expire?: Duration;
   /** How long its runs are kept after their end; every run but the last one of a live entity has ended. Default for ever. */

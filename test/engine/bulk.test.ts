@@ -35,6 +35,19 @@ describe("bulk operations", () => {
     expect(await host.runs.list({ status: "cancelled", limit: 1000 })).toHaveLength(24);
   });
 
+  test("leave schedules alone unless they are named", async () => {
+    const { engine, clock } = bench();
+    await using host = await engine({ workflows: [waits] });
+    await host.schedules.create("nightly", { workflow: waits, cron: "0 3 * * *" });
+    await host.start(waits, undefined, { id: "w" });
+    await clock.advance(100);
+    for (const action of ["pause", "cancel", "terminate"] as const) {
+      expect(await host.runs.bulk({}, action, { dryRun: true })).toMatchObject({ matched: 1 });
+      const named = { workflow: "perdure.schedule" };
+      expect(await host.runs.bulk(named, action, { dryRun: true })).toMatchObject({ matched: 1 });
+    }
+  });
+
   test("pause, resume and terminate, also through a connection; what fails is told and stops nothing", async () => {
     const { engine, clock, store } = bench();
     await using host = await engine({ workflows: [waits, quick] });

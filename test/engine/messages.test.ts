@@ -63,6 +63,26 @@ describe("updates", () => {
     expect((await handle.history()).map(({ type }) => type)).toEqual(["RunStarted"]);
   });
 
+  test("a validator that returns false says no, and one that answers later cannot be asked", async () => {
+    const { engine } = bench();
+    const picky = workflow("picky", async (wf) => {
+      wf.on(add, (n) => n, { validate: (n) => n > 0 });
+      wf.on(update<number, number>("late"), (n) => n, { validate: async () => Promise.reject(new Error("too late")) });
+      await wf.waitFor("never");
+    });
+    await using host = await engine({ workflows: [picky] });
+    const handle = await host.start(picky);
+    expect(await handle.update(add, 1)).toBe(1);
+    await expect(handle.update(add, -1)).rejects.toMatchObject({
+      code: "UPDATE_FAILED",
+      cause: { message: "the validator of update add says no" },
+    });
+    await expect(handle.update("late", 1)).rejects.toMatchObject({
+      code: "UPDATE_FAILED",
+      cause: { message: "the validator of update late must be synchronous; it returned a promise" },
+    });
+  });
+
   test("a validator sees what the update before it has done, also when both come at once", async () => {
     const { engine } = bench();
     const glass = workflow("glass", async (wf) => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { silentLogger } from "../../src/engine/log.ts";
 import { RunServices } from "../../src/engine/run-services.ts";
 import { createMemoryStore } from "../../src/store/memory/memory-store.ts";
-import type { Batch, BatchResult, Lease, NewMessage, Store } from "../../src/store/store.ts";
+import type { Batch, BatchResult, Lease, NewMessage } from "../../src/store/store.ts";
 import { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { activity, FatalError } from "../../src/workflow/activity.ts";
 import { update } from "../../src/workflow/signal.ts";
