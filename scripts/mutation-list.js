@@ -255,8 +255,8 @@ export const MUTATIONS = [
     edits: [
       [
         "src/engine/run-actor.ts",
-        "else if (!this.effects.beginCareful()) this.arm();",
-        "else this.effects.beginCareful();",
+        "this.#settleDown();\n    else this.effects.beginCareful();\n    this.arm();",
+        "void 0;\n    else this.effects.beginCareful();",
       ],
     ],
     survives:

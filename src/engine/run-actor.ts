@@ -178,7 +178,9 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
   /** What it was to be parked for has come near while the committer was busy; or the news came to nothing. */
   #nothingToWrite(): void {
     if (this.effects.holding) this.turnsDone();
-    else if (!this.effects.beginCareful()) this.arm();
+    else if (!this.#releasing && !this.#outbox.hasNews) this.#settleDown();
+    else this.effects.beginCareful();
+    this.arm();
   }
 
   /** The transition is durable: its events are applied, then the next one is built. */

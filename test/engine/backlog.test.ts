@@ -222,3 +222,18 @@ test("what is handled as it comes keeps its order, across names and kinds", asyn
   expect(await Promise.all(updates)).toEqual(numbers(3 * AHEAD).filter((n) => n % 3 === 2));
   expect(seen).toEqual(expected);
 });
+
+describe("a run that has more in its inbox than it takes", () => {
+  test("is still seen to wait for something foreign", async () => {
+    const foreign = workflow("taker", async () => new Promise<void>(() => {}));
+    const { engine, clock } = bench();
+    const first = await engine({ workflows: [foreign] });
+    await first.start(foreign, undefined, { id: "w" });
+    await sendAll(first, "w", noise, 2 * AHEAD);
+    await clock.advance(1000);
+    await first.close();
+    await using second = await engine({ workflows: [foreign] });
+    await clock.advance(20_000);
+    expect(await (await second.handle("w")).describe()).toMatchObject({ status: "blocked" });
+  });
+});
