@@ -370,7 +370,7 @@ export const MUTATIONS = [
   {
     name: "backlog: nobody looks again when there is room",
     survives: "in the simulation something else soon makes every run look; test/engine/backlog.test.ts notices",
-    edits: [["src/engine/intake.ts", "if (this.#full === undefined) return false;", "return false;"]],
+    edits: [["src/engine/intake.ts", "2 * this.roomFor(name) >= this.#ahead", "name.length > 9999"]],
   },
   {
     name: "backlog: what was left comes before what was put back",

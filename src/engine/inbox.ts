@@ -10,8 +10,9 @@ export class Inbox {
   #messages: MessageRow[] = [];
   /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
   #pauses: readonly MessageRow[] = NONE;
-  /** Messages that are left in the store, unless the run ends after all. */
-  #left: readonly MessageRow[] = NONE;
+  /** Messages that are left in the store, unless the run ends after all: signals by name, each line in order, and what is no signal. */
+  readonly #left = new Map<string, MessageRow[]>();
+  #termination: MessageRow | undefined;
   /** What a fork kept of the original's messages has numbers below 0. */
   #seen = NOTHING_SEEN;
 
@@ -31,7 +32,7 @@ export class Inbox {
   }
 
   get termination(): MessageRow | undefined {
-    return this.#messages.find((message) => message.kind === "terminate");
+    return this.#termination;
   }
 
   /** Whether the next message is a wish to cancel. */
@@ -46,6 +47,7 @@ export class Inbox {
       this.#seen = message.number;
       if (message.kind === "pause") this.#pauses = [...this.#pauses, message];
       else this.#messages.push(message);
+      if (message.kind === "terminate") this.#termination ??= message;
     }
     if (inbox > this.#seen) this.#seen = inbox;
   }
@@ -54,37 +56,75 @@ export class Inbox {
   refill(messages: readonly MessageRow[], inbox: number): void {
     this.#messages = [];
     this.#pauses = NONE;
-    this.#left = NONE;
+    this.#left.clear();
+    this.#termination = undefined;
     this.#seen = NOTHING_SEEN;
     this.deliver(messages, inbox);
   }
 
-  /** Leaves those messages in the store that are not to be taken now. Asks of each once, in order. */
-  leave(isLeft: (message: MessageRow) => boolean): void {
-    const left = this.#messages.map(isLeft);
-    if (!left.includes(true)) return;
-    this.#left = this.#messages.filter((_, index) => left[index]);
-    this.#messages = this.#messages.filter((_, index) => !left[index]);
+  /** What was left: names of signals, and `NO_SIGNALS`. */
+  get lines(): Iterable<string> {
+    return this.#left.keys();
   }
 
-  /** Sees what was left once more. */
-  lookAgain(): void {
-    if (this.#left.length === 0) return;
-    // What was put back may be older than what was left.
-    this.#messages = [...this.#left, ...this.#messages].sort((a, b) => a.number - b.number);
-    this.#left = NONE;
+  /** Sees again what was left: of each line the oldest, as many as `count` says. */
+  lookAgain(count: (line: string) => number): void {
+    for (const [line, left] of this.#left) {
+      const wanted = count(line);
+      if (wanted <= 0) continue;
+      const again = wanted < left.length ? left.splice(0, wanted) : left;
+      if (again === left) this.#left.delete(line);
+      // What was put back may be older than what was left.
+      this.#messages = [...again, ...this.#messages].sort((a, b) => a.number - b.number);
+    }
   }
 
   /** Whether messages are known that wait in the store. */
   get holds(): boolean {
-    return this.any || this.#left.length > 0;
+    return this.any || this.#left.size > 0;
   }
 
-  /** Takes the messages before a wish to cancel, which goes alone. */
-  take(): readonly MessageRow[] {
-    if (this.#messages.length === 0) return NONE;
-    const cancelAt = this.#messages.findIndex((message) => message.kind === "cancel");
-    return cancelAt < 0 ? this.#messages.splice(0) : this.#messages.splice(0, cancelAt);
+  /**
+   * Takes the next messages, up to a wish to cancel, which goes alone, and no more than one portion, in which news of steps do not count.
+   * `isLeft`: what is left in the store on the way, asked of each once, in order.
+   */
+  take(portion: number, isLeft: (message: MessageRow) => boolean): MessageRow[] {
+    const taken: MessageRow[] = [];
+    let looked = 0;
+    let counted = 0;
+    for (const message of this.#messages) {
+      if (isLeft(message)) this.#leave(message);
+      else if (message.kind === "cancel" || (!isForStep(message) && ++counted > portion)) break;
+      else taken.push(message);
+      looked++;
+    }
+    this.#messages.splice(0, looked);
+    return taken;
+  }
+
+  #leave(message: MessageRow): void {
+    const line = message.kind === "signal" ? message.name : NO_SIGNALS;
+    const left = this.#left.get(line);
+    if (left === undefined) this.#left.set(line, [message]);
+    else if (left.at(-1)!.number < message.number) left.push(message);
+    else {
+      const place = left.findIndex(({ number }) => number > message.number);
+      left.splice(place, 0, message);
+    }
+  }
+
+  /** Whether more is to be taken before the next wish to cancel. */
+  get hasMore(): boolean {
+    return this.any && !this.cancelling;
+  }
+
+  /** Whether a signal of this name is to be taken before the next wish to cancel. */
+  brings(name: string): boolean {
+    for (const message of this.#messages) {
+      if (message.kind === "cancel") return false;
+      if (message.kind === "signal" && message.name === name) return true;
+    }
+    return false;
   }
 
   /** Takes the next message. There must be one. */
@@ -100,7 +140,7 @@ export class Inbox {
 
   /** Takes whatever there is: the run ends. */
   takeAll(): readonly MessageRow[] {
-    this.lookAgain();
+    this.lookAgain(() => Number.POSITIVE_INFINITY);
     if (this.#messages.length === 0) return this.takePauses();
     return [...this.#messages.splice(0), ...this.takePauses()];
   }
@@ -113,3 +153,11 @@ export class Inbox {
 
 const NONE: readonly never[] = [];
 const NOTHING_SEEN = Number.MIN_SAFE_INTEGER;
+
+/** Where what is no signal is left. No name is empty. */
+export const NO_SIGNALS = "";
+
+/** Whether it is about a step of this very run. */
+export function isForStep({ kind }: MessageRow): boolean {
+  return kind === "outcome" || kind === "retry";
+}

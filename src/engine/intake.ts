@@ -7,6 +7,7 @@
  */
 import type { Machine } from "../core/machine.ts";
 import type { MessageRow } from "../store/store.ts";
+import { NO_SIGNALS } from "./inbox.ts";
 
 /** How many signals of a name a run takes ahead, and how many messages it takes at a time. */
 export const AHEAD = 100;
@@ -16,8 +17,6 @@ export class Intake {
   readonly #ahead: number;
   /** Room for each name of which there were signals, as of this look. */
   #room: Map<string, number> | undefined;
-  /** Names of which some were left. */
-  #full: Set<string> | undefined;
 
   constructor(machine: Machine, ahead: number) {
     this.#machine = machine;
@@ -27,30 +26,27 @@ export class Intake {
   /** Looks at the inbox anew. */
   begin(): void {
     this.#room = undefined;
-    this.#full = undefined;
   }
 
   /** Whether the next message of the inbox is taken. Asked in their order, of each once in a look. */
   takes({ kind, name }: MessageRow): boolean {
     if (kind !== "signal" || this.#machine.messages.receives(name)) return true;
     this.#room ??= new Map();
-    const room = this.#room.get(name) ?? this.#roomFor(name);
+    const room = this.#room.get(name) ?? this.roomFor(name);
     this.#room.set(name, room - 1);
-    if (room > 0) return true;
-    this.#full ??= new Set();
-    this.#full.add(name);
+    return room > 0;
+  }
+
+  /** Whether there is a reason to look at what was left: one of these names is handled now, or much of what was ahead has been taken. */
+  wantsAny(names: Iterable<string>): boolean {
+    for (const name of names) if (name !== NO_SIGNALS && 2 * this.roomFor(name) >= this.#ahead) return true;
     return false;
   }
 
-  /** Whether something of what was left would be taken now. */
-  get hasRoom(): boolean {
-    if (this.#full === undefined) return false;
-    for (const name of this.#full) if (this.#machine.messages.receives(name) || this.#roomFor(name) > 0) return true;
-    return false;
-  }
-
-  #roomFor(name: string): number {
+  /** How many signals of this name may be taken now. */
+  roomFor(name: string): number {
     const { messages } = this.#machine;
+    if (messages.receives(name)) return Number.POSITIVE_INFINITY;
     return this.#ahead + this.#machine.waiting(name).length - messages.keptOf(name);
   }
 }

@@ -20,7 +20,7 @@ import type { Also, MessageRow, NewMessage, RunImage, Transition } from "../stor
 import { Answers } from "./answers.ts";
 import { type ForeignOutcome, tellsKin, updatesIn } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, isForStep, NO_SIGNALS } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import type { OutboxHost } from "./outbox-host.ts";
 import { RowsInFlight } from "./rows-in-flight.ts";
@@ -83,7 +83,11 @@ export class Outbox {
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
     return (
-      this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked || this.#failing || this.#intake.hasRoom
+      this.#arrivals.length > 0 ||
+      this.#inbox.any ||
+      this.#machine.unmarked ||
+      this.#failing ||
+      this.#intake.wantsAny(this.#inbox.lines)
     );
   }
 
@@ -130,7 +134,7 @@ export class Outbox {
     this.#inbox.deliver(messages, inbox);
   }
 
-  /** The inbox of a run that was let go and is claimed again. */
+  /** The inbox of a run that was let go: nothing, until it is claimed again. */
   refill(messages: readonly MessageRow[], inbox: number): void {
     this.#inbox.refill(messages, inbox);
   }
@@ -164,8 +168,7 @@ export class Outbox {
     if (machine.blockage !== undefined) return this.#blocked(machine.blockage);
     if (machine.ending !== undefined) return this.#ending();
     if (this.#failing) return this.#failed(this.#failure!);
-    this.#leave(mayPark);
-    const { events, consumed } = this.#merge(this.#inbox.take());
+    const { events, consumed } = this.#merge(this.#take(mayPark));
     if (events.length === 0 && consumed.length === 0) {
       if (machine.unmarked) return this.#transition([newEvent.versionMarked(machine.now)], NONE, null);
       // A transaction is not cut off in the middle: it has happened, or it has not.
@@ -183,17 +186,18 @@ export class Outbox {
   }
 
   /**
-   * Leaves in the inbox what is not for this run, or not yet: it is being let go and its steps were given up, or another run is to go on
-   * from it, which is the one to be cancelled and updated, or it has more than enough of it.
+   * Takes one portion. Leaves in the inbox what is not for this run, or not yet: it is being let go and its steps were given up, or another
+   * run is to go on from it, which is the one to be cancelled and updated, or it has more than enough of it.
    */
-  #leave(mayPark: boolean): void {
-    this.#inbox.lookAgain();
-    this.#intake.begin();
-    if (!this.#inbox.any) return;
+  #take(mayPark: boolean): readonly MessageRow[] {
+    const intake = this.#intake;
+    intake.begin();
+    this.#inbox.lookAgain((line) => (line === NO_SIGNALS ? Number.POSITIVE_INFINITY : intake.roomFor(line)));
+    if (!this.#inbox.any) return NONE;
     const { continuing } = this.#machine;
-    this.#inbox.leave((message) => {
+    return this.#inbox.take(this.#host.ahead, (message) => {
       if (isForStep(message)) return !mayPark;
-      return (continuing && this.#isForSuccessor(message)) || !this.#intake.takes(message);
+      return (continuing && this.#isForSuccessor(message)) || !intake.takes(message);
     });
   }
 
@@ -209,7 +213,7 @@ export class Outbox {
 
   /**
    * Items by time; a message from before a deadline precedes the timer (rule 4). What has to wait for the next transition is put back:
-   * an update that is to be looked at, and what exceeds one portion.
+   * an update that is to be looked at, and what comes after the messages of this portion.
    */
   #merge(messages: readonly MessageRow[]): { events: NewEvent[]; consumed: readonly MessageRow[] } {
     const arrivals = this.#arrivals;
@@ -219,14 +223,12 @@ export class Outbox {
     if (arrivals.length > 1) arrivals.sort((a, b) => a.at - b.at || a.command.id - b.command.id);
     let next = 0;
     let taken = 0;
-    let sent = 0;
     const settled = new Set<number>();
     for (const message of messages) {
       while (next < arrivals.length && arrivals[next]!.at < message.at)
         this.#outcome(arrivals[next++]!, messages, events, settled);
       const alone = message.kind === "update" && this.#machine.messages.validates(message.name);
-      if (!isForStep(message)) sent++;
-      if ((alone && events.length > 0) || sent > this.#host.ahead) {
+      if (alone && events.length > 0) {
         this.#inbox.giveBack(messages.slice(taken));
         this.#arrivals.push(...arrivals.slice(next));
         return { events, consumed: messages.slice(0, taken) };
@@ -234,7 +236,8 @@ export class Outbox {
       this.#message(message, events, settled);
       taken++;
     }
-    while (next < arrivals.length) this.#outcome(arrivals[next++]!, messages, events, settled);
+    if (this.#inbox.hasMore) this.#arrivals.push(...arrivals.slice(next));
+    else while (next < arrivals.length) this.#outcome(arrivals[next++]!, messages, events, settled);
     return { events, consumed: messages };
   }
 
@@ -306,7 +309,7 @@ export class Outbox {
   /** Whether what comes before a timeout may make it void: a signal answers its wait, anything makes a predicate true. */
   #mayBeSettled({ kind, name }: Command, messages: readonly MessageRow[], events: readonly NewEvent[]): boolean {
     if (kind !== "wait") return events.length > 0;
-    return messages.some((message) => message.kind === "signal" && message.name === name);
+    return messages.some((message) => message.kind === "signal" && message.name === name) || this.#inbox.brings(name);
   }
 
   /** The row of the wait that takes this signal goes with it: a wait that gets its signal has no outcome of its own. */
@@ -545,7 +548,3 @@ const NONE: readonly never[] = [];
  * of the closed run, or senders without a pause could keep it open for ever: callers learn that it has closed, a resume finds it there.
  */
 export const PATIENCE = 50;
-
-function isForStep({ kind }: MessageRow): boolean {
-  return kind === "outcome" || kind === "retry";
-}

@@ -307,6 +307,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     if (image.status === "running") {
       this.phase = "parked";
       this.#stopClocks();
+      this.#outbox.refill(NONE, 0);
       this.#reporter.parked(image.wakeAt);
       this.#engine.parked(this, image.wakeAt);
       return;

@@ -271,7 +271,7 @@ export function leftWithoutNeed(
   ahead: number,
 ): string | undefined {
   const left = inbox.find(
-    ({ kind, name }) => kind !== "signal" || messages.receives(name) || messages.keptOf(name) < ahead,
+    ({ kind, name }) => kind !== "signal" || messages.receives(name) || 2 * messages.keptOf(name) <= ahead,
   );
   return left === undefined ? undefined : `${left.kind} ${left.name} (message ${left.number}) was not taken`;
 }
