@@ -1,11 +1,14 @@
 /** A program and a script in the engine, on any store, on a clock that is moved. */
-import { open } from "../../src/client/open.ts";
+import { launch } from "../../src/client/launch.ts";
+import { engineSettings, type OpenOptions, registryOf } from "../../src/client/open-options.ts";
 import type { Perdure } from "../../src/client/perdure.ts";
 import { replayRuns } from "../../src/client/replays.ts";
 import type { RunHandle } from "../../src/client/run-handle.ts";
 import { isPerdureError } from "../../src/core/errors.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { Registry } from "../../src/engine/registry.ts";
+import { retentionRules } from "../../src/engine/retention-rules.ts";
+import { createSealer } from "../../src/store/sealing.ts";
 import type { Store } from "../../src/store/store.ts";
 import { vanishing } from "../engine/fixture.ts";
 import { AttentiveClock } from "./attentive-clock.ts";
@@ -52,8 +55,19 @@ class Execution implements WorkPlace {
 
   async #open(): Promise<void> {
     const { store, vanish } = vanishing(this.#store);
-    const engine = await open({ store, clock: this.#clock, logger: silentLogger, workflows: WORKFLOWS, deps: this });
+    const engine = await this.#launched(
+      { clock: this.#clock, logger: silentLogger, workflows: WORKFLOWS, deps: this },
+      store,
+    );
     this.#engines.push({ engine, vanish });
+  }
+
+  /** What `open` does, with engines that take few messages at a time, so that short programs have backlogs. */
+  #launched(options: OpenOptions, store: Store): Promise<Perdure> {
+    const sealer = createSealer(store);
+    const settings = engineSettings(options, { registry: registryOf(options), sealer });
+    const config = { ...settings, store, ahead: 1 };
+    return launch(options, { config, rules: retentionRules([], undefined), sealer, ownsStore: false });
   }
 
   get #engine(): Perdure {
