@@ -369,7 +369,7 @@ export const MUTATIONS = [
   },
   {
     name: "backlog: nobody looks again when there is room",
-    survives: "in the simulation something else soon makes every run look; test/engine/backlog.test.ts notices",
+    survives: "a run that comes to rest looks once more by itself; only one that is kept busy would look late",
     edits: [["src/engine/intake.ts", "2 * this.roomFor(name) >= this.#ahead", "name.length > 9999"]],
   },
   {

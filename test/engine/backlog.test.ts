@@ -1,5 +1,6 @@
 /** Runs that are sent more than they take: what they copy, what they leave, and in which order. */
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { Perdure } from "../../src/client/perdure.ts";
 import { AHEAD } from "../../src/engine/intake.ts";
 import { PATIENCE } from "../../src/engine/outbox.ts";
@@ -13,6 +14,7 @@ import { bench } from "./fixture.ts";
 const item = signal<number>("item");
 const noise = signal<number>("noise");
 const stop = signal("stop");
+const strict = signal("strict", z.number());
 const add = update<number, number>("add");
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
@@ -235,5 +237,45 @@ describe("a run that has more in its inbox than it takes", () => {
     await using second = await engine({ workflows: [foreign] });
     await clock.advance(20_000);
     expect(await (await second.handle("w")).describe()).toMatchObject({ status: "blocked" });
+  });
+
+  test("gets what was sent before a deadline ahead of its end, however much precedes it", async () => {
+    const late = workflow("taker", async (wf) => {
+      let got = 0;
+      wf.on(strict, () => {});
+      wf.on(item, (n) => {
+        got = n;
+      });
+      const inTime = await wf.until(() => got > 0, { timeout: "1m" });
+      return { inTime, got };
+    });
+    const { engine, clock, finish } = bench();
+    const first = await engine({ workflows: [late] });
+    await first.start(late, undefined, { id: "w" });
+    await clock.advance(1000);
+    await first.close();
+    await using sender = await engine({ workflows: [] });
+    const handle = await sender.handle("w");
+    for (const n of numbers(3 * AHEAD)) await handle.signal("strict", `${n}`);
+    await handle.signal(item, 7);
+    await clock.advance(3_600_000);
+    await using second = await engine({ workflows: [late] });
+    expect(await finish(await second.handle<typeof late>("w"))).toEqual({ inTime: true, got: 7 });
+  });
+
+  test("takes more of it as soon as it asks", async () => {
+    const late = workflow("taker", async (wf) => {
+      await wf.waitFor(stop);
+      const all: (number | undefined)[] = [];
+      while (all.length < 3 * AHEAD) all.push(await wf.waitFor(noise));
+      return all;
+    });
+    const { engine, clock, finish } = bench();
+    await using host = await engine({ workflows: [late] });
+    const handle = await host.start(late, undefined, { id: "w" });
+    await sendAll(host, "w", noise, 3 * AHEAD);
+    await clock.advance(1000);
+    await handle.signal(stop);
+    expect(await finish(handle)).toEqual(numbers(3 * AHEAD));
   });
 });
