@@ -11,7 +11,7 @@ export class Inbox {
   /** Somebody wants the run to stand still: it does once nothing of it is in flight. */
   #pauses: readonly MessageRow[] = NONE;
   /** Messages that are left in the store, unless the run ends after all: signals by name, each line in order, and what is no signal. */
-  readonly #left = new Map<string, MessageRow[]>();
+  #left: Map<string, MessageRow[]> | undefined;
   #termination: MessageRow | undefined;
   /** What a fork kept of the original's messages has numbers below 0. */
   #seen = NOTHING_SEEN;
@@ -56,19 +56,20 @@ export class Inbox {
   refill(messages: readonly MessageRow[], inbox: number): void {
     this.#messages = [];
     this.#pauses = NONE;
-    this.#left.clear();
+    this.#left = undefined;
     this.#termination = undefined;
     this.#seen = NOTHING_SEEN;
     this.deliver(messages, inbox);
   }
 
-  /** What was left: names of signals, and `NO_SIGNALS`. */
-  get lines(): Iterable<string> {
-    return this.#left.keys();
+  /** What was left: names of signals, and `NO_SIGNALS`. Undefined: nothing. */
+  get lines(): Iterable<string> | undefined {
+    return this.#left?.keys();
   }
 
   /** Sees again what was left: of each line the oldest, as many as `count` says. */
   lookAgain(count: (line: string) => number): void {
+    if (this.#left === undefined) return;
     for (const [line, left] of this.#left) {
       const wanted = count(line);
       if (wanted <= 0) continue;
@@ -77,11 +78,12 @@ export class Inbox {
       // What was put back may be older than what was left.
       this.#messages = [...again, ...this.#messages].sort((a, b) => a.number - b.number);
     }
+    if (this.#left.size === 0) this.#left = undefined;
   }
 
   /** Whether messages are known that wait in the store. */
   get holds(): boolean {
-    return this.any || this.#left.size > 0;
+    return this.any || this.#left !== undefined;
   }
 
   /**
@@ -104,6 +106,7 @@ export class Inbox {
 
   #leave(message: MessageRow): void {
     const line = message.kind === "signal" ? message.name : NO_SIGNALS;
+    this.#left ??= new Map();
     const left = this.#left.get(line);
     if (left === undefined) this.#left.set(line, [message]);
     else if (left.at(-1)!.number < message.number) left.push(message);

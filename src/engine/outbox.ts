@@ -82,13 +82,12 @@ export class Outbox {
 
   /** Whether outcomes or messages are waiting. */
   get hasNews(): boolean {
-    return (
-      this.#arrivals.length > 0 ||
-      this.#inbox.any ||
-      this.#machine.unmarked ||
-      this.#failing ||
-      this.#intake.wantsAny(this.#inbox.lines)
-    );
+    return this.#arrivals.length > 0 || this.#inbox.any || this.#machine.unmarked || this.#failing || this.#wantsLeft();
+  }
+
+  #wantsLeft(): boolean {
+    const { lines } = this.#inbox;
+    return lines !== undefined && this.#intake.wantsAny(lines);
   }
 
   /** Whether the failure is to be written. On a replay it may be in the history already. */
