@@ -133,16 +133,20 @@ export const MUTATIONS = [
   {
     name: "the time of events goes backwards",
     edits: [
-      ["src/engine/outbox.ts", "this.#lastAt = Math.max(this.#lastAt, this.#machine.now, at);", "this.#lastAt = at;"],
+      [
+        "src/engine/sequencer.ts",
+        "this.#lastAt = Math.max(this.#lastAt, this.#machine.now, at);",
+        "this.#lastAt = at;",
+      ],
     ],
   },
   {
     name: "a timer's event has the clock's time, be it before it was due",
     edits: [
       [
-        "src/engine/outbox.ts",
-        "newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now())))",
-        "newEvent.timerFired(command, this.#stamp(this.#now()))",
+        "src/engine/sequencer.ts",
+        "newEvent.timerFired(command, this.stamp(Math.max(arrival.at, this.#now())))",
+        "newEvent.timerFired(command, this.stamp())",
       ],
     ],
   },
@@ -193,7 +197,7 @@ export const MUTATIONS = [
   },
   {
     name: "leftover signals are dropped when a run ends",
-    edits: [["src/engine/outbox.ts", 'if (message.kind === "signal") events.push(this.#signal(message));', ""]],
+    edits: [["src/engine/sequencer.ts", 'if (message.kind === "signal") events.push(this.#leftover(message));', ""]],
   },
   {
     name: "terminating a run nobody advances drops its signals",
@@ -232,9 +236,9 @@ export const MUTATIONS = [
     name: "rows of timers stay when they fire",
     edits: [
       [
-        "src/engine/outbox.ts",
-        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n      this.rows.settle(command.id);\n",
-        "      events.push(newEvent.timerFired(command, this.#stamp(Math.max(arrival.at, this.#now()))));\n",
+        "src/engine/sequencer.ts",
+        "      events.push(newEvent.timerFired(command, this.stamp(Math.max(arrival.at, this.#now()))));\n      this.#rows.settle(command.id);\n",
+        "      events.push(newEvent.timerFired(command, this.stamp(Math.max(arrival.at, this.#now()))));\n",
       ],
     ],
   },
@@ -349,7 +353,7 @@ export const MUTATIONS = [
     name: "updates: they are judged before what came before them is applied",
     edits: [
       [
-        "src/engine/outbox.ts",
+        "src/engine/sequencer.ts",
         'const alone = message.kind === "update" && this.#machine.messages.validates(message.name);',
         "const alone = false;",
       ],
@@ -392,7 +396,7 @@ export const MUTATIONS = [
     name: "continuing: a cancellation ends with the run that is left",
     survives:
       "no workflow of the simulation leaves a saga behind; test/engine/saga-at-run-end.test.ts and the model test notice",
-    edits: [["src/engine/outbox.ts", 'return kind === "cancel" || (kind === "update"', 'return (kind === "update"']],
+    edits: [["src/engine/sequencer.ts", 'return kind === "cancel" || (kind === "update"', 'return (kind === "update"']],
   },
   {
     name: "continuing: message numbers begin anew",
@@ -441,7 +445,7 @@ export const MUTATIONS = [
   {
     name: "children: an outcome is taken whatever the generation it is for",
     edits: [
-      ["src/engine/outbox.ts", "    if (outcome.g !== undefined && outcome.g !== command.generation) return;\n", ""],
+      ["src/engine/sequencer.ts", "    if (outcome.g !== undefined && outcome.g !== command.generation) return;\n", ""],
     ],
     survives:
       "needs a reset between two outcomes of one child, too rare for few seeds; test/engine/children.test.ts notices",
@@ -479,7 +483,11 @@ export const MUTATIONS = [
   {
     name: "conditions: one times out in the transition that makes it true",
     edits: [
-      ["src/engine/outbox.ts", 'if (kind !== "wait") return events.length > 0;', 'if (kind !== "wait") return false;'],
+      [
+        "src/engine/sequencer.ts",
+        'if (kind !== "wait") return events.length > 0;',
+        'if (kind !== "wait") return false;',
+      ],
     ],
     survives: "takes several things at once, too rare for few seeds; test/sim/regressions-of-children.test.ts notices",
   },

@@ -310,7 +310,7 @@ export class Effects implements OutboxEffects, StepsHost, Parent {
 
   /** Puts a message to another run on its way. */
   tell(message: NewMessage): void {
-    this.#outbox.send(message);
+    this.#outbox.enclosed.send(message);
     if (this.live) this.ready();
   }
 }

@@ -134,7 +134,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     this.#outbox.left = { seq: from.length, kept: from.kept };
     this.#outbox.crashes = from.crashes;
     this.#outbox.rows.restore(from.attempts);
-    if (from.unanswered.length > 0) this.#outbox.answers.restore(from.unanswered);
+    if (from.unanswered.length > 0) this.#outbox.enclosed.answers.restore(from.unanswered);
     this.effects.restore(from);
     this.#outbox.deliver(from.messages, from.inbox);
     this.machine.trace(rows);
@@ -298,7 +298,7 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
     this.machine.trace(undefined);
     this.effects.restoreOutcomes();
     const untold = this.#told.missing();
-    if (untold !== undefined) this.#outbox.tell(untold);
+    if (untold !== undefined) this.#outbox.enclosed.tell(untold);
     this.#reporter.recovered(this.seq, this.crashes);
   }
 
@@ -466,14 +466,14 @@ export class RunActor implements TurnTaker, EffectsHost, OutboxHost, MachineOwne
 
   /** The handler of an update has ended. */
   onAnswered(message: number, ending: Ending): void {
-    this.#outbox.answers.ended(message, ending);
+    this.#outbox.enclosed.answers.ended(message, ending);
   }
 
   /** A note was made. */
   onNote({ kind, data }: Note): void {
     const told = tellsOfTheRun(kind) ? this.#told.note(kind, data) : undefined;
     if (this.phase !== "live") return;
-    if (told !== undefined) this.#outbox.tell(told);
+    if (told !== undefined) this.#outbox.enclosed.tell(told);
     this.#reporter.note(kind, data);
   }
 }
