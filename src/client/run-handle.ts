@@ -9,6 +9,7 @@ import { checkKind, checkOptions, optionNames } from "../core/options.ts";
 import { encodePayload, type Payload } from "../core/payload.ts";
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
+import { approvalUpdate } from "../engine/approval.ts";
 import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
 import { goingOn } from "../engine/parked.ts";
 import { terminateUnowned } from "../engine/terminate.ts";
@@ -237,12 +238,12 @@ export class RunHandle<O = unknown> {
 
   /** Decides an approval the run waits for. @throws PerdureError `UPDATE_FAILED` when it waits for none of this name or for somebody else. */
   async approve(approval: string, decision: Decided): Promise<void> {
-    await this.update(`approval:${approval}`, { ...decided(decision, "approve()"), approved: true });
+    await this.update(approvalUpdate(approval), { ...decided(decision, "approve()"), approved: true });
   }
 
   /** Like {@link approve}, with a no. */
   async reject(approval: string, decision: Decided): Promise<void> {
-    await this.update(`approval:${approval}`, { ...decided(decision, "reject()"), approved: false });
+    await this.update(approvalUpdate(approval), { ...decided(decision, "reject()"), approved: false });
   }
 
   /** Asks the run to stop: its pending waits reject with a CancelledError, its activities are aborted, and it ends once its code does. */

@@ -129,6 +129,11 @@ export function isPerdureError(value: unknown, code?: ErrorCode): value is Perdu
   return code === undefined || (value as unknown as PerdureError).code === code;
 }
 
+/** A call was given something else than it takes. */
+export function wrongArgument(call: string, takes: string): PerdureError {
+  return new PerdureError("INVALID_ARGUMENT", `${call} takes ${takes}`);
+}
+
 /** A broken promise of the code itself: never a user's mistake, never retried. */
 export class Defect extends Error {
   override readonly name: string = "Defect";

@@ -100,4 +100,4 @@ export function callSite(error: Error | undefined): string | undefined {
 
 /** Frames between the author's code and the machine. */
 const OWN_FRAME: RegExp =
-  /[\\/]core[\\/](machine|agreement|trace|handlers|reading)\.[jt]s|[\\/]engine[\\/](workflow-context|child-calls|peer|run-scope|machine-maker|turns|replica|run-actor)\.[jt]s|[\\/]flow[\\/](interpreter|schedule|flow)\.[jt]s|[\\/]workflow[\\/](map|saga|entity)[\w-]*\.[jt]s|new Promise|AsyncLocalStorage|^\s*at <anonymous>/;
+  /[\\/]core[\\/](machine|agreement|trace|handlers|reading)\.[jt]s|[\\/]engine[\\/](workflow-context|step-calls|child-calls|peer|run-scope|machine-maker|turns|replica|run-actor)\.[jt]s|[\\/]flow[\\/](interpreter|schedule|flow)\.[jt]s|[\\/]workflow[\\/](map|saga|entity)[\w-]*\.[jt]s|new Promise|AsyncLocalStorage|^\s*at <anonymous>/;

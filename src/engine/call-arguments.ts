@@ -1,5 +1,5 @@
 /** What workflow code hands to `wf`, looked at before anything is made of it. */
-import { PerdureError } from "../core/errors.ts";
+import { wrongArgument } from "../core/errors.ts";
 import type { MessageKind } from "../core/handlers.ts";
 import { nameOf, shown } from "../core/names.ts";
 
@@ -11,18 +11,13 @@ export function handled<T extends { readonly kind: MessageKind; readonly name: s
 ): { readonly kind: MessageKind; readonly name: string; readonly validate: V | undefined } {
   const { kind } = (token ?? {}) as Partial<T>;
   if (kind !== "signal" && kind !== "query" && kind !== "update")
-    throw notThis(
+    throw wrongArgument(
       "wf.on",
       'a token: a name alone does not say what is handled, signal("…"), query("…") or update("…")',
     );
   const name = nameOf(token, `the ${kind} to handle`);
-  if (typeof handler !== "function") throw notThis(`wf.on ${shown(name)}`, "a handler, which is a function");
+  if (typeof handler !== "function") throw wrongArgument(`wf.on ${shown(name)}`, "a handler, which is a function");
   if (validate !== undefined && typeof validate !== "function")
-    throw notThis(`wf.on ${shown(name)}`, "a function to validate with");
+    throw wrongArgument(`wf.on ${shown(name)}`, "a function to validate with");
   return { kind, name, validate };
-}
-
-/** What `what` is called with when it is not what it was given. */
-export function notThis(what: string, takes: string): PerdureError {
-  return new PerdureError("INVALID_ARGUMENT", `${what} takes ${takes}`);
 }

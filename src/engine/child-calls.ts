@@ -11,9 +11,9 @@ import { Vouched } from "../core/vouched.ts";
 import type { ChildHandle, ChildOptions } from "../workflow/context.ts";
 import { type AnyWorkflow, isWorkflow } from "../workflow/workflow.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import type { ContextHost } from "./context-host.ts";
 import { peerHandle } from "./peer.ts";
 import { currentScope } from "./run-scope.ts";
-import type { ContextHost } from "./workflow-context.ts";
 
 /** The input of a child as it is recorded. @throws PerdureError `INVALID_ARGUMENT` */
 function validInput({ name, input: schema }: AnyWorkflow, input: unknown): unknown {

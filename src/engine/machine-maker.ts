@@ -11,11 +11,12 @@ import type { RunInfo } from "../workflow/context.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
 import type { CallOwner } from "./call-options.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import type { ContextHost } from "./context-host.ts";
 import type { Guard } from "./guard/guard.ts";
 import type { Registry } from "./registry.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { type Place, runInScope, runOutside, type ScopeOwner } from "./run-scope.ts";
-import { type ContextHost, RunContext } from "./workflow-context.ts";
+import { RunContext } from "./workflow-context.ts";
 
 /** What a machine tells whoever feeds it. */
 export interface MachineOwner extends ScopeOwner, CallOwner {

@@ -11,8 +11,8 @@ import { type ActivityConfig, type ActivityContext, DEFAULT_CONFIG } from "../wo
 import type { PeerHandle } from "../workflow/context.ts";
 import type { Signal } from "../workflow/signal.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
+import type { ContextHost } from "./context-host.ts";
 import { currentScope } from "./run-scope.ts";
-import type { ContextHost } from "./workflow-context.ts";
 
 /** The store being away is waited for; everything else is an answer. */
 const CONFIG: ActivityConfig = {

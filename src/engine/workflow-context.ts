@@ -3,25 +3,17 @@ import { CancelledError, ScopeTimeoutError } from "../core/cancelled.ts";
 import { nextCron } from "../core/cron.ts";
 import { digest } from "../core/digest.ts";
 import { type Duration, durationMs, formatDuration } from "../core/duration.ts";
-import { PerdureError } from "../core/errors.ts";
-import type { CommandKind } from "../core/events.ts";
+import { PerdureError, wrongArgument } from "../core/errors.ts";
 import { described, isA } from "../core/foreign.ts";
 import type { Machine } from "../core/machine.ts";
 import { checkedName, nameOf, shown } from "../core/names.ts";
 import { noteData } from "../core/note-data.ts";
-import { encodeInput, type Payload } from "../core/payload.ts";
+import { encodeInput } from "../core/payload.ts";
 import { type StandardSchemaV1, validatedNow } from "../core/schema.ts";
 import { Scope } from "../core/scope.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
 import { checkTags } from "../core/tags.ts";
-import {
-  type ActivityConfig,
-  type ActivityContext,
-  type AnyActivity,
-  activityParts,
-  DEFAULT_CONFIG,
-  isActivity,
-} from "../workflow/activity.ts";
+import type { ActivityContext, AnyActivity } from "../workflow/activity.ts";
 import type {
   Callback,
   CancelScope,
@@ -39,56 +31,24 @@ import { type MapOptions, mapItems } from "../workflow/map.ts";
 import { isInSaga, runSaga, type Saga } from "../workflow/saga.ts";
 import type { Query, Signal, Update } from "../workflow/signal.ts";
 import type { AnyWorkflow } from "../workflow/workflow.ts";
-import { handled, notThis } from "./call-arguments.ts";
-import { type CallOwner, type CallWithOptions, lookAt, withOptions } from "./call-options.ts";
-import { validCall, withAnswer } from "./called.ts";
+import { Approval, approvalUpdate, type Said } from "./approval.ts";
+import { handled } from "./call-arguments.ts";
+import { type CallOwner, type CallWithOptions, lookAt } from "./call-options.ts";
+import { withAnswer } from "./called.ts";
 import { ChildCalls } from "./child-calls.ts";
-import type { CommandSpec, StepSpec } from "./command-spec.ts";
+import type { CommandSpec } from "./command-spec.ts";
+import type { ContextHost } from "./context-host.ts";
 import { peerHandle } from "./peer.ts";
 import { currentPlace, currentScope, type Place, runInner, runInScope } from "./run-scope.ts";
 import { sharedAnswer } from "./shared-answer.ts";
-
-/** What the context needs from the engine. */
-export interface ContextHost {
-  /** The activity registered under a name. */
-  activity(name: string): AnyActivity | undefined;
-  /** The queue whose tasks the attempts of an activity are, or undefined when they run where their run is. */
-  taskQueue(activity: string, known: boolean): string | undefined;
-  /** Remembers the schema of an activity's output, for whoever completes it from outside. */
-  outputs(one: AnyActivity): void;
-  /** Makes an activity known by its name. */
-  provide(one: AnyActivity): void;
-  /** The workflow that a start of this one, or of one of this name, gets; undefined when the engine does not have it. */
-  workflow(of: string | AnyWorkflow): AnyWorkflow | undefined;
-  /** Puts a message into the inbox of the current run of a workflow id; once for each key. */
-  send(
-    workflowId: string,
-    kind: "signal" | "cancel" | "terminate",
-    name: string,
-    value: unknown,
-    key: string,
-  ): Promise<void>;
-  /** A token that nobody else can make, and where to post to with it. */
-  callbackToken(runId: string, nonce: string): string;
-  callbackUrl(token: string): string | undefined;
-}
-
-interface StepCall {
-  readonly kind: CommandKind;
-  readonly name: string;
-  readonly run: StepSpec["run"];
-  readonly input: Payload | undefined;
-  readonly base: ActivityConfig;
-  readonly options: StepOptions | undefined;
-  readonly queue?: string | undefined;
-  readonly unchecked?: boolean;
-}
+import { StepCalls } from "./step-calls.ts";
 
 export class RunContext implements WorkflowContext {
   readonly #machine: Machine<CommandSpec>;
   readonly #host: ContextHost;
   readonly info: RunInfo;
   readonly #owner: CallOwner;
+  readonly #steps: StepCalls;
   #children: ChildCalls | undefined;
   /** Where handlers run: the run's own scope, or what they were registered in that is out of its reach. */
   readonly #place: Place | undefined;
@@ -105,6 +65,7 @@ export class RunContext implements WorkflowContext {
   ) {
     this.#machine = machine;
     this.#host = host;
+    this.#steps = new StepCalls(machine, host);
     this.#owner = owner;
     this.info = info;
     this.#place = place;
@@ -128,89 +89,18 @@ export class RunContext implements WorkflowContext {
 
   // biome-ignore lint/suspicious/noExplicitAny: one implementation behind typed overloads
   call(target: AnyActivity | string, input?: any, options?: StepOptions): Promise<any> {
-    try {
-      this.#look("call", options);
-      if (typeof target !== "string" && !isActivity(target)) throw notThis("wf.call", "an activity or the name of one");
-      const known = typeof target === "string" ? this.#host.activity(target) : target;
-      const name = known === undefined ? (target as string) : known.activityName;
-      const queue = this.#host.taskQueue(name, known !== undefined);
-      if (known === undefined && queue === undefined) return this.#unknown(name);
-      if (queue !== undefined && known !== undefined) this.#host.provide(known);
-      if (known === undefined)
-        return this.#step({ kind: "activity", name, input: encodeInput(input), options, queue, ...ELSEWHERE });
-      const { run, config: base } = activityParts(known);
-      if (base.input === undefined && base.output === undefined)
-        return this.#step({ kind: "activity", name, run, input: encodeInput(input), base, options, queue });
-      this.#host.outputs(known);
-      const call = validCall(known, input, options);
-      return this.#step({ kind: "activity", name, base, options, queue, ...call });
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #unknown(name: string): Promise<never> {
-    const message = `no activity ${JSON.stringify(name)} is registered with this engine; add it to the activities given to open() (or to --agents) and resume the run`;
-    this.#machine.block({ reason: "unknown_activity", message, missing: name });
-    return Promise.reject(new PerdureError("NOT_FOUND", message));
+    this.#look("call", options);
+    return this.#steps.call(target, input, options);
   }
 
   step<T>(name: string, fn: (ctx: ActivityContext) => T | Promise<T>, options?: StepOptions): Promise<T> {
-    try {
-      this.#look("step", options);
-      if (typeof fn !== "function") throw notThis(`wf.step ${described(name)}`, "a name and a function");
-      const run = (_: never, ctx: ActivityContext): T | Promise<T> => fn(ctx);
-      return this.#step({ kind: "inline", name, run, input: undefined, base: DEFAULT_CONFIG, options }) as Promise<T>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    this.#look("step", options);
+    return this.#steps.step(name, fn, options) as Promise<T>;
   }
 
-  #step(
-    { kind, name, run, input, base, options, queue, unchecked }: StepCall,
-    transaction?: StepSpec["transaction"],
-  ): Promise<unknown> {
-    if (options === undefined) {
-      const spec: StepSpec = {
-        run,
-        input,
-        extra: undefined,
-        secretInputs: undefined,
-        config: base,
-        ...(transaction !== undefined && { transaction }),
-        ...(queue !== undefined && { queue, unchecked }),
-      };
-      return this.#machine.issue({
-        scope: currentScope(),
-        kind,
-        name,
-        inputDigest: input === undefined ? "" : digest(input),
-        spec,
-        errors: base.errors,
-      });
-    }
-    const extra = options.extra === undefined ? undefined : encodeInput(options.extra);
-    const secretInputs =
-      options.secretInputs === undefined || options.secretInputs.length === 0 ? undefined : options.secretInputs;
-    const parts = `${input ?? ""}${extra === undefined ? "" : `\n${extra}`}${secretInputs === undefined ? "" : `\n${JSON.stringify(secretInputs)}`}`;
-    const spec: StepSpec = {
-      run,
-      input,
-      extra,
-      secretInputs,
-      config: withOptions(base, options, name),
-      ...(transaction !== undefined && { transaction }),
-      ...(queue !== undefined && { queue, unchecked }),
-    };
-    return this.#machine.issue({
-      scope: currentScope(),
-      kind,
-      name,
-      label: options.label,
-      inputDigest: digest(parts),
-      spec,
-      errors: base.errors,
-    });
+  transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {
+    this.#look("transaction", options);
+    return this.#steps.transaction(name, fn, options) as Promise<T>;
   }
 
   sleep(duration: Duration, options?: { label?: string }): Promise<void> {
@@ -227,7 +117,7 @@ export class RunContext implements WorkflowContext {
     try {
       this.#look("sleepUntil", options);
       const due = typeof time === "number" || time instanceof Date ? Number(time) : Number.NaN;
-      if (!Number.isFinite(due)) throw notThis("wf.sleepUntil", `a point in time, not ${described(time)}`);
+      if (!Number.isFinite(due)) throw wrongArgument("wf.sleepUntil", `a point in time, not ${described(time)}`);
       return this.#timer("sleepUntil", String(due), due, options?.label);
     } catch (error) {
       return Promise.reject(error);
@@ -330,7 +220,7 @@ export class RunContext implements WorkflowContext {
     about: { approvers?: readonly string[] },
   ): Promise<unknown> {
     try {
-      if (typeof predicate !== "function") throw notThis(`wf.${kind}`, "a function that says whether it is true");
+      if (typeof predicate !== "function") throw wrongArgument(`wf.${kind}`, "a function that says whether it is true");
       const ms = this.#limit(options?.timeout, `timeout of ${kind} ${options?.label ?? name}`);
       const place = currentPlace();
       const spec = { due: ms === undefined ? undefined : this.#machine.now + ms, ...about };
@@ -349,38 +239,25 @@ export class RunContext implements WorkflowContext {
     options: { approvers?: readonly string[]; timeout?: Duration; label?: string } = {},
   ): Promise<Decision | undefined> {
     this.#look("approval", options);
-    const { approvers } = options;
-    checkedName(name, "the name of an approval");
-    if (approvers !== undefined && !Array.isArray(approvers))
-      throw notThis(`wf.approval ${shown(name)}`, "a list of approvers");
-    let decision: Decision | undefined;
-    let awaited = true;
-    this.#machine.messages.onUpdate(`approval:${name}`, {
+    const approval = new Approval(name, options.approvers);
+    const { approvers } = approval;
+    this.#machine.messages.onUpdate(approvalUpdate(name), {
       scope: this.#scope,
-      validate: (given) => {
-        const { by } = given as Decision;
-        if (decision !== undefined) throw new PerdureError("CONFLICT", `${name} was decided by ${decision.by} already`);
-        if (!awaited) throw new PerdureError("CONFLICT", `nobody waits for the decision of ${name} any more`);
-        if (approvers !== undefined && !approvers.includes(by))
-          throw new PerdureError("CONFLICT", `${by} may not decide ${name}; that is for ${approvers.join(", ")}`);
-      },
-      run: (given) => {
-        const { approved, by, comment } = given as Decision;
-        decision = { approved, by, comment, at: this.#machine.now };
-      },
+      validate: (given) => approval.check(given as Said),
+      run: (given) => approval.decide(given as Said, this.#machine.now),
     });
     try {
       await this.#until(
         "approval",
         name,
-        () => decision !== undefined,
+        () => approval.decision !== undefined,
         options,
         approvers === undefined ? {} : { approvers },
       );
     } finally {
-      awaited = false;
+      approval.close();
     }
-    return decision;
+    return approval.decision;
   }
 
   async callback<T>(options: { timeout?: Duration; label?: string } = {}): Promise<Callback<T>> {
@@ -425,24 +302,10 @@ export class RunContext implements WorkflowContext {
   }
 
   saga<T>(fn: (saga: Saga) => Promise<T>): Promise<T> {
-    if (typeof fn !== "function") return Promise.reject(notThis("wf.saga", "a function"));
+    if (typeof fn !== "function") return Promise.reject(wrongArgument("wf.saga", "a function"));
     const saga = runSaga(this, fn, () => this.#machine.commands);
     this.#machine.finishFirst(saga);
     return saga;
-  }
-
-  transaction<T>(name: string, fn: (tx: StoreTransaction) => Promise<T>, options?: StepOptions): Promise<T> {
-    try {
-      this.#look("transaction", options);
-      if (typeof fn !== "function") throw notThis(`wf.transaction ${described(name)}`, "a name and a function");
-      const run = (): never => {
-        throw new PerdureError("INTERNAL", `transaction ${name} was run outside of the store`);
-      };
-      const call = { name, run, input: undefined, base: DEFAULT_CONFIG, options };
-      return this.#step({ kind: "transaction", ...call }, fn) as Promise<T>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
   }
 
   patched(id: string): boolean {
@@ -451,7 +314,7 @@ export class RunContext implements WorkflowContext {
 
   version(id: string, range: { min: number; max: number }): number {
     checkedName(id, "the name of a change");
-    if (typeof range !== "object" || range === null) throw notThis(`wf.version ${shown(id)}`, "{ min, max }");
+    if (typeof range !== "object" || range === null) throw wrongArgument(`wf.version ${shown(id)}`, "{ min, max }");
     if (!Number.isInteger(range.min) || !Number.isInteger(range.max) || range.min < 0 || range.max < range.min)
       throw new PerdureError(
         "INVALID_ARGUMENT",
@@ -491,7 +354,7 @@ export class RunContext implements WorkflowContext {
 
   async scope<T>(fn: (scope: CancelScope) => Promise<T>, options?: { timeout?: Duration; label?: string }): Promise<T> {
     this.#look("scope", options);
-    if (typeof fn !== "function") throw notThis("wf.scope", "a function");
+    if (typeof fn !== "function") throw wrongArgument("wf.scope", "a function");
     const outer = this.#scope;
     const inner = new Scope(outer, true);
     const limit = options?.timeout === undefined ? undefined : durationMs(options.timeout, "timeout of the scope");
@@ -519,7 +382,7 @@ export class RunContext implements WorkflowContext {
   }
 
   uncancellable<T>(fn: () => Promise<T>): Promise<T> {
-    if (typeof fn !== "function") return Promise.reject(notThis("wf.uncancellable", "a function"));
+    if (typeof fn !== "function") return Promise.reject(wrongArgument("wf.uncancellable", "a function"));
     return runInner(new Scope(this.#scope, false), fn);
   }
 
@@ -544,12 +407,3 @@ export class RunContext implements WorkflowContext {
 export function callbackSignal(token: string): string {
   return `callback:${digest(token)}`;
 }
-
-/** An activity that only other engines have: what it says itself of limits is known there. */
-const ELSEWHERE: Pick<StepCall, "run" | "base" | "unchecked"> = {
-  run: () => {
-    throw new PerdureError("NOT_FOUND", "this activity runs on other engines only");
-  },
-  base: { ...DEFAULT_CONFIG, timeoutMs: Number.POSITIVE_INFINITY },
-  unchecked: true,
-};

@@ -6,10 +6,11 @@ import { type Command, Machine } from "../../src/core/machine.ts";
 import { reviveParsed } from "../../src/core/payload.ts";
 import { planReplay } from "../../src/core/resume.ts";
 import { type CommandSpec, isStep } from "../../src/engine/command-spec.ts";
+import type { ContextHost } from "../../src/engine/context-host.ts";
 import { silentLogger } from "../../src/engine/log.ts";
 import { runInScope } from "../../src/engine/run-scope.ts";
 import { Turns } from "../../src/engine/turns.ts";
-import { type ContextHost, RunContext } from "../../src/engine/workflow-context.ts";
+import { RunContext } from "../../src/engine/workflow-context.ts";
 import type { EventRow, RunRow } from "../../src/store/store.ts";
 import { definitionOf } from "./catalogue.ts";
 

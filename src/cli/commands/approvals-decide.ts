@@ -2,6 +2,7 @@
 import type { Connection } from "../../client/connection.ts";
 import type { RunHandle } from "../../client/run-handle.ts";
 import { isPerdureError, PerdureError } from "../../core/errors.ts";
+import { approvalUpdate } from "../../engine/approval.ts";
 import { type Command, EXIT, type Invocation } from "../command.ts";
 import { findRun, withConnection } from "../connection.ts";
 import { answerWithin } from "../update-answer.ts";
@@ -49,7 +50,7 @@ async function decide(
   const comment = args.text("comment");
   const decided = { by, ...(comment !== undefined && { comment }), approved: verb === "approve" };
   await answerWithin(connection, row, args.text("timeout"), (timeout) =>
-    handle.update(`approval:${name}`, decided, { timeout }),
+    handle.update(approvalUpdate(name), decided, { timeout }),
   ).catch((error: unknown) => {
     throw isPerdureError(error, "UPDATE_FAILED") ? refusal(error, row.workflowId, name) : error;
   });
