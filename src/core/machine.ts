@@ -117,47 +117,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#agreement = new Agreement(this);
   }
 
-  /** Digest of the commands issued so far. */
-  get rolling(): string {
-    return this.#rolling;
-  }
-
-  /** Whether it is known how the run ends, which may still have to undo its sagas. */
-  get isDecided(): boolean {
-    return this.ending !== undefined || this.#unfinished?.lastWord !== undefined;
-  }
-
-  /**
-   * Whether another run is to go on from this one, which may still have to undo its sagas. The input of that run is made, so that
-   * messages are kept for it, but for those that an undo waits for.
-   */
-  get continuing(): boolean {
-    const word = this.ending ?? this.#unfinished?.lastWord;
-    return word?.ok === true && word.next !== undefined;
-  }
-
-  openCommand(command: number): CommandIdentity | undefined {
-    return this.#open.get(command);
-  }
-
-  isAbandoned(command: number): boolean {
-    return this.#abandoned?.has(command) === true;
-  }
-
-  /** Commands issued and their digest, to be written with the next transition. */
-  get check(): Check {
-    return [this.commands, this.#rolling];
-  }
-
-  /** Commands without an outcome, oldest first. */
-  get open(): ReadonlyMap<number, Command<Spec>> {
-    return this.#open;
-  }
-
-  /** Commands that wait for this signal, in the order in which they will get it. */
-  waiting(signal: string): readonly number[] {
-    return this.#waits?.of(signal) ?? NONE;
-  }
+  // ---- turns ----------------------------------------------------------------------------------------------------------
 
   openTurn(): void {
     this.#turn = true;
@@ -165,11 +125,6 @@ export class Machine<Spec = unknown> implements CodePosition {
 
   closeTurn(): void {
     this.#turn = false;
-  }
-
-  /** Remembers what the code asks for and where, for the message of a mismatch with these rows. Meant for replays. */
-  trace(rows: readonly { readonly data: string }[] | undefined): void {
-    this.#agreement.trace(rows);
   }
 
   /** Cuts the function off: whatever it still does has no effect (rule 1, old generation). */
@@ -181,62 +136,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#waits?.clear();
   }
 
-  /** Commands issued since the last call. */
-  takeCommands(): readonly Command<Spec>[] {
-    if (this.#fresh.length === 0) return NONE;
-    const taken = this.#fresh;
-    this.#fresh = [];
-    return taken;
-  }
-
-  /** Notes gathered since the last call. */
-  takeNotes(): readonly Note[] {
-    if (this.#notes.length === 0) return NONE;
-    const taken = this.#notes;
-    this.#notes = [];
-    return taken;
-  }
-
-  /** Whether code decided for a version that is not on its way into the history yet. Effects wait for that (I1). */
-  get unmarked(): boolean {
-    return this.#notes.length > 0 && this.ending === undefined && this.#notes.some(({ kind }) => kind === "version");
-  }
-
-  /** Notes gathered and not taken yet. */
-  get pendingNotes(): readonly Note[] {
-    return this.#notes;
-  }
-
-  /** Makes a note; the history has it beside the next event, unless it is only to be `told`. */
-  note(kind: string, data: Readonly<Record<string, unknown>>, { told = false }: { told?: boolean } = {}): void {
-    if (this.#dead || this.ending !== undefined) return;
-    const note = { kind, data };
-    if (!told) this.#notes.push(note);
-    this.#options.onNote(note);
-  }
-
-  /** Gives back notes that could not be written after all. */
-  returnNotes(notes: readonly Note[]): void {
-    this.#notes = [...notes, ...this.#notes];
-  }
-
-  /** The run whose random numbers are drawn: a fork goes by those of the original until it is on its own. */
-  get drawnAs(): string {
-    return this.#drawnAs ?? this.#options.runId;
-  }
-
-  /** A number in [0, 1) from (run, commands issued, draw). */
-  random(): number {
-    return unitInterval(this.#seed());
-  }
-
-  uuid(): string {
-    return uuidFrom(this.#seed());
-  }
-
-  #seed(): string {
-    return `${this.drawnAs}:${this.commands}:${this.#draws++}`;
-  }
+  // ---- commands -------------------------------------------------------------------------------------------------------
 
   /**
    * Issues a command. Settled by a later event; rejects at once when the run is already cancelled.
@@ -277,6 +177,53 @@ export class Machine<Spec = unknown> implements CodePosition {
     return promise;
   }
 
+  #refuse(command: Issue<Spec>): Promise<never> | undefined {
+    if (this.#reading.on) return this.#reading.violated(`asked for ${describe(command)}`);
+    if (this.#dead || this.ending !== undefined) return never();
+    if (!this.#turn) {
+      const what = describe(command);
+      this.block({
+        reason: "foreign_await",
+        message: `${what} was asked for out of turn: the workflow awaited something that is not from wf (fetch, a timer, crypto.subtle, dynamic import …), or wf was used inside of a step's function, so the order of its steps cannot be replayed. Move such work into an activity or wf.step(…), and calls of wf out of it.`,
+      });
+      return Promise.reject(
+        new PerdureError(
+          "OUT_OF_TURN",
+          `${what} was asked for outside of the workflow's turn; await only promises that come from wf`,
+        ),
+      );
+    }
+    const cancelled = (command.scope ?? this.scope).cancelled;
+    return cancelled === undefined ? undefined : Promise.reject(new CancelledError(cancelled));
+  }
+
+  /** Digest of the commands issued so far. */
+  get rolling(): string {
+    return this.#rolling;
+  }
+
+  /** Commands issued and their digest, to be written with the next transition. */
+  get check(): Check {
+    return [this.commands, this.#rolling];
+  }
+
+  /** Commands without an outcome, oldest first. */
+  get open(): ReadonlyMap<number, Command<Spec>> {
+    return this.#open;
+  }
+
+  openCommand(command: number): CommandIdentity | undefined {
+    return this.#open.get(command);
+  }
+
+  /** Commands issued since the last call. */
+  takeCommands(): readonly Command<Spec>[] {
+    if (this.#fresh.length === 0) return NONE;
+    const taken = this.#fresh;
+    this.#fresh = [];
+    return taken;
+  }
+
   /** Whether cancelling the run cuts this open command off. */
   isCancellable(command: number): boolean {
     return this.#open.get(command)?.scope.isReachedFrom(this.scope) ?? false;
@@ -303,35 +250,16 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.note("step.cancelled", { command: open.id, step, reason: open.scope.cancelled ?? "its scope was left" });
   }
 
-  #refuse(command: Issue<Spec>): Promise<never> | undefined {
-    if (this.#reading.on) return this.#reading.violated(`asked for ${describe(command)}`);
-    if (this.#dead || this.ending !== undefined) return never();
-    if (!this.#turn) {
-      const what = describe(command);
-      this.block({
-        reason: "foreign_await",
-        message: `${what} was asked for out of turn: the workflow awaited something that is not from wf (fetch, a timer, crypto.subtle, dynamic import …), or wf was used inside of a step's function, so the order of its steps cannot be replayed. Move such work into an activity or wf.step(…), and calls of wf out of it.`,
-      });
-      return Promise.reject(
-        new PerdureError(
-          "OUT_OF_TURN",
-          `${what} was asked for outside of the workflow's turn; await only promises that come from wf`,
-        ),
-      );
-    }
-    const cancelled = (command.scope ?? this.scope).cancelled;
-    return cancelled === undefined ? undefined : Promise.reject(new CancelledError(cancelled));
+  isAbandoned(command: number): boolean {
+    return this.#abandoned?.has(command) === true;
   }
 
-  #takeSignal(wait: Open<Spec>): boolean {
-    const kept = this.#messages?.take(wait.name);
-    if (kept !== undefined) {
-      this.#settleWait(wait, kept.value);
-      return true;
-    }
-    this.#waits ??= new Waits();
-    this.#waits.forSignal(wait);
-    return false;
+  /** Removes the open command of an outcome; undefined when the function has ended meanwhile. */
+  #settle(data: EventData): Open<Spec> | undefined {
+    const open = this.#open.get(data.c as number);
+    if (open === undefined || this.ending !== undefined) return undefined;
+    this.#remove(open);
+    return open;
   }
 
   #settleWait(wait: Open<Spec>, value: unknown, error?: Error): void {
@@ -351,18 +279,12 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#options.rejecting(() => open.reject(error));
   }
 
-  /** Blocks the run; the first reason stays. */
-  block(blockage: Blockage): void {
-    if (this.blockage !== undefined || this.#dead || this.ending !== undefined) return;
-    this.blockage = blockage;
-    this.#options.onBlocked();
+  #remove(open: Open<Spec>): void {
+    this.#open.delete(open.id);
+    this.#waits?.remove(open);
   }
 
-  /** Blocks the run even when its code has ended: what it came to does not count. */
-  blockAfterAll(blockage: Blockage): void {
-    if (!this.#dead) this.ending = undefined;
-    this.block(blockage);
-  }
+  // ---- events ---------------------------------------------------------------------------------------------------------
 
   /**
    * Applies one event. Promises it settles run their reactions before the turn is closed. `verify` is false for the part of a
@@ -442,10 +364,37 @@ export class Machine<Spec = unknown> implements CodePosition {
     );
   }
 
+  // ---- ending ---------------------------------------------------------------------------------------------------------
+
+  /** Whether it is known how the run ends, which may still have to undo its sagas. */
+  get isDecided(): boolean {
+    return this.ending !== undefined || this.#unfinished?.lastWord !== undefined;
+  }
+
+  /**
+   * Whether another run is to go on from this one, which may still have to undo its sagas. The input of that run is made, so that
+   * messages are kept for it, but for those that an undo waits for.
+   */
+  get continuing(): boolean {
+    const word = this.ending ?? this.#unfinished?.lastWord;
+    return word?.ok === true && word.next !== undefined;
+  }
+
   #end(ending: Ending): void {
     if (this.#dead || this.ending !== undefined || this.blockage !== undefined) return;
     if (this.#turn) this.#conclude(ending);
     else this.#endedOutOfTurn("the workflow function");
+  }
+
+  /** Ends the run; another one goes on with this input. */
+  continueAs(input: Payload): Promise<never> {
+    if (this.#reading.on) return this.#reading.violated("wanted to continue as new");
+    if (this.scope.cancelled !== undefined) return Promise.reject(new CancelledError(this.scope.cancelled));
+    if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
+      if (this.#turn) this.#conclude({ ok: true, value: undefined, next: input });
+      else this.#endedOutOfTurn("the workflow function");
+    }
+    return never();
   }
 
   /** The run ends like this; what is unfinished is cancelled and waited for first. */
@@ -467,13 +416,6 @@ export class Machine<Spec = unknown> implements CodePosition {
     });
   }
 
-  #endedOutOfTurn(what: string): void {
-    this.block({
-      reason: "foreign_await",
-      message: `${what} ended out of turn: it awaited something that is not from wf, so what it returns cannot be replayed. Move that work into an activity or wf.step(…).`,
-    });
-  }
-
   /**
    * Ends the function from outside of it. False when something is to be undone first, which takes an event (`CodeFailed`): the code alone
    * does not say when.
@@ -485,7 +427,66 @@ export class Machine<Spec = unknown> implements CodePosition {
     return true;
   }
 
-  // ---- messages --------------------------------------------------------------------------------------------------------
+  #mayEnd(what: string): boolean {
+    if (this.#dead || this.blockage !== undefined) return false;
+    if (!this.#turn) this.#endedOutOfTurn(what);
+    return this.#turn;
+  }
+
+  #endedOutOfTurn(what: string): void {
+    this.block({
+      reason: "foreign_await",
+      message: `${what} ended out of turn: it awaited something that is not from wf, so what it returns cannot be replayed. Move that work into an activity or wf.step(…).`,
+    });
+  }
+
+  /** Blocks the run; the first reason stays. */
+  block(blockage: Blockage): void {
+    if (this.blockage !== undefined || this.#dead || this.ending !== undefined) return;
+    this.blockage = blockage;
+    this.#options.onBlocked();
+  }
+
+  /** Blocks the run even when its code has ended: what it came to does not count. */
+  blockAfterAll(blockage: Blockage): void {
+    if (!this.#dead) this.ending = undefined;
+    this.block(blockage);
+  }
+
+  // ---- notes ----------------------------------------------------------------------------------------------------------
+
+  /** Makes a note; the history has it beside the next event, unless it is only to be `told`. */
+  note(kind: string, data: Readonly<Record<string, unknown>>, { told = false }: { told?: boolean } = {}): void {
+    if (this.#dead || this.ending !== undefined) return;
+    const note = { kind, data };
+    if (!told) this.#notes.push(note);
+    this.#options.onNote(note);
+  }
+
+  /** Notes gathered since the last call. */
+  takeNotes(): readonly Note[] {
+    if (this.#notes.length === 0) return NONE;
+    const taken = this.#notes;
+    this.#notes = [];
+    return taken;
+  }
+
+  /** Notes gathered and not taken yet. */
+  get pendingNotes(): readonly Note[] {
+    return this.#notes;
+  }
+
+  /** Whether code decided for a version that is not on its way into the history yet. Effects wait for that (I1). */
+  get unmarked(): boolean {
+    return this.#notes.length > 0 && this.ending === undefined && this.#notes.some(({ kind }) => kind === "version");
+  }
+
+  /** Gives back notes that could not be written after all. */
+  returnNotes(notes: readonly Note[]): void {
+    this.#notes = [...notes, ...this.#notes];
+  }
+
+  // ---- messages -------------------------------------------------------------------------------------------------------
 
   /** Signals, updates and queries. Made when it is first looked at: most runs have none. */
   get messages(): Handlers {
@@ -536,13 +537,23 @@ export class Machine<Spec = unknown> implements CodePosition {
     });
   }
 
-  #mayEnd(what: string): boolean {
-    if (this.#dead || this.blockage !== undefined) return false;
-    if (!this.#turn) this.#endedOutOfTurn(what);
-    return this.#turn;
+  /** Commands that wait for this signal, in the order in which they will get it. */
+  waiting(signal: string): readonly number[] {
+    return this.#waits?.of(signal) ?? NONE;
   }
 
-  // ---- conditions ------------------------------------------------------------------------------------------------------
+  #takeSignal(wait: Open<Spec>): boolean {
+    const kept = this.#messages?.take(wait.name);
+    if (kept !== undefined) {
+      this.#settleWait(wait, kept.value);
+      return true;
+    }
+    this.#waits ??= new Waits();
+    this.#waits.forSignal(wait);
+    return false;
+  }
+
+  // ---- conditions -----------------------------------------------------------------------------------------------------
 
   /** Waits until a predicate is true: at once when it is true already. Issued like any command otherwise. */
   until(command: Issue<Spec>, predicate: () => boolean): Promise<unknown> {
@@ -577,7 +588,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return true;
   }
 
-  // ---- children --------------------------------------------------------------------------------------------------------
+  // ---- children -------------------------------------------------------------------------------------------------------
 
   /** Calls back when the child of the command that was issued last exists. */
   onChildStarted(listener: (child: StartedChild) => void): void {
@@ -590,7 +601,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.#awaited?.has(command) ?? false;
   }
 
-  // ---- versions --------------------------------------------------------------------------------------------------------
+  // ---- versions and random numbers ------------------------------------------------------------------------------------
 
   /** What is known about the history that is going to be applied. */
   recall(past: Past): void {
@@ -613,28 +624,29 @@ export class Machine<Spec = unknown> implements CodePosition {
     return version;
   }
 
-  /** Ends the run; another one goes on with this input. */
-  continueAs(input: Payload): Promise<never> {
-    if (this.#reading.on) return this.#reading.violated("wanted to continue as new");
-    if (this.scope.cancelled !== undefined) return Promise.reject(new CancelledError(this.scope.cancelled));
-    if (!this.#dead && this.blockage === undefined && this.ending === undefined) {
-      if (this.#turn) this.#conclude({ ok: true, value: undefined, next: input });
-      else this.#endedOutOfTurn("the workflow function");
-    }
-    return never();
+  /** The run whose random numbers are drawn: a fork goes by those of the original until it is on its own. */
+  get drawnAs(): string {
+    return this.#drawnAs ?? this.#options.runId;
   }
 
-  /** Removes the open command of an outcome; undefined when the function has ended meanwhile. */
-  #settle(data: EventData): Open<Spec> | undefined {
-    const open = this.#open.get(data.c as number);
-    if (open === undefined || this.ending !== undefined) return undefined;
-    this.#remove(open);
-    return open;
+  /** A number in [0, 1) from (run, commands issued, draw). */
+  random(): number {
+    return unitInterval(this.#seed());
   }
 
-  #remove(open: Open<Spec>): void {
-    this.#open.delete(open.id);
-    this.#waits?.remove(open);
+  uuid(): string {
+    return uuidFrom(this.#seed());
+  }
+
+  #seed(): string {
+    return `${this.drawnAs}:${this.commands}:${this.#draws++}`;
+  }
+
+  // ---- agreement with the history -------------------------------------------------------------------------------------
+
+  /** Remembers what the code asks for and where, for the message of a mismatch with these rows. Meant for replays. */
+  trace(rows: readonly { readonly data: string }[] | undefined): void {
+    this.#agreement.trace(rows);
   }
 
   /** Checks a position recorded outside of the history (at park), or before an event that is not applied. `when` is said to people. */

@@ -206,6 +206,8 @@ export class Outbox {
     return this.#transition(events, [message], null);
   }
 
+  // ---- ending ---------------------------------------------------------------------------------------------------------
+
   /** Ends the run without asking its code. */
   #abrupt(terminate: MessageRow | undefined): Transition {
     const status = terminate === undefined ? "timed_out" : "terminated";
@@ -262,6 +264,8 @@ export class Outbox {
     return tellsKin(transition, this.#about, status, withChildren);
   }
 
+  // ---- letting go -----------------------------------------------------------------------------------------------------
+
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
   #blocked(blockage: Blockage): Transition {
     const rows = this.#host.effects.giveUp(new CancelledError("the run is blocked"));
@@ -302,6 +306,8 @@ export class Outbox {
     const image = this.#image({ status: "running", owned: false, wakeAt, detail, ifInbox: this.#inbox.seen });
     return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts: NONE, settled: NONE, image };
   }
+
+  // ---- giving back ----------------------------------------------------------------------------------------------------
 
   /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
