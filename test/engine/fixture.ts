@@ -1,5 +1,5 @@
 /** An engine on a memory store with a clock that tests move. */
-import { onTestFinished, TestRunner } from "vitest";
+import { expect, onTestFinished, TestRunner } from "vitest";
 import { open } from "../../src/client/open.ts";
 import type { OpenOptions } from "../../src/client/open-options.ts";
 import type { Perdure } from "../../src/client/perdure.ts";
@@ -83,6 +83,16 @@ export function bench(): Bench {
       return result;
     },
   };
+}
+
+/** Every run of the host's store comes to the same when it is replayed. */
+export async function expectSameReplays(host: Perdure): Promise<void> {
+  for await (const { result } of host.replayRuns({ status: "all" })) expect(result).toBe("same");
+}
+
+/** Types of the events of a run. */
+export async function typesOf(handle: RunHandle): Promise<string[]> {
+  return (await handle.history()).map(({ type }) => type);
 }
 
 /** An engine that vanishes without a word: its lease ends by itself. */

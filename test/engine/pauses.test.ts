@@ -1,4 +1,4 @@
-/** Stopping workflows, queues and everything, on all engines of a store, and letting them go on. */
+/** Stopping workflows, queues and everything, on all engines of a store, or one run, and letting them go on. */
 import { describe, expect, test } from "vitest";
 import { connect } from "../../src/client/connect.ts";
 import { activity } from "../../src/workflow/activity.ts";
@@ -290,5 +290,27 @@ describe("pausing everything", () => {
     await using host = await engine();
     for (const wrong of ["everything", {}, { workflow: "" }, { workflow: "a", queue: "b" }])
       await expect(host.pause(wrong as "all")).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});
+
+describe("a paused run", () => {
+  test("stands still once, although it was paused twice while it was busy", async () => {
+    const { engine, finish, clock } = bench();
+    let open = (): void => {};
+    const slow = activity("slow", () => new Promise<number>((resolve) => (open = () => resolve(1))));
+    const flow = workflow("busy", async (wf) => [await wf.call(slow, undefined), await wf.waitFor("go")]);
+    await using host = await engine({ workflows: [flow] });
+    const handle = await host.start(flow, undefined, { id: "b" });
+    await clock.advance(10);
+    await handle.pause("one");
+    await handle.pause("two");
+    await clock.advance(10);
+    open();
+    await clock.advance(10);
+    expect(await handle.describe()).toMatchObject({ status: "paused", paused: "two" });
+    await handle.resume();
+    await clock.advance(10);
+    await handle.signal("go", 2);
+    expect(await finish(handle)).toEqual([1, 2]);
   });
 });

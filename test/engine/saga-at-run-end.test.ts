@@ -1,7 +1,7 @@
 /** Sagas that are at work when their run ends, fails by itself or continues as new. */
 import { describe, expect, it } from "vitest";
 import { activity, query, signal, update, type Workflow, type WorkflowContext, workflow } from "../../src/index.ts";
-import { bench, vanishing } from "./fixture.ts";
+import { bench, expectSameReplays, vanishing } from "./fixture.ts";
 import { causeOf, failing, go, type Shop, shop, thrown } from "./saga-shop.ts";
 
 describe("a saga that is still at work when the workflow's function ends", () => {
@@ -93,7 +93,7 @@ describe("a saga whose run leaves a rejection unhandled", () => {
       "RunFailed",
     ]);
     await expect(run.resume()).rejects.toMatchObject({ code: "CONFLICT" });
-    for await (const { result } of e.replayRuns({ status: "all" })) expect(result).toBe("same");
+    await expectSameReplays(e);
   });
 
   it("is undone once, also by another engine", async () => {

@@ -1,4 +1,5 @@
-/** Small schemas, written by hand. */
+/** Small schemas, written by hand, and values that do not fit them. */
+import { expect } from "vitest";
 import type { StandardSchemaV1 } from "../../src/core/schema.ts";
 
 type Check<O> = (value: unknown) => O | { readonly issues: readonly { message: string; path?: PropertyKey[] }[] };
@@ -54,3 +55,11 @@ export const lengthSchema = (): StandardSchemaV1<string, number> & { asked: numb
       ? value.length
       : { issues: [{ message: `Expected string but received ${String(value)}` }] },
   );
+
+export const SECRET = "hunter2-hunter2";
+
+/** Whatever it is, for the compiler an order. */
+export const wrong = (value: unknown): OrderIn => value as OrderIn;
+
+/** What a refusal looks like. */
+export const refused = (text: RegExp): object => ({ code: "INVALID_ARGUMENT", message: expect.stringMatching(text) });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { activity, signal, update, workflow } from "../../src/index.ts";
-import { bench, vanishing } from "./fixture.ts";
+import { bench, expectSameReplays, vanishing } from "./fixture.ts";
 
 const go = signal<string>("go");
 
@@ -32,7 +32,7 @@ describe("uncancellable", () => {
     await run.cancel("enough");
     await expect(finish(run)).rejects.toMatchObject({ code: "RUN_FAILED", cause: { code: "RUN_FAILED" } });
     expect((await run.describe()).status).toBe("failed");
-    for await (const { result } of e.replayRuns({ status: "all" })) expect(result).toBe("same");
+    await expectSameReplays(e);
   });
 
   it("lets the code clean up after a cancellation, also when the engine dies in between", async () => {
