@@ -44,19 +44,17 @@ export function signal(name: string, schema?: StandardSchemaV1): Signal<unknown>
   return { kind: "signal", name, ...(input !== undefined && { input }) };
 }
 
+/** Schemas of what is asked and what is answered: either, or both. */
+interface BothWays<I, RI, RO, O> {
+  readonly input?: StandardSchemaV1<I, RI> | undefined;
+  readonly output?: StandardSchemaV1<RO, O> | undefined;
+}
+
 /** Defines a query with schemas. @example const total = query("total", { input: z.string(), output: z.number() }); */
-export function query<I, RI, RO, O>(
+export function query<I = undefined, RI = I, RO = unknown, O = RO>(
   name: string,
-  schemas: { readonly input: StandardSchemaV1<I, RI>; readonly output: StandardSchemaV1<RO, O> },
+  schemas: BothWays<I, RI, RO, O>,
 ): Query<O, I, RO, RI>;
-export function query<I, RI>(
-  name: string,
-  schemas: { readonly input: StandardSchemaV1<I, RI>; readonly output?: undefined },
-): Query<unknown, I, unknown, RI>;
-export function query<RO, O>(
-  name: string,
-  schemas: { readonly input?: undefined; readonly output: StandardSchemaV1<RO, O> },
-): Query<O, undefined, RO>;
 /** Defines a query: what it answers, and what it is asked with. @example const total = query<number>("total"); */
 export function query<O = unknown, I = undefined>(name: string): Query<O, I>;
 export function query(name: string, schemas?: ValueSchemas): Query<unknown, unknown> {
@@ -64,18 +62,10 @@ export function query(name: string, schemas?: ValueSchemas): Query<unknown, unkn
 }
 
 /** Defines an update with schemas. @example const add = update("add", { input: Item, output: z.number() }); */
-export function update<I, RI, RO, O>(
+export function update<I = undefined, RI = I, RO = unknown, O = RO>(
   name: string,
-  schemas: { readonly input: StandardSchemaV1<I, RI>; readonly output: StandardSchemaV1<RO, O> },
+  schemas: BothWays<I, RI, RO, O>,
 ): Update<I, O, RI, RO>;
-export function update<I, RI>(
-  name: string,
-  schemas: { readonly input: StandardSchemaV1<I, RI>; readonly output?: undefined },
-): Update<I, unknown, RI>;
-export function update<RO, O>(
-  name: string,
-  schemas: { readonly input?: undefined; readonly output: StandardSchemaV1<RO, O> },
-): Update<undefined, O, undefined, RO>;
 /** Defines an update: what it is given, and what it answers. @example const add = update<Item, number>("add"); */
 export function update<I = undefined, O = unknown>(name: string): Update<I, O>;
 export function update(name: string, schemas?: ValueSchemas): Update<unknown, unknown> {
