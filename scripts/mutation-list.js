@@ -426,7 +426,7 @@ export const MUTATIONS = [
     name: "children: their parent is not told how they ended",
     edits: [
       [
-        "src/engine/closing.ts",
+        "src/engine/end-notices.ts",
         "const told = parent === null ? NONE :",
         "const told = parent === null || parent !== undefined ? NONE :",
       ],

@@ -6,7 +6,7 @@ import { type Failure, failureText, fromFailure } from "../core/failure.ts";
 import { checkOptions, optionNames } from "../core/options.ts";
 import { decodePayload, type PayloadCodec, reviveParsed } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
-import { saysUnanswered } from "../engine/closing.ts";
+import { saysUnanswered } from "../engine/end-notices.ts";
 import type { EventRow, RunRow } from "../store/store.ts";
 import { awaitedCode, awaitedText } from "./awaited-code.ts";
 import { closedError, type FollowedRun, type SentMessage } from "./followed-run.ts";

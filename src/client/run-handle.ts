@@ -10,7 +10,7 @@ import { encodePayload, type Payload } from "../core/payload.ts";
 import { planReplay } from "../core/resume.ts";
 import { isClosed, RESUMABLE, type RunStatus } from "../core/status.ts";
 import { approvalUpdate } from "../engine/approval.ts";
-import { type ForeignOutcome, foreignOutcome } from "../engine/closing.ts";
+import { type ForeignOutcome, foreignOutcome } from "../engine/foreign-outcome.ts";
 import { goingOn } from "../engine/parked.ts";
 import { terminateUnowned } from "../engine/terminate.ts";
 import type { LentTransaction } from "../store/admissions.ts";

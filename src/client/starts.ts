@@ -9,7 +9,7 @@ import { checkOptions, checkWord, optionNames } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { isClosed } from "../core/status.ts";
 import { textTags } from "../core/tags.ts";
-import { saysUnanswered } from "../engine/closing.ts";
+import { saysUnanswered } from "../engine/end-notices.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { StartSpec } from "../engine/new-run.ts";
 import type { Registry } from "../engine/registry.ts";

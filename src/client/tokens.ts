@@ -4,7 +4,7 @@ import { toFailure } from "../core/failure.ts";
 import { parseRunId } from "../core/ids.ts";
 import { encodePayload } from "../core/payload.ts";
 import { type StandardSchemaV1, validated } from "../core/schema.ts";
-import { foreignOutcome } from "../engine/closing.ts";
+import { foreignOutcome } from "../engine/foreign-outcome.ts";
 import { callbackSignal } from "../engine/workflow-context.ts";
 import type { Sealer } from "../store/sealing.ts";
 import type { MessageKind } from "../store/store.ts";

@@ -6,7 +6,7 @@ import { type Failure, toFailure } from "../core/failure.ts";
 import type { ReplayRow } from "../core/resume.ts";
 import type { AnswerRow, Store } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import { saysUnanswered, unanswered } from "./closing.ts";
+import { saysUnanswered, unanswered } from "./end-notices.ts";
 import { encodeResult, type ResultHost, type RunFacts } from "./run-facts.ts";
 import { redactFailure } from "./secrets.ts";
 

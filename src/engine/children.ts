@@ -10,8 +10,9 @@ import { type Failure, toFailure } from "../core/failure.ts";
 import type { Command, Machine } from "../core/machine.ts";
 import type { ChildRow, NewMessage } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import { type ForeignOutcome, toChild } from "./closing.ts";
 import type { ChildSpec, CommandSpec } from "./command-spec.ts";
+import { toChild } from "./end-notices.ts";
+import type { ForeignOutcome } from "./foreign-outcome.ts";
 import type { RunFacts } from "./run-facts.ts";
 
 /** What the children need from their parent. */

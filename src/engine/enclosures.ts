@@ -9,7 +9,7 @@ import type { ClosedStatus } from "../core/status.ts";
 import type { Also, MessageRow, NewMessage } from "../store/store.ts";
 import { Answers } from "./answers.ts";
 import type { Clock } from "./clock.ts";
-import { updatesIn } from "./closing.ts";
+import { updatesIn } from "./end-notices.ts";
 import type { ResultHost, RunFacts } from "./run-facts.ts";
 
 export class Enclosures {

@@ -4,8 +4,8 @@ import type { Command } from "../core/machine.ts";
 import type { Payload } from "../core/payload.ts";
 import type { AttemptRow, NewRun } from "../store/store.ts";
 import type { Clock } from "./clock.ts";
-import type { ForeignOutcome } from "./closing.ts";
 import type { CommandSpec } from "./command-spec.ts";
+import type { ForeignOutcome } from "./foreign-outcome.ts";
 import type { ResultHost } from "./run-facts.ts";
 
 /** What the outbox needs from its run. */

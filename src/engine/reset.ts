@@ -7,7 +7,7 @@ import { decodePayload } from "../core/payload.ts";
 import { planReplay, type ReplayPlan, WENT_BACK } from "../core/resume.ts";
 import type { ChildRow, EventRow, LoadedRun, MessageRow, RunImage, RunRow, Transition } from "../store/store.ts";
 import { acceptedAnew } from "./answers.ts";
-import { toChild } from "./closing.ts";
+import { toChild } from "./end-notices.ts";
 import { givenBack } from "./valid-message.ts";
 
 /** What somebody wants of a run that goes back. */

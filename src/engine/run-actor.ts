@@ -35,7 +35,7 @@ import { QuietWatch } from "./quiet-watch.ts";
 import type { RunFacts } from "./run-facts.ts";
 import type { RunHost, TakenOver } from "./run-host.ts";
 import { RunReporter } from "./run-reporter.ts";
-import { Told, tellsOfTheRun } from "./told.ts";
+import { Told, tellsOfTheRun } from "./told-facts.ts";
 import type { TurnTaker } from "./turns.ts";
 
 /** `live` runs are advanced; a `parked` one is kept warm in memory but belongs to nobody; a `gone` one does nothing any more. */

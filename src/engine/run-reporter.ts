@@ -6,7 +6,7 @@ import { type Command, SIGNAL_REFUSED } from "../core/machine.ts";
 import type { ClosedStatus } from "../core/status.ts";
 import type { EventRow } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
-import { type Announcement, announcementOf, stepIdentity } from "./announce.ts";
+import { type Announcement, announcementOf, stepIdentity } from "./announcement.ts";
 import type { Clock } from "./clock.ts";
 import type { Observers } from "./observers.ts";
 import type { RunFacts } from "./run-facts.ts";

@@ -13,8 +13,9 @@ import type { Lease, NewRun, RunRow, StartResult, Store } from "../store/store.t
 import type { Logger } from "../workflow/logger.ts";
 import type { ChildStarter, StartedRow } from "./children.ts";
 import type { Clock } from "./clock.ts";
-import { childOutcome, type ForeignOutcome } from "./closing.ts";
 import type { ChildSpec, StepSpec } from "./command-spec.ts";
+import { childOutcome } from "./end-notices.ts";
+import type { ForeignOutcome } from "./foreign-outcome.ts";
 import type { StartSpec } from "./new-run.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
 import { Statements } from "./statements.ts";

@@ -16,10 +16,10 @@ import {
 } from "../workflow/activity.ts";
 import type { StepOptions } from "../workflow/context.ts";
 import { withOptions } from "./call-options.ts";
-import { validCall } from "./called.ts";
 import type { CommandSpec, StepSpec } from "./command-spec.ts";
 import type { ContextHost } from "./context-host.ts";
 import { currentScope } from "./run-scope.ts";
+import { validCall } from "./valid-call.ts";
 
 interface StepCall {
   readonly kind: CommandKind;

@@ -14,8 +14,8 @@ import type { AttemptRow } from "../store/store.ts";
 import { type ActivityContext, outputOf } from "../workflow/activity.ts";
 import type { Around } from "./around.ts";
 import type { CancelTimer, Clock } from "./clock.ts";
-import type { ForeignOutcome } from "./closing.ts";
 import type { StepSpec } from "./command-spec.ts";
+import type { ForeignOutcome } from "./foreign-outcome.ts";
 
 /** What a step in flight needs from its run. */
 export interface StepHost {

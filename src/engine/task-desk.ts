@@ -14,7 +14,7 @@ import { toFailure } from "../core/failure.ts";
 import type { ClaimedTask, Lease, Store, TaskKey, TaskWant } from "../store/store.ts";
 import type { AnyActivity } from "../workflow/activity.ts";
 import type { CancelTimer } from "./clock.ts";
-import { foreignOutcome } from "./closing.ts";
+import { foreignOutcome } from "./foreign-outcome.ts";
 import type { Pauses } from "./pauses.ts";
 import type { Registry } from "./registry.ts";
 import type { Secrets } from "./secrets.ts";

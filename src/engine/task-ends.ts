@@ -9,7 +9,7 @@ import { toFailure } from "../core/failure.ts";
 import type { ClaimedTask, Lease, Store, TaskEnd } from "../store/store.ts";
 import type { Logger } from "../workflow/logger.ts";
 import type { Clock } from "./clock.ts";
-import { foreignOutcome } from "./closing.ts";
+import { foreignOutcome } from "./foreign-outcome.ts";
 
 /** What settling needs from the engine. */
 export interface TaskEndsHost {

@@ -12,8 +12,8 @@ import { type ActivityConfig, type AnyActivity, activityParts, uncheckedRun } fr
 import type { Logger } from "../workflow/logger.ts";
 import type { Around } from "./around.ts";
 import type { Clock } from "./clock.ts";
-import { type ForeignOutcome, foreignOutcome } from "./closing.ts";
 import type { StepSpec } from "./command-spec.ts";
+import { type ForeignOutcome, foreignOutcome } from "./foreign-outcome.ts";
 import type { Observers } from "./observers.ts";
 import { encodeResult, type RunFacts } from "./run-facts.ts";
 import { RunReporter } from "./run-reporter.ts";

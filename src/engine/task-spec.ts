@@ -2,7 +2,7 @@
 import type { Payload } from "../core/payload.ts";
 import type { NewTask } from "../store/store.ts";
 import type { SecretInput } from "../workflow/context.ts";
-import { foreignOutcome } from "./closing.ts";
+import { foreignOutcome } from "./foreign-outcome.ts";
 import type { RunFacts } from "./run-facts.ts";
 import { lostAttempt, type StepRun } from "./step-run.ts";
 

@@ -2,7 +2,7 @@
 import { type EventType, eventData, type NewEvent, newEvent, TERMINAL } from "../core/events.ts";
 import { formatRunId } from "../core/ids.ts";
 import type { Also, EventRow, Lease, LoadedRun, RunImage, RunRow, Store } from "../store/store.ts";
-import { stopsChildren, toParent, unanswered, updatesIn } from "./closing.ts";
+import { stopsChildren, toParent, unanswered, updatesIn } from "./end-notices.ts";
 
 /** Tries again when messages arrive in between; after that many the run's own engine gets a message instead. */
 const MAX_TRIES = 5;

@@ -34,7 +34,6 @@ import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { Approval, approvalUpdate, type Said } from "./approval.ts";
 import { handled } from "./call-arguments.ts";
 import { type CallOwner, type CallWithOptions, lookAt } from "./call-options.ts";
-import { withAnswer } from "./called.ts";
 import { ChildCalls } from "./child-calls.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import type { ContextHost } from "./context-host.ts";
@@ -42,6 +41,7 @@ import { peerHandle } from "./peer.ts";
 import { currentPlace, currentScope, type Place, runInner, runInScope } from "./run-scope.ts";
 import { sharedAnswer } from "./shared-answer.ts";
 import { StepCalls } from "./step-calls.ts";
+import { withAnswer } from "./valid-call.ts";
 
 export class RunContext implements WorkflowContext {
   readonly #machine: Machine<CommandSpec>;

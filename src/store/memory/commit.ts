@@ -3,7 +3,7 @@
  * anything is written.
  */
 import { PerdureError } from "../../core/errors.ts";
-import { stopOf } from "../stop.ts";
+import { stopOf } from "../stop-message.ts";
 import type {
   Also,
   Batch,

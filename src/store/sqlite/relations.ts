@@ -3,7 +3,7 @@
  * happens in the transaction of the committer.
  */
 import { CHILD_COLUMNS, readChild } from "../rows.ts";
-import { stopOf } from "../stop.ts";
+import { stopOf } from "../stop-message.ts";
 import type { Also, EventRow, MessageRow, NewRun, ParentLink } from "../store.ts";
 import { type Connection, type Prepared, prepareAll } from "./driver.ts";
 import type { EventWriter } from "./event-writer.ts";

@@ -4,8 +4,8 @@
  */
 import { type EventType, parseEvent } from "../core/events.ts";
 import { type Failure, failureText } from "../core/failure.ts";
-import { encodePayload, type Payload } from "../core/payload.ts";
-import { stopOf } from "../store/stop.ts";
+import { encodePayload } from "../core/payload.ts";
+import { stopOf } from "../store/stop-message.ts";
 import type {
   Also,
   AnswerRow,
@@ -16,44 +16,7 @@ import type {
   ParentLink,
   Transition,
 } from "../store/store.ts";
-
-/** An outcome that comes as a message: from a child, from an activity that completes elsewhere, or by hand. */
-export interface ForeignOutcome {
-  /** Command it settles. */
-  readonly c: number;
-  /** Generation and attempt it is meant for; absent: whichever there is. */
-  readonly g?: number;
-  readonly a?: number;
-  /** Parsed payload of the result. */
-  readonly p?: unknown;
-  readonly e?: Failure;
-  /** Workflow id and run id of the child. */
-  readonly w?: string;
-  readonly h?: string;
-  /** Said by hand: why. */
-  readonly r?: string;
-  /** Of a task: details of its last heartbeat, and when it started. */
-  readonly d?: unknown;
-  readonly s?: number;
-  /** Of a task that goes on outside of every engine: how long it may take from its start, in milliseconds. */
-  readonly l?: number;
-  /** The result went through the schema of its activity. */
-  readonly q?: true;
-  /** Number of the run it is meant for: one that continues it has other commands under the same numbers (rule 27). */
-  readonly u?: number;
-}
-
-/** Text of an outcome. `result` and `details` are payload text. */
-export function foreignOutcome(
-  outcome: Omit<ForeignOutcome, "p" | "d">,
-  result?: Payload,
-  details: Payload | null = null,
-): string {
-  let text = JSON.stringify(outcome);
-  if (result !== undefined) text = `${text.slice(0, -1)},"p":${result}}`;
-  if (details !== null) text = `${text.slice(0, -1)},"d":${details}}`;
-  return text;
-}
+import { type ForeignOutcome, foreignOutcome } from "./foreign-outcome.ts";
 
 /** A transition that ends a run, with what the end means to its parent and its children. */
 export function tellsKin(
@@ -140,9 +103,9 @@ export function saysUnanswered({ code, stack }: Failure): boolean {
   return code === "RUN_CLOSED" && stack === undefined;
 }
 
-const NONE: readonly never[] = [];
-
 /** Numbers of the updates among messages. */
 export function updatesIn(messages: readonly MessageRow[]): number[] {
   return messages.filter(({ kind }) => kind === "update").map(({ number }) => number);
 }
+
+const NONE: readonly never[] = [];
