@@ -117,7 +117,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#agreement = new Agreement(this);
   }
 
-  // ---- turns ----------------------------------------------------------------------------------------------------------
+  // ---- turns -----------------------------------------------------------------------------------------------------------
 
   openTurn(): void {
     this.#turn = true;
@@ -136,7 +136,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#waits?.clear();
   }
 
-  // ---- commands -------------------------------------------------------------------------------------------------------
+  // ---- commands --------------------------------------------------------------------------------------------------------
 
   /**
    * Issues a command. Settled by a later event; rejects at once when the run is already cancelled.
@@ -284,7 +284,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#waits?.remove(open);
   }
 
-  // ---- events ---------------------------------------------------------------------------------------------------------
+  // ---- events ----------------------------------------------------------------------------------------------------------
 
   /**
    * Applies one event. Promises it settles run their reactions before the turn is closed. `verify` is false for the part of a
@@ -364,7 +364,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     );
   }
 
-  // ---- ending ---------------------------------------------------------------------------------------------------------
+  // ---- ending ----------------------------------------------------------------------------------------------------------
 
   /** Whether it is known how the run ends, which may still have to undo its sagas. */
   get isDecided(): boolean {
@@ -453,7 +453,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.block(blockage);
   }
 
-  // ---- notes ----------------------------------------------------------------------------------------------------------
+  // ---- notes -----------------------------------------------------------------------------------------------------------
 
   /** Makes a note; the history has it beside the next event, unless it is only to be `told`. */
   note(kind: string, data: Readonly<Record<string, unknown>>, { told = false }: { told?: boolean } = {}): void {
@@ -486,7 +486,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     this.#notes = [...notes, ...this.#notes];
   }
 
-  // ---- messages -------------------------------------------------------------------------------------------------------
+  // ---- messages --------------------------------------------------------------------------------------------------------
 
   /** Signals, updates and queries. Made when it is first looked at: most runs have none. */
   get messages(): Handlers {
@@ -553,7 +553,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return false;
   }
 
-  // ---- conditions -----------------------------------------------------------------------------------------------------
+  // ---- conditions ------------------------------------------------------------------------------------------------------
 
   /** Waits until a predicate is true: at once when it is true already. Issued like any command otherwise. */
   until(command: Issue<Spec>, predicate: () => boolean): Promise<unknown> {
@@ -588,7 +588,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return true;
   }
 
-  // ---- children -------------------------------------------------------------------------------------------------------
+  // ---- children --------------------------------------------------------------------------------------------------------
 
   /** Calls back when the child of the command that was issued last exists. */
   onChildStarted(listener: (child: StartedChild) => void): void {
@@ -601,7 +601,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return this.#awaited?.has(command) ?? false;
   }
 
-  // ---- versions and random numbers ------------------------------------------------------------------------------------
+  // ---- versions and random numbers -------------------------------------------------------------------------------------
 
   /** What is known about the history that is going to be applied. */
   recall(past: Past): void {
@@ -642,7 +642,7 @@ export class Machine<Spec = unknown> implements CodePosition {
     return `${this.drawnAs}:${this.commands}:${this.#draws++}`;
   }
 
-  // ---- agreement with the history -------------------------------------------------------------------------------------
+  // ---- agreement with the history --------------------------------------------------------------------------------------
 
   /** Remembers what the code asks for and where, for the message of a mismatch with these rows. Meant for replays. */
   trace(rows: readonly { readonly data: string }[] | undefined): void {

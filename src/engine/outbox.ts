@@ -13,7 +13,7 @@ import type { Failure } from "../core/failure.ts";
 import type { Machine } from "../core/machine.ts";
 import { decodePayload, encodePayload, type Payload } from "../core/payload.ts";
 import type { ClosedStatus } from "../core/status.ts";
-import type { Also, MessageRow, RunImage, Transition } from "../store/store.ts";
+import type { Also, AttemptRow, MessageRow, RunImage, Transition } from "../store/store.ts";
 import type { CommandSpec } from "./command-spec.ts";
 import { Enclosures } from "./enclosures.ts";
 import { tellsKin } from "./end-notices.ts";
@@ -206,7 +206,7 @@ export class Outbox {
     return this.#transition(events, [message], null);
   }
 
-  // ---- ending ---------------------------------------------------------------------------------------------------------
+  // ---- ending ----------------------------------------------------------------------------------------------------------
 
   /** Ends the run without asking its code. */
   #abrupt(terminate: MessageRow | undefined): Transition {
@@ -264,7 +264,7 @@ export class Outbox {
     return tellsKin(transition, this.#about, status, withChildren);
   }
 
-  // ---- letting go -----------------------------------------------------------------------------------------------------
+  // ---- letting go ------------------------------------------------------------------------------------------------------
 
   /** The code disagrees with the history: nothing is appended, the run stands still (I6). */
   #blocked(blockage: Blockage): Transition {
@@ -274,7 +274,7 @@ export class Outbox {
     const stood = this.left?.seq === this.seq ? this.left.kept : {};
     const detail = JSON.stringify({ ...stood, blocked: redactFields(this.#about.secrets, blockage) });
     const image = this.#image({ status: "blocked", owned: false, detail });
-    return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts, settled: NONE, image };
+    return this.#letGo(image, attempts);
   }
 
   /** Stands still until somebody resumes it. Refused while something is in flight: it is asked again after that. */
@@ -284,10 +284,8 @@ export class Outbox {
     const reason = String(decodePayload(message.data) ?? "");
     const detail = JSON.stringify({ check: this.#machine.check, paused: reason, waits: this.#host.effects.waits() });
     const image = this.#image({ status: "paused", owned: false, detail });
-    this.#notesTaken = NONE;
-    this.#messagesTaken = NONE;
     const consumed = this.#inbox.takePauses().map(({ number }) => number);
-    return { run: this.#run, base: this.seq, events: NONE, consumed, attempts, settled: NONE, image };
+    return this.#letGo(image, attempts, consumed);
   }
 
   /** Gives the run up until something is due or a message comes. */
@@ -295,8 +293,6 @@ export class Outbox {
     const until = this.#host.effects.parkUntil();
     if (until === undefined) return undefined;
     const notes = this.#machine.pendingNotes;
-    this.#notesTaken = NONE;
-    this.#messagesTaken = NONE;
     const detail = JSON.stringify({
       check: this.#machine.check,
       waits: this.#host.effects.waits(),
@@ -304,10 +300,17 @@ export class Outbox {
     });
     const wakeAt = Number.isFinite(until) ? until : null;
     const image = this.#image({ status: "running", owned: false, wakeAt, detail, ifInbox: this.#inbox.seen });
-    return { run: this.#run, base: this.seq, events: NONE, consumed: NONE, attempts: NONE, settled: NONE, image };
+    return this.#letGo(image);
   }
 
-  // ---- giving back ----------------------------------------------------------------------------------------------------
+  /** A transition without events, which takes nothing that would be given back. */
+  #letGo(image: RunImage, attempts: readonly AttemptRow[] = NONE, consumed: readonly number[] = NONE): Transition {
+    this.#notesTaken = NONE;
+    this.#messagesTaken = NONE;
+    return { run: this.#run, base: this.seq, events: NONE, consumed, attempts, settled: NONE, image };
+  }
+
+  // ---- giving back -----------------------------------------------------------------------------------------------------
 
   /** A transition was not written: the messages, rows and notes it took are taken again later. */
   refused(transition: Transition): void {
