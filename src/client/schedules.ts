@@ -424,7 +424,7 @@ function checkTarget(name: string, workflow: unknown): void {
   if (workflow === undefined || typeof workflow === "string" || isWorkflow(workflow)) return;
   throw new PerdureError(
     "INVALID_ARGUMENT",
-    `workflow of schedule ${name} is what workflow(…) or flow(…) returned, or its name`,
+    `schedule ${name}: workflow is what workflow(…) or flow(…) returned, or its name`,
   );
 }
 

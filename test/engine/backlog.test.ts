@@ -1,6 +1,5 @@
 /** Runs that are sent more than they take: what they copy, what they leave, and in which order. */
 import { describe, expect, test } from "vitest";
-import { z } from "zod";
 import type { Perdure } from "../../src/client/perdure.ts";
 import { AHEAD } from "../../src/engine/intake.ts";
 import { PATIENCE } from "../../src/engine/outbox.ts";
@@ -10,11 +9,15 @@ import { signal, update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
 import { intercept } from "../store/intercept.ts";
 import { bench } from "./fixture.ts";
+import { schemaOf } from "./schemas.fixture.ts";
 
 const item = signal<number>("item");
 const noise = signal<number>("noise");
 const stop = signal("stop");
-const strict = signal("strict", z.number());
+const numberOnly = schemaOf<number>((value) =>
+  typeof value === "number" ? value : { issues: [{ message: "must be a number" }] },
+);
+const strict = signal("strict", numberOnly);
 const add = update<number, number>("add");
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
