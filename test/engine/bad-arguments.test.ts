@@ -402,7 +402,7 @@ describe("of callers", () => {
     [
       "a schedule of an activity",
       (one) => one.schedules.create("s", { every: "1h", workflow: activity("a", async () => 1) }),
-      "workflow of schedule s is what workflow(…) or flow(…) returned, or its name",
+      "schedule s: workflow is what workflow(…) or flow(…) returned, or its name",
     ],
     [
       "a generator as input",
