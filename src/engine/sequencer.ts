@@ -46,7 +46,8 @@ export class Sequencer {
   readonly #inbox: Inbox;
   readonly #rows: RowsInFlight;
   readonly #enclosed: Enclosures;
-  readonly #intake: Intake;
+  /** Made with the first message: most runs have none. */
+  #intakeMade: Intake | undefined;
   #arrivals: Arrival[] = [];
   #lastAt = 0;
 
@@ -57,7 +58,6 @@ export class Sequencer {
     this.#inbox = inbox;
     this.#rows = rows;
     this.#enclosed = enclosed;
-    this.#intake = new Intake(machine, host.ahead);
   }
 
   /** Whether there is something that an event may be made of. */
@@ -68,6 +68,11 @@ export class Sequencer {
   #wantsLeft(): boolean {
     const { lines } = this.#inbox;
     return lines !== undefined && this.#intake.wantsAny(lines);
+  }
+
+  get #intake(): Intake {
+    this.#intakeMade ??= new Intake(this.#machine, this.#host.ahead);
+    return this.#intakeMade;
   }
 
   arrive(arrival: Arrival): void {
@@ -109,6 +114,7 @@ export class Sequencer {
    * run is to go on from it, which is the one to be cancelled and updated, or it has more than enough of it.
    */
   #take(mayPark: boolean): readonly MessageRow[] {
+    if (!this.#inbox.holds) return NONE;
     const intake = this.#intake;
     intake.begin();
     this.#inbox.lookAgain((line) => (line === NO_SIGNALS ? Number.POSITIVE_INFINITY : intake.roomFor(line)));
