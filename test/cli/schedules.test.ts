@@ -64,7 +64,7 @@ describe("perdure schedules", () => {
         0,
         expect.stringContaining("! no engine of this store has a workflow nope"),
       ]);
-      expect((await schedules(folder, "list")).stdout).toMatch(/s +nope .*waits: no engine has nope/);
+      expect((await schedules(folder, "list")).stdout).toMatch(/waits: no engine has nope +s +nope/);
       expect((await schedules(folder, "show", "s")).stdout).toMatch(/waits: no engine has nope[\s\S]*next .*\(due\)/);
       expect(lastJson(await schedules(folder, "show", "e", "--json"))).toMatchObject({ waitingFor: null });
     } finally {

@@ -23,8 +23,8 @@ export const schedulesCreate: Command = {
 command starts none. Runs have the id NAME@TIME and the tag schedule=NAME.`,
   options: { workflow: { short: "w", value: "NAME", help: "the workflow to start" }, ...TIMING_OPTIONS },
   examples: [
-    ['perdure schedules create nightly -w report --cron "0 3 * * *" --timezone Europe/Berlin', "every night"],
-    ["perdure schedules create sync -w sync --every 15m --overlap buffer-one -i full=false", "every 15 minutes"],
+    ['perdure schedules create nightly -w report --cron "0 3 * * *"', "every night"],
+    ["perdure schedules create sync -w sync --every 15m -i full=false", "every 15 minutes"],
     ["perdure schedules create launch -w launch --at 2027-01-31T09:00:00Z", "once"],
   ],
   run: create,

@@ -19,7 +19,7 @@ export const schedulesList: Command = {
   run: (invocation) => withConnection(invocation, (connection) => list(invocation, connection)),
 };
 
-const HEADER = ["SCHEDULE", "WORKFLOW", "WHEN", "NEXT", "STARTED", "SKIPPED", "STATUS"];
+const HEADER = ["STATUS", "SCHEDULE", "WORKFLOW", "WHEN", "NEXT", "STARTED", "SKIPPED"];
 
 async function list({ args, terminal, json }: Invocation, { schedules }: Connection): Promise<number> {
   args.atMost(0);
@@ -30,7 +30,7 @@ async function list({ args, terminal, json }: Invocation, { schedules }: Connect
     const now = Date.now();
     const rows = found.map((one): Part[] => {
       const next = one.next === undefined ? "" : clockText(one.next, now);
-      return [one.name, one.workflow, whenText(one), next, String(one.started), String(one.skipped), statusPart(one)];
+      return [statusPart(one), one.name, one.workflow, whenText(one), next, String(one.started), String(one.skipped)];
     });
     const columns = terminal.live ? terminal.columns : Number.POSITIVE_INFINITY;
     for (const line of tableLines(HEADER, rows, terminal.styles, columns)) terminal.line(line);
