@@ -189,6 +189,8 @@ export class RunServices implements ChildStarter<Served> {
     } catch (error) {
       if (isPerdureError(error, "UNAVAILABLE") && error !== statements.failure) this.#foreign.add(error);
       throw error;
+    } finally {
+      statements.close();
     }
   }
 

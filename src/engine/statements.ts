@@ -2,7 +2,11 @@
  * What a transaction's function asks of its database. A statement that nobody waits for, a forgotten `await`, is waited for before the
  * commit, and fails the transaction when it fails: it neither ends the process as a rejection that nobody handles, nor is it lost.
  */
+import { PerdureError } from "../core/errors.ts";
 import type { StoreTransaction } from "../core/sql-transaction.ts";
+
+const TOO_LATE =
+  "this transaction has ended: its function has returned; use tx inside of it only, and await what it is asked";
 
 type Rows = Record<string, unknown>[];
 
@@ -12,12 +16,14 @@ export class Statements implements StoreTransaction {
   readonly #answers = new Set<Answer>();
   /** The last error of a statement. */
   failure: unknown;
+  #over = false;
 
   constructor(tx: StoreTransaction) {
     this.#tx = tx;
   }
 
   readonly query = (sql: string, parameters?: readonly unknown[]): Promise<Rows> => {
+    if (this.#over) return Promise.reject(new PerdureError("CONFLICT", TOO_LATE));
     const answer = new Answer((resolve, reject) => {
       const answered = (rows: Rows): void => {
         this.#answers.delete(answer);
@@ -31,6 +37,11 @@ export class Statements implements StoreTransaction {
     this.#answers.add(answer);
     return answer;
   };
+
+  /** The function has ended: it takes no statements any more. */
+  close(): void {
+    this.#over = true;
+  }
 
   /** Resolves once all statements have ended. Rejects when one failed that nobody waits for. */
   async ended(): Promise<void> {

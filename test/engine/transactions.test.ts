@@ -108,6 +108,20 @@ describe("a statement that nobody waits for", () => {
     }));
 });
 
+it("a tx that is kept says that its transaction has ended", () =>
+  withLedger(async (store) => {
+    const w = workflow("w", async (wf) => {
+      let kept: StoreTransaction | undefined;
+      await wf.transaction("t", async (tx) => {
+        kept = tx;
+      });
+      return kept?.query("insert into ledger (n) values (1)").catch((error: Error) => error.message);
+    });
+    await using engine = await opened(store, [w, count]);
+    expect(await (await engine.start(w)).result()).toContain("this transaction has ended");
+    expect(await bookings(engine)).toBe(0);
+  }));
+
 describe("a transaction that is under way", () => {
   it("comes to its end before a cancellation does, and is in the history", () =>
     withLedger(async (store) => {
