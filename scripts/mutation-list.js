@@ -142,6 +142,7 @@ export const MUTATIONS = [
   },
   {
     name: "a timer's event has the clock's time, be it before it was due",
+    survives: "takes a clock that is set back in the very moment; test/engine/backward-clock.test.ts notices",
     edits: [
       [
         "src/engine/sequencer.ts",
