@@ -57,8 +57,8 @@ export class RunReader {
     this.#store = store;
   }
 
-  /** Those of the runs that exist and are closed. */
-  async read(rows: readonly Pick<RunRow, "run" | "inbox">[]): Promise<ReadRun[]> {
+  /** Those of the runs that are still as they were found: one that has gone on since, and may have ended again, is not old any more. */
+  async read(rows: readonly Pick<RunRow, "run" | "inbox" | "length">[]): Promise<ReadRun[]> {
     const told = rows.filter(({ inbox }) => inbox > 0).map(({ run }) => run);
     const [loaded, answers] = await Promise.all([
       this.#store.load(
@@ -67,7 +67,8 @@ export class RunReader {
       ),
       told.length === 0 ? NO_ANSWERS : this.#store.answersOf(told),
     ]);
-    const closed = loaded.filter(({ row }) => row.closedAt !== null);
+    const lengths = new Map(rows.map(({ run, length }) => [run, length]));
+    const closed = loaded.filter(({ row }) => row.closedAt !== null && row.length === lengths.get(row.run));
     const read: ReadRun[] = [];
     for (const one of closed) {
       const { run, length, version } = one.row;

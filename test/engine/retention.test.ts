@@ -16,6 +16,7 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import { activity } from "../../src/workflow/activity.ts";
 import { signal, update } from "../../src/workflow/signal.ts";
 import { workflow } from "../../src/workflow/workflow.ts";
+import { intercept } from "../store/intercept.ts";
 import { bench, vanishing } from "./fixture.ts";
 
 const MINUTE = 60_000;
@@ -249,6 +250,29 @@ describe("an archive in files", () => {
       deleted: 1,
     });
     expect(archived().map(({ status }) => status)).toEqual(["failed", "completed"]);
+  });
+
+  test("leaves alone a run that went on and ended again since it was found: it is not old any more", async () => {
+    const { engine, clock, store } = bench();
+    await using host = await engine({ ...RARELY, workflows: [quick] });
+    const run = await host.start(quick, -1, { id: "again" });
+    await clock.advance(HOUR);
+    let resumed = false;
+    const meanwhile = intercept(store, {
+      load: async (...of) => {
+        if (!resumed) {
+          resumed = true;
+          await run.resume();
+          await clock.advance(1000);
+        }
+        return store.load(...of);
+      },
+    });
+    const wanted = { closedBefore: clock.now() };
+    expect(await new Collector(meanwhile, folder).collect(wanted, pace)).toMatchObject({ deleted: 0, archived: 0 });
+    expect([resumed, await run.status()]).toEqual([true, "failed"]);
+    const old = { closedBefore: clock.now() };
+    expect(await new Collector(store, folder).collect(old, pace)).toMatchObject({ deleted: 1, archived: 1 });
   });
 
   test("that cannot be written deletes nothing", async () => {
