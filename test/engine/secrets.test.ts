@@ -1,4 +1,5 @@
 /** Secrets of a run: activities get them, and nothing that is kept or said has them. */
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { activity, workflow } from "../../src/index.ts";
 import { bench } from "./fixture.ts";
@@ -7,10 +8,12 @@ describe("secrets", () => {
   it("reach activities, and never a history, an error or a log", async () => {
     const { engine, finish, store } = bench();
     const lines: string[] = [];
-    const write = (fields: object, message?: string): void => void lines.push(`${JSON.stringify(fields)} ${message}`);
+    // As loggers do, which show more of an error than JSON does.
+    const write = (fields: object, message?: string): void => void lines.push(`${inspect(fields)} ${message}`);
     const logger = { debug: write, info: write, warn: write, error: write };
     const use = activity("use", { retry: { maxAttempts: 1 } }, async (how: string, ctx) => {
       ctx.log.info({ token: ctx.secrets.token }, `calling with ${ctx.secrets.token}`);
+      ctx.log.warn({ err: new Error(`refused ${ctx.secrets.token}`, { cause: ctx.secrets.token }) }, "refused");
       if (how === "beat") ctx.heartbeat({ token: ctx.secrets.token });
       if (how === "throw") throw new Error(`denied for ${ctx.secrets.token}`);
       return how === "leak" ? { token: ctx.secrets.token } : ctx.secrets.token?.length;
