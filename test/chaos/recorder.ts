@@ -29,7 +29,7 @@ create function seen.saw_messages() returns trigger language plpgsql as $$ begin
   insert into seen.messages values (new.run, new.number, new.kind, seen.now(), current_setting('application_name'), pg_current_xact_id()::text);
   return null;
 end $$;
-create trigger seen after insert on ${schema}.messages for each row execute function seen.saw_messages();
+create trigger seen after insert or update on ${schema}.messages for each row execute function seen.saw_messages();
 create function seen.saw_leases() returns trigger language plpgsql as $$ begin
   if tg_op = 'INSERT' then
     insert into seen.leases values (new.engine, new.label, current_setting('application_name'), seen.now());
