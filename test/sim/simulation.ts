@@ -62,8 +62,8 @@ const LOOK_EVERY_MS = 1000;
 const QUIET_MS = 45_000;
 const LONGEST_CALM_MS = 1_500_000;
 const MAX_STEPS = 3_000_000;
-/** A due run or a message that nobody takes for this long was forgotten: longer than the longest freeze, a restart and a lease. */
-const LATE_MS = 50_000;
+/** A due run or a message that nobody takes for this long, while somebody could, was forgotten: longer than a restart and a lease. */
+const LATE_MS = 35_000;
 const MANY = 10_000;
 /** Crashes from which on a run starts alone. */
 const SUSPECT = 2;
@@ -428,6 +428,10 @@ class Simulation implements AskingHost, TenantHost {
   /** Rule 26: polling is the truth; nothing that is due waits much longer than engines need to come back. */
   async #checkLate(rows: readonly RunRow[]): Promise<void> {
     const seen = new Map<string, number>();
+    if (!this.#fleet.some(({ alive, frozen, engine }) => alive && !frozen && engine !== undefined)) {
+      this.#waitingSince = seen;
+      return;
+    }
     const waits = (what: string, lateMs = LATE_MS + this.#clocksApart): void => {
       const since = this.#waitingSince.get(what) ?? this.world.now;
       seen.set(what, since);
