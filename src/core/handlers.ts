@@ -257,7 +257,7 @@ export function messageName(kind: MessageKind, name: string): string {
 }
 
 /** What updates that decide approvals are called, in front of the approval's name. */
-const APPROVAL = "approval:";
+export const APPROVAL = "approval:";
 
 function unknownHandler(kind: string, name: string, known: ReadonlyMap<string, unknown>): PerdureError {
   if (kind === "update" && name.startsWith(APPROVAL)) {

@@ -1,5 +1,6 @@
 /** A decision that a run waits for: an update that takes what one of the approvers says, once and only while it is awaited. */
 import { PerdureError, wrongArgument } from "../core/errors.ts";
+import { APPROVAL } from "../core/handlers.ts";
 import { checkedName, shown } from "../core/names.ts";
 import type { Decision } from "../workflow/context.ts";
 
@@ -8,7 +9,7 @@ export type Said = Omit<Decision, "at">;
 
 /** The update that decides an approval. */
 export function approvalUpdate(name: string): string {
-  return `approval:${name}`;
+  return `${APPROVAL}${name}`;
 }
 
 export class Approval {
